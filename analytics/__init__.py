@@ -1,0 +1,1 @@
+"""Server half: the pure scoring core and its shell (journal, store, subscriber, service)."""

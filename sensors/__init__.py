@@ -1,0 +1,1 @@
+"""What runs on the agent's machine; this top level imports no device driver."""

@@ -1,0 +1,115 @@
+"""Bytes to messages and back: the only importer of msgspec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from sensors.errors import MessageError, Refusal
+from sensors.messages import MAX_MESSAGE_BYTES, SCHEMA_VERSION, Message
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as JSON, without the fields that are unknown or empty."""
+    return _encoder.encode(_stated(msgspec.to_builtins(message)))
+
+
+def _stated(value: Any) -> Any:
+    """Return `value` without ``None`` and empty containers: absent says the same."""
+    if isinstance(value, dict):
+        return {k: _stated(v) for k, v in value.items() if v is not None and v not in ({}, ())}
+    return value
+
+
+def decode(payload: bytes, kind: type[T]) -> T:
+    """Return the message of type `kind` in `payload`.
+
+    Raises
+    ------
+    MessageError
+        With the refusal that applies: too large, malformed (not JSON, a
+        missing field, a wrong type), another schema version, a value out of
+        range, an unknown signal.
+    """
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise MessageError(
+            Refusal.TOO_LARGE, f"{len(payload)} bytes; at most {MAX_MESSAGE_BYTES} are read"
+        )
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        found: T = decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        # A version we do not know may be shaped otherwise: say that instead.
+        _refuse_other_schema(payload)
+        if isinstance(error.__cause__, MessageError):
+            raise error.__cause__ from None
+        raise MessageError(Refusal.MALFORMED, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(Refusal.MALFORMED, f"not JSON: {error}") from None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    schema: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKey:
+    """Which window a refused reading was, so that it can be accounted for."""
+
+    source: str
+    run: str
+    seq: int
+
+
+def _refuse_other_schema(payload: bytes) -> None:
+
+    try:
+        version = msgspec.json.decode(payload, type=_Version).schema
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return
+    if version not in (SCHEMA_VERSION, SCHEMA_VERSION - 1) or version < 1:
+        raise MessageError(
+            Refusal.SCHEMA_VERSION, f"schema is {version}; this version reads {SCHEMA_VERSION}"
+        )
+
+
+def window_key(payload: bytes) -> WindowKey | None:
+    """Return run and seq of a reading that was refused, if they can still be told."""
+    if len(payload) > MAX_MESSAGE_BYTES:
+        return None
+    try:
+        return msgspec.json.decode(payload, type=WindowKey)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return None
+
+
+def dump_json(value: Any) -> bytes:
+    """Return plain Python values (dicts, lists, dataclasses) as JSON."""
+    return _encoder.encode(value)
+
+
+def load_json(data: bytes | str) -> Any:
+    """Return plain Python values from JSON we wrote ourselves."""
+    return msgspec.json.decode(data)
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """Return plain Python values as `kind`, a dataclass with typed fields.
+
+    Raises
+    ------
+    ValueError
+        With msgspec's text, which ends in the path of the offending value.
+    """
+    return msgspec.convert(value, kind)

@@ -1,0 +1,89 @@
+"""What a collector is: one device in, typed readings out.
+
+A collector knows no broker, no file and no other collector. The edge starts
+it only with consent, closes it when consent or shift ends, and restarts it
+with a back-off when it raises :class:`~sensors.errors.DeviceError`.
+
+A third party's driver is a package that registers a collector class under the
+entry-point group ``wellbeing.collectors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from sensors.messages import Absence
+from sensors.signals import Channel
+
+ENTRY_POINT_GROUP = "wellbeing.collectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measured value.
+
+    Parameters
+    ----------
+    signal : str
+        Name from the catalogue. For a signal that is reduced from another
+        (``dwell_iqr_ms``) deliver the other (``dwell_ms``).
+    value : float
+        In the catalogue's unit.
+    at_monotonic_s : float
+        When it was measured, on the clock the collector was given. [s]
+        For ``rr_ms``, the beat that ends the interval.
+    quality : float
+        0 (useless) to 1.
+    """
+
+    signal: str
+    value: float
+    at_monotonic_s: float
+    quality: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The state of the device behind `channel` changed."""
+
+    channel: Channel
+    state: Literal["ok"] | Absence
+
+
+class Clock(Protocol):
+    """Where collectors take the time from; replay hands them a virtual one."""
+
+    def monotonic_s(self) -> float:
+        """Return a reading, in seconds, that never goes back."""
+
+    async def sleep_until(self, at_monotonic_s: float) -> None:
+        """Return once `monotonic_s` has reached `at_monotonic_s`."""
+
+
+@runtime_checkable
+class Collector(Protocol):
+    """One device as an async iterator of readings and link changes."""
+
+    channels: frozenset[Channel]
+    """Channels it can deliver; the edge starts it when one of them is consented to."""
+
+    def readings(self, clock: Clock) -> AsyncIterator[Reading | Link]:
+        """Yield readings until closed.
+
+        Closing the iterator (``aclose``) releases the device at once: within
+        5 s of a withdrawal nothing is captured any more (TRUST T6).
+
+        Raises
+        ------
+        DeviceError
+            If the device is lost; the edge says so on the wire and tries again.
+        """
+
+
+class CollectorFactory(Protocol):
+    """How the edge builds a collector from its table in the configuration."""
+
+    def __call__(self, options: Mapping[str, Any]) -> Collector:
+        """Return a collector, or raise ConfigurationError naming key, value and remedy."""

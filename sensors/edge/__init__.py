@@ -1,0 +1,1 @@
+"""Edge process: consent, windows, outbox and publisher on the agent's machine."""

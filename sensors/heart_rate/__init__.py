@@ -1,0 +1,1 @@
+"""Heart rate from a Bluetooth LE headset: pure parsing apart from the radio."""

@@ -1,0 +1,1 @@
+"""Keyboard and pointer timing: pure features apart from the listener."""

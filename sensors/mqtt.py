@@ -1,0 +1,244 @@
+"""One connection to an MQTT 3.1.1 broker: the only importer of paho.
+
+Shared by edge, server and dashboard. It reconnects by itself with a growing
+delay, subscribes anew on every connection, and never acknowledges a message
+on a connection other than the one it came on.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from sensors.config import BrokerSettings
+from sensors.errors import BrokerError, ConfigurationError
+
+KEEPALIVE_S = 20
+RECONNECT_MIN_S = 1
+RECONNECT_MAX_S = 30
+# paho numbers packets with 16 bits; beyond this many in flight it would reuse one.
+MAX_IN_FLIGHT = 60_000
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message from the broker; hand it back to `acknowledge` when it is safe."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    qos: int
+    packet_id: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes, retained, when this client vanishes."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection:
+    """A client of one broker.
+
+    Callbacks run on paho's network thread and must return quickly.
+
+    Parameters
+    ----------
+    settings : BrokerSettings
+    client_id : str
+        With ``persistent=True`` the broker keeps the session under this name.
+    subscriptions : tuple of str
+        Topics subscribed to with QoS 1 on every connection.
+    on_message : callable
+        Called with each `Inbound`.
+    on_change : callable or None
+        Called with ``True`` once connected *and* subscribed, ``False`` when lost.
+    on_published : callable or None
+        Called with the packet id that `publish` returned once the broker
+        confirmed it. A broker may confirm and lose: this only paces.
+    persistent : bool
+        Keep the session (and what was queued for it) across connections.
+    manual_ack : bool
+        Confirm nothing to the broker until `acknowledge` is called.
+    """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        client_id: str,
+        subscriptions: tuple[str, ...] = (),
+        on_message: Callable[[Inbound], None] | None = None,
+        on_change: Callable[[bool], None] | None = None,
+        on_published: Callable[[int], None] | None = None,
+        will: Will | None = None,
+        persistent: bool = False,
+        manual_ack: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._subscriptions = subscriptions
+        self._on_message = on_message
+        self._on_change = on_change
+        self._on_published = on_published
+        self._generation = 0
+        self._connected = threading.Event()
+        self._refused = ""
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=not persistent,
+            manual_ack=manual_ack,
+        )
+        self._configure(will)
+
+    def _configure(self, will: Will | None) -> None:
+        client, settings = self._client, self._settings
+        if settings.username:
+            client.username_pw_set(settings.username, settings.password or None)
+        if settings.tls:
+            client.tls_set_context(_tls_context(settings))
+        if will is not None:
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
+        client.max_inflight_messages_set(MAX_IN_FLIGHT)
+        client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
+        client.on_connect = self._connected_now
+        client.on_subscribe = self._subscribed_now
+        client.on_disconnect = self._disconnected_now
+        client.on_message = self._message_now
+        if self._on_published is not None:
+            client.on_publish = self._published_now
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands and the subscriptions are confirmed."""
+        return self._connected.is_set()
+
+    @property
+    def refusal(self) -> str:
+        """Why the broker refused the last attempt, in its words; empty if it did not."""
+        return self._refused
+
+    def start(self) -> None:
+        """Begin connecting in the background; returns at once, retries for ever."""
+        self._client.connect_async(self._settings.host, self._settings.port, KEEPALIVE_S)
+        self._client.loop_start()
+
+    def wait_connected(self, timeout_s: float) -> None:
+        """Return once connected.
+
+        Raises
+        ------
+        BrokerError
+            If that takes longer than `timeout_s`; names address and remedy.
+        """
+        if not self._connected.wait(timeout_s):
+            where = f"{self._settings.host}:{self._settings.port}"
+            why = self._refused or "nothing answers there"
+            raise BrokerError(f"no MQTT broker at {where} ({why}); check [broker] host and port")
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        """Hand `payload` to the network thread; return its packet id."""
+        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
+
+    def publish_and_wait(
+        self, topic: str, payload: bytes, *, retain: bool, timeout_s: float
+    ) -> None:
+        """Publish with QoS 1 and return once the broker confirmed.
+
+        Raises
+        ------
+        BrokerError
+            If it did not within `timeout_s`.
+        """
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        try:
+            info.wait_for_publish(timeout_s)
+        except (RuntimeError, ValueError) as error:
+            raise BrokerError(f"not delivered to the broker: {error}") from None
+        if not info.is_published():
+            raise BrokerError(f"the broker did not confirm within {timeout_s:g} s")
+
+    def acknowledge(self, inbound: Inbound) -> None:
+        """Confirm `inbound` to the broker, unless its connection is gone (it will come again)."""
+        if inbound.qos and inbound.connection == self._generation:
+            self._client.ack(inbound.packet_id, inbound.qos)
+
+    def stop(self) -> None:
+        """Disconnect politely (the will is not sent) and end the network thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected_now(
+        self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _props: Any
+    ) -> None:
+        if reason.is_failure:
+            self._refused = str(reason)
+            return
+        self._refused = ""
+        self._generation += 1
+        if self._subscriptions:
+            client.subscribe([(topic, 1) for topic in self._subscriptions])
+        else:
+            self._announce(connected=True)
+
+    def _subscribed_now(
+        self, _client: paho.Client, _userdata: Any, _mid: int, codes: list[ReasonCode], _props: Any
+    ) -> None:
+        refused = [str(code) for code in codes if code.is_failure]
+        if refused:
+            self._refused = f"subscription refused: {refused[0]}"
+            return
+        self._announce(connected=True)
+
+    def _disconnected_now(
+        self, _client: paho.Client, _userdata: Any, _flags: Any, _reason: ReasonCode, _props: Any
+    ) -> None:
+        self._announce(connected=False)
+
+    def _announce(self, *, connected: bool) -> None:
+        if connected:
+            self._connected.set()
+        else:
+            self._connected.clear()
+        if self._on_change is not None:
+            self._on_change(connected)
+
+    def _message_now(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        if self._on_message is not None:
+            self._on_message(
+                Inbound(
+                    message.topic,
+                    bytes(message.payload),
+                    message.retain,
+                    message.qos,
+                    message.mid,
+                    self._generation,
+                )
+            )
+
+    def _published_now(
+        self, _client: paho.Client, _userdata: Any, mid: int, _reason: ReasonCode, _props: Any
+    ) -> None:
+        if self._on_published is not None:
+            self._on_published(mid)
+
+
+def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"[broker] ca_file is {settings.ca_file!r}; cannot be read: {error}"
+        ) from None

@@ -1,0 +1,106 @@
+"""The `wellbeing` command: names the verbs, imports each part only when its verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sensors.errors import MissingExtraError, WellbeingError
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: the typer app that serves it, its one line, and the extra it needs."""
+
+    target: str
+    help: str
+    extra: str = ""
+
+
+VERBS: dict[str, Verb] = {
+    "up": Verb("dashboard.up:app", "Try it: broker, pipeline, store, dashboard and a simulated floor.", "server,dashboard"),
+    "edge": Verb("sensors.edge.cli:app", "The agent's process: collectors, consent, outbox; pause, resume, withdraw.", "edge"),
+    "detect": Verb("analytics.detect_cli:app", "The server: journal, pipeline, alerts, store.", "server"),
+    "dashboard": Verb("dashboard.cli:app", "The supervisor's screen.", "server,dashboard"),
+    "replay": Verb("sensors.edge.replay_cli:app", "Stream recordings through the broker at a chosen speed."),
+    "evaluate": Verb("analytics.evaluate_cli:app", "Score labelled recordings offline and say how good it was.", "server"),
+    "store": Verb("analytics.store.cli:app", "Look at the store: what is in it, whether it answers.", "server"),
+    "status": Verb("analytics.status_cli:app", "What the server is doing, in figures for people.", "server"),
+    "bench": Verb("analytics.bench_cli:app", "Run the benchmarks of TARGETS and print a table or JSON.", "server"),
+}  # fmt: skip
+
+
+def _usage() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: wellbeing VERB [OPTIONS]",
+            "",
+            "Real-time wellbeing monitoring for contact-centre agents.",
+            "",
+            *lines,
+            "",
+            "wellbeing VERB --help says more about one verb.",
+        ]
+    )
+
+
+def run_verb(name: str, arguments: Sequence[str]) -> int:
+    """Run one verb and return its exit code; errors become one line on stderr."""
+    verb = VERBS[name]
+    module_name, _, attribute = verb.target.partition(":")
+    try:
+        import typer.main  # noqa: PLC0415 - `wellbeing --help` answers without it
+
+        app = getattr(importlib.import_module(module_name), attribute)
+        command = typer.main.get_command(app)
+        result = command.main(list(arguments), prog_name=f"wellbeing {name}", standalone_mode=False)
+    except WellbeingError as error:
+        return _fail(name, str(error), error.exit_code)
+    except ImportError as error:
+        if not verb.extra or (error.name or "").split(".")[0] in _OURS:
+            raise
+        remedy = f"{error.name} is not installed; run: pip install 'agent-wellbeing[{verb.extra}]'"
+        return _fail(name, remedy, MissingExtraError.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        # click's own errors (a wrong option) know how to show themselves
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
+    return result if isinstance(result, int) else 0
+
+
+_OURS = frozenset({"sensors", "analytics", "dashboard", "firmware_bridge"})
+
+
+def _fail(verb: str, text: str, code: int) -> int:
+    sys.stderr.write(f"wellbeing {verb}: {text}\n")
+    return code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(_usage() + "\n")
+        return 0
+    if given[0] == "--version":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        sys.stdout.write(version("agent-wellbeing") + "\n")
+        return 0
+    if given[0] not in VERBS:
+        sys.stderr.write(f"wellbeing: unknown verb {given[0]!r}\n\n{_usage()}\n")
+        return 2
+    return run_verb(given[0], given[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
