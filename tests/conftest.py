@@ -1,0 +1,90 @@
+"""Fixtures for everybody: real servers, a browser, a display; and the count of what is missing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.rig import Influxd, Mosquitto, Nats, VictoriaMetrics, needs
+from tests.rig.display import Display, chromium_page, virtual_display
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose programs are missing, before any fixture runs."""
+    needs.require(item)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Show how many tests could not run."""
+    needs.report(config, terminalreporter)
+
+
+@pytest.fixture
+def mosquitto_factory(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Return a function that starts a Mosquitto with `passwords`, `acl`, `extra` lines."""
+    started: list[Mosquitto] = []
+
+    def start(**options: Any) -> Mosquitto:
+        broker = Mosquitto(tmp_path / f"mosquitto-{len(started)}", **options)
+        started.append(broker)
+        broker.start()
+        return broker
+
+    yield start
+    for broker in started:
+        broker.stop()
+
+
+@pytest.fixture
+def mosquitto(mosquitto_factory: Callable[..., Mosquitto]) -> Mosquitto:
+    """Return a running Mosquitto that lets anybody in and keeps its state across restarts."""
+    return mosquitto_factory()
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[Nats]:
+    """Return a running NATS server with JetStream and MQTT."""
+    server = Nats(tmp_path / "nats")
+    yield from _running(server)
+
+
+@pytest.fixture
+def influxd(tmp_path: Path) -> Iterator[Influxd]:
+    """Return a running, empty InfluxDB 1.x."""
+    yield from _running(Influxd(tmp_path / "influxd"))
+
+
+@pytest.fixture
+def victoria_metrics(tmp_path: Path) -> Iterator[VictoriaMetrics]:
+    """Return a running, empty VictoriaMetrics (InfluxDB 2.x write call)."""
+    yield from _running(VictoriaMetrics(tmp_path / "victoria-metrics"))
+
+
+@pytest.fixture
+def xvfb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
+    """Return a virtual display; DISPLAY points to it while the test runs."""
+    with virtual_display() as display:
+        monkeypatch.setenv("DISPLAY", display.name)
+        yield display
+
+
+@pytest.fixture
+def chromium() -> Iterator["Page"]:
+    """Return a blank page in a real headless Chromium (for plain, not async, tests)."""
+    with chromium_page() as page:
+        yield page
+
+
+def _running(server: Any) -> Iterator[Any]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,81 @@
+"""A display without a screen, and a browser without a window."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.rig.process import STOP_WITHIN_S, find_program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+XVFB_FLAGS = ["-screen", "0", "1280x800x24", "-noreset", "-nolisten", "tcp"]
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Display:
+    """A running X server; `name` goes into DISPLAY."""
+
+    name: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """This process's environment with DISPLAY set."""
+        return {**os.environ, "DISPLAY": self.name}
+
+
+@contextmanager
+def virtual_display() -> Iterator[Display]:
+    """Run Xvfb on a display number that it finds free itself."""
+    program = find_program("Xvfb")
+    assert program is not None, "Xvfb is not installed"
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [program, "-displayfd", str(writer), *XVFB_FLAGS],
+        pass_fds=[writer],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(writer)
+    try:
+        # Xvfb writes its number once it accepts clients; end of file means it died.
+        with os.fdopen(reader) as numbers:
+            number = numbers.readline().strip()
+        assert number, "Xvfb did not start"
+        yield Display(f":{number}")
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def chromium_page() -> Iterator["Page"]:
+    """Open one blank page in Debian's Chromium."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - other tests do without it
+
+    program = find_program("chromium")
+    assert program is not None, "chromium is not installed"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        try:
+            yield browser.new_page(viewport={"width": 1280, "height": 900})
+        finally:
+            browser.close()
