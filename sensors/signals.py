@@ -168,7 +168,7 @@ _CATALOGUE: tuple[Signal, ...] = (
     _entry("slope_0_500_db_hz", _V, "dB/Hz", (-1, 1), _MEDIAN, "Slope of the spectrum, 0-500 Hz.", _GEMAPS),
     _entry("slope_500_1500_db_hz", _V, "dB/Hz", (-1, 1), _MEDIAN, "Slope of the spectrum, 500-1500 Hz.", _GEMAPS),
     # modules
-    _entry("eda_us", _M, "uS", (0, 200), _MEDIAN, "Skin conductance.", _EDA),
+    _entry("eda_us", _M, "uS", (0.001, 200), _MEDIAN, "Skin conductance; below 1 nS an electrode is open.", _EDA),
     _entry("skin_temp_c", _M, "degC", (0, 50), _MEDIAN, "Skin temperature.", _MODULE),
     _entry("acc_rms_g", _M, "g", (0, 32), _MEAN, "Movement: root mean square of acceleration without gravity.", _MODULE),
     _entry("presence", _M, "1", (0, 1), _MEAN, "Share of the window in which somebody sits at the display.", _MODULE),
