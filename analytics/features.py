@@ -48,8 +48,92 @@ class Feature:
         Name in the store.
     part : Part
     unit : str
+    sign : int
+        +1 if strain raises it, -1 if strain lowers it.
+    weight : float
+        Share within its part, >= 0; 0 is measured and stored, never scored.
+    horizon_s : float
+        Time constant of the agent's own reference. [s]
+    scale : float
+        Usual spread around that reference before the agent's own is known
+        (the shipped prior), and, as `floor`, the least spread believed. [unit]
+    floor : float
+        The agent's own spread is never taken below this. [unit]
+    source : str
+        Where sign and scale come from.
     """
 
     name: str
     part: Part
     unit: str
+    sign: int
+    weight: float
+    horizon_s: float
+    scale: float
+    floor: float
+    source: str
+
+
+_HOUR = 3600.0
+"""Heart, hands and voice are compared with the last hour. [s]"""
+
+_TEN_MINUTES = 600.0
+"""Skin conductance drifts with skin, room and electrode: only its recent past compares. [s]"""
+
+_KIM = "Kim et al. 2018, Psychiatry Investig. 15(3):235: under stress rate rises, RMSSD falls"
+_STRESS_PREDICT = "Iqbal et al. 2022, Sensors 22(21):8135: +3.9 bpm, the plain reference's floor"
+_BOUCSEIN = "Boucsein 2012, Electrodermal Activity, 2nd ed.: the level rises with arousal"
+_VIZER = "Vizer et al. 2009, Int. J. Hum.-Comput. Stud. 67:870: hesitant, corrected typing"
+_DHAKAL = "Dhakal et al. 2018, CHI: spread between people and sessions"
+_FREIHAUT = "Freihaut & Goeritz 2021, Behav. Res. Methods 53:2281: small, uncertain effects"
+_GIDDENS = "Giddens et al. 2013, J. Voice 27(3):390: pitch rises; rate and level less surely"
+_STORED = "stored for research; its direction under strain is not settled"
+
+
+def _f(
+    name: str,
+    part: Part,
+    unit: str,
+    sign: int,
+    weight: float,
+    horizon_s: float,
+    spread: tuple[float, float],
+    source: str,
+) -> Feature:
+    scale, floor = spread
+    return Feature(
+        name=name,
+        part=part,
+        unit=unit,
+        sign=sign,
+        weight=weight,
+        horizon_s=horizon_s,
+        scale=scale,
+        floor=floor,
+        source=source,
+    )
+
+
+# fmt: off
+FEATURES: tuple[Feature, ...] = (
+    _f("heart_rate_bpm", Part.HEART, "1/min", +1, 1.0, _HOUR, (6.0, 4.0), _STRESS_PREDICT),
+    _f("log_rmssd", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.35, 0.25), _KIM),
+    _f("log_sdnn", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.35, 0.25), _STORED),
+    _f("log_eda", Part.SKIN, "ln(uS)", +1, 1.0, _TEN_MINUTES, (0.25, 0.2), _BOUCSEIN),
+    _f("skin_temp_c", Part.SKIN, "degC", -1, 0.0, _TEN_MINUTES, (0.5, 0.3), _STORED),
+    _f("dwell_ms", Part.TYPING, "ms", +1, 0.5, _HOUR, (15.0, 8.0), _DHAKAL),
+    _f("flight_ms", Part.TYPING, "ms", +1, 0.5, _HOUR, (60.0, 30.0), _VIZER),
+    _f("typing_rate_hz", Part.TYPING, "1/s", +1, 0.0, _HOUR, (1.0, 0.5), _STORED),
+    _f("correction_ratio", Part.TYPING, "1", +1, 1.0, _HOUR, (0.05, 0.03), _VIZER),
+    _f("pointer_speed_px_s", Part.POINTER, "px/s", +1, 1.0, _HOUR, (150.0, 80.0), _FREIHAUT),
+    _f("click_rate_hz", Part.POINTER, "1/s", +1, 0.0, _HOUR, (0.2, 0.1), _STORED),
+    _f("f0_st", Part.VOICE, "semitone", +1, 1.0, _HOUR, (1.0, 0.6), _GIDDENS),
+    _f("loudness_db", Part.VOICE, "dB", +1, 0.5, _HOUR, (3.0, 2.0), _GIDDENS),
+    _f("speech_rate_hz", Part.VOICE, "1/s", +1, 0.5, _HOUR, (0.6, 0.4), _GIDDENS),
+    _f("pause_ratio", Part.VOICE, "1", -1, 0.0, _HOUR, (0.15, 0.1), _STORED),
+    _f("jitter_local", Part.VOICE, "1", +1, 0.0, _HOUR, (0.005, 0.003), _STORED),
+)
+# fmt: on
+
+FEATURE_INDEX: dict[str, int] = {feature.name: i for i, feature in enumerate(FEATURES)}
+"""Column of each feature in every ``(n, d)`` array."""

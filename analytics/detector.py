@@ -1,0 +1,272 @@
+"""The strain score of every agent, and the evidence that builds up from it.
+
+Each feature's signed deviation from the agent's own reference is squashed and
+weighted by quality; features become parts, parts become one number whose
+spread on calm data does not depend on which parts are known. Missing is not
+calm: a missing part changes the certainty, not the score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.baseline import LONGEST_STEP_S, Baseline, Reference, column
+from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL, Part
+from analytics.windows import FeatureBatch
+from sensors.messages import WINDOW_S
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+DETECTOR_VERSION = "1"
+"""Changes whenever the same readings would give another score."""
+
+SQUASH = 2.0
+"""No single feature counts for more than this many spreads: robust to one bad channel."""
+
+KNOWN_S = 60.0
+"""A feature is scored once its reference has seen this much. [s]"""
+
+LEARNING_S = 300.0
+"""Until some part's reference has seen this much, the agent's baseline is learning. [s]"""
+
+EVIDENCE_S = 30.0
+"""Time constant with which the score becomes evidence. [s]"""
+
+MOVEMENT = 0.5
+"""Share of its weight a channel keeps that movement disturbs (TRUST A3)."""
+
+LEVELS = (0.8, 1.6)
+"""A part is above (below) usual from the first, far above from the second. [spreads]"""
+
+_SIGN = column("sign")
+_WEIGHT = column("weight")
+_DISTURBED = np.array([[f.part in {Part.HEART, Part.SKIN}] for f in FEATURES])
+_OF_PART = tuple(np.array([i for i, f in enumerate(FEATURES) if f.part is p]) for p in PARTS)
+_SCORED = tuple(np.array([i for i in of if FEATURES[i].weight > 0]) for of in _OF_PART)
+_LEAD_SIGN = np.array(
+    [[FEATURES[max(of, key=lambda i: FEATURES[i].weight)].sign] for of in _SCORED], dtype=np.int8
+)
+
+
+@dataclass(slots=True)
+class ScoreBatch:
+    """Scores of n agents, one entry per row; NaN is unknown.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        Distance from the agent's own usual in the direction of strain, >= 0.
+    strain_index : ndarray of float64, shape (n,)
+        0 to 100: the share of calm windows that would score lower.
+    evidence : ndarray of float64, shape (n,)
+        >= 0; what is compared with the threshold.
+    learning : ndarray of bool, shape (n,)
+        No part has a reference to speak of yet.
+    quality : ndarray of float64, shape (n,)
+        0 to 1.
+    part_level : ndarray of int8, shape (n, P)
+        -2 to 2: below or above the agent's usual; `UNKNOWN_LEVEL`.
+    part_contribution : ndarray of float64, shape (n, P)
+        Signed towards strain. [spreads]
+    """
+
+    score: Floats
+    strain_index: Floats
+    evidence: Floats
+    learning: Mask
+    quality: Floats
+    part_level: NDArray[np.int8]
+    part_contribution: Floats
+
+
+class Detector:
+    """Baseline, score and evidence of every agent."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._baseline = Baseline()
+        self._evidence = np.zeros(0, dtype=np.float32)
+        self._last_s = np.zeros(0, dtype=np.float64)
+        # As they were before the last window, for a second source of the same moment.
+        self._evidence_before = np.zeros(0, dtype=np.float32)
+        self._before_s = np.zeros(0, dtype=np.float64)
+        self._taught = np.zeros((len(FEATURES), 0), dtype=bool)
+
+    def ensure(self, n_rows: int) -> None:
+        """Make room for agents 0 to n_rows - 1; never shrinks."""
+        have = len(self._last_s)
+        if n_rows > have:
+            room = max(n_rows, have + have // 4)
+            for name, array in self._all().items():
+                blank = -np.inf if name.endswith("_s") else np.nan if "evidence" in name else 0
+                new = np.full((*array.shape[:-1], room), blank, dtype=array.dtype)
+                new[..., :have] = array
+                self._set(name, new)
+        self._n = max(self._n, n_rows)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return a copy of the whole state."""
+        return {name: array[..., : self._n].copy() for name, array in self._all().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Detector:
+        """Return a detector in the state of :meth:`to_arrays`, bit for bit."""
+        made = cls()
+        for name in made._all():
+            made._set(name, arrays[name].copy())
+        made._n = len(made._last_s)
+        return made
+
+    def _all(self) -> dict[str, NDArray[np.generic]]:
+        base = self._baseline
+        return {
+            "mean": base.mean,
+            "spread": base.spread,
+            "seconds": base.seconds,
+            "evidence": self._evidence,
+            "last_s": self._last_s,
+            "evidence_before": self._evidence_before,
+            "before_s": self._before_s,
+            "taught": self._taught,
+        }
+
+    def _set(self, name: str, array: NDArray[np.generic]) -> None:
+        if name in {"mean", "spread", "seconds"}:
+            setattr(self._baseline, name, array)
+        else:
+            setattr(self, f"_{name}", array)
+
+    def step(self, rows: Rows, batch: FeatureBatch, *, learn: Mask) -> ScoreBatch:
+        """Score one window of each agent, then learn from it where `learn` says so.
+
+        Parameters
+        ----------
+        rows : ndarray of intp, shape (n,)
+            Unique.
+        batch : FeatureBatch
+            Of the same rows; not changed.
+        learn : ndarray of bool, shape (n,)
+            False for windows that are firing, poor or late.
+
+        Returns
+        -------
+        ScoreBatch
+        """
+        values = np.ascontiguousarray(batch.values.T, dtype=np.float32)
+        quality = np.ascontiguousarray(batch.quality.T, dtype=np.float32)
+        reference = self._baseline.reference(rows)
+        deviation = _SIGN * (values - reference.mean) / reference.scale
+        squashed = np.clip(deviation, -SQUASH, SQUASH)
+        weight = _weights(quality, reference, batch.moving, np.isfinite(squashed))
+        parts, certainty = _parts(squashed, weight)
+        total = _fuse(parts, certainty)
+        evidence = self._gather(rows, batch.at_s, total)
+        self._learn(rows, batch.at_s, values, learn, reference)
+        known = np.isfinite(total)
+        learning = ~(
+            (reference.seconds >= LEARNING_S * 0.95) & (_WEIGHT > 0) & np.isfinite(values)
+        ).any(axis=0)
+        return ScoreBatch(
+            score=_softplus(total),
+            strain_index=100.0 / (1.0 + np.exp(-1.702 * total)),
+            evidence=evidence,
+            learning=learning,
+            quality=np.where(known, _quality(quality, weight), 0.0),
+            part_level=_levels(parts),
+            part_contribution=parts.T.astype(np.float64),
+        )
+
+    def _gather(self, rows: Rows, at_s: Floats, total: Floats) -> Floats:
+        """Return the evidence after this window, and keep it."""
+        last_s = self._last_s[rows]
+        again = at_s == last_s
+        start = np.where(again, self._evidence_before[rows], self._evidence[rows])
+        start_s = np.where(again, self._before_s[rows], last_s)
+        ahead = at_s >= last_s
+        step_s = np.clip(at_s - start_s, 0.0, 2 * EVIDENCE_S)
+        step_s = np.where(np.isfinite(start), step_s, WINDOW_S)
+        share = 1.0 - np.exp(-step_s / EVIDENCE_S)
+        begin = np.where(np.isfinite(start), start, 0.0)
+        moved = np.where(np.isfinite(total), begin + share * (total - begin), start)
+        found = np.where(ahead, moved, self._evidence[rows]).astype(np.float32)
+        self._evidence_before[rows] = np.where(ahead, start, self._evidence_before[rows])
+        self._before_s[rows] = np.where(ahead, start_s, self._before_s[rows])
+        self._evidence[rows] = found
+        known = np.isfinite(total) & ahead
+        return np.where(known, np.maximum(found, 0.0), np.nan).astype(np.float64)
+
+    def _learn(
+        self, rows: Rows, at_s: Floats, values: Singles, learn: Mask, reference: Reference
+    ) -> None:
+        """Teach the baseline, once per feature and moment however many sources there are."""
+        last_s, before_s = self._last_s[rows], self._before_s[rows]
+        ahead = at_s >= last_s
+        step_s = np.where(np.isfinite(before_s), at_s - before_s, WINDOW_S)
+        step_s = np.where(ahead & learn, np.clip(step_s, 0.0, LONGEST_STEP_S), 0.0)
+        again = at_s == last_s
+        known = np.isfinite(values)
+        taught = self._taught[:, rows] & again
+        steps = np.where(known & ~taught, step_s.astype(np.float32), np.float32(0.0))
+        self._baseline.learn(rows, values, steps, reference)
+        self._taught[:, rows] = np.where(ahead, taught | (steps > 0), self._taught[:, rows])
+        self._last_s[rows] = np.maximum(last_s, at_s)
+
+
+def _softplus(total: Floats) -> Floats:
+    """Return a smooth max(0, total): never negative, and order is kept below usual too."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.logaddexp(0.0, total))
+
+
+def _weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) -> Singles:
+    """Return how much each feature counts: its share, quality, age and calm of body."""
+    ripe = np.where(reference.seconds >= KNOWN_S * 0.95, 1.0, 0.0)
+    damped = np.where(moving & _DISTURBED, MOVEMENT, 1.0)
+    return np.where(known, _WEIGHT * quality * ripe * damped, 0.0).astype(np.float32)
+
+
+def _parts(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:
+    """Return each part's deviation and certainty, both (P, n); NaN and 0 where unknown."""
+    n = squashed.shape[1]
+    parts = np.full((len(PARTS), n), np.nan, dtype=np.float32)
+    certainty = np.zeros((len(PARTS), n), dtype=np.float32)
+    for p, features in enumerate(_SCORED):
+        w = weight[features]
+        total = np.add.reduce(w, axis=0)
+        spread = np.sqrt(np.add.reduce(w * w, axis=0))
+        some = total > 0
+        added = np.add.reduce(np.where(w > 0, w * squashed[features], 0.0), axis=0)
+        parts[p] = np.where(some, added / np.where(some, spread, 1.0), np.nan)
+        certainty[p] = np.where(some, np.max(w, axis=0) / _WEIGHT[features].max(), 0.0)
+    return parts, certainty
+
+
+def _fuse(parts: Singles, certainty: Singles) -> Floats:
+    """Return the sum of the parts over the spread it would have by chance; NaN of none."""
+    total = np.add.reduce(np.where(certainty > 0, certainty * parts, 0.0), axis=0)
+    spread = np.sqrt(np.add.reduce(certainty * certainty, axis=0))
+    some = spread > 0
+    return np.where(some, total / np.where(some, spread, 1.0), np.nan).astype(np.float64)
+
+
+def _quality(quality: Singles, weight: Singles) -> Floats:
+    """Return the mean quality of what was scored."""
+    total = np.add.reduce(weight, axis=0)
+    some = total > 0
+    mean = np.add.reduce(weight * quality, axis=0) / np.where(some, total, 1.0)
+    return np.where(some, mean, 0.0).astype(np.float64)
+
+
+def _levels(parts: Singles) -> NDArray[np.int8]:
+    """Return -2 to 2 per part in the direction of its leading feature, (n, P)."""
+    size = np.zeros(parts.shape, dtype=np.int8)
+    for level in LEVELS:
+        size += (np.abs(parts) >= level).astype(np.int8)
+    signed = np.sign(np.nan_to_num(parts)).astype(np.int8) * size * _LEAD_SIGN
+    return np.where(np.isfinite(parts), signed, UNKNOWN_LEVEL).astype(np.int8).T

@@ -1,0 +1,183 @@
+"""From evidence to episodes: one episode is one alert (TRUST A2).
+
+Evidence above the threshold for 30 s begins an episode; it ends when the
+evidence has stayed below the lower threshold for 30 s; the next one can begin
+120 s after that. Arrays of all agents, no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+ON_DELAY_S = 30.0
+"""Evidence must stay above the threshold this long. [s] (data/README of the judges)"""
+
+OFF_DELAY_S = 30.0
+"""Evidence must stay below the lower threshold this long to end an episode. [s]"""
+
+REFRACTORY_S = 120.0
+"""After an alert has begun, the next can begin only this much later. [s]"""
+
+HYSTERESIS = 0.7
+"""An episode ends below this share of the threshold: noise at the line is one episode."""
+
+LONGEST_GAP_S = 30.0
+"""A longer silence breaks a run above the threshold: it was not seen to stay there. [s]"""
+
+LONGEST_EPISODE_S = 3600.0
+"""What lasts longer is the new usual: the episode ends and the baseline follows (A5). [s]"""
+
+_QUIET, _PENDING, _ACTIVE, _SPENT = 0, 1, 2, 3
+
+
+@dataclass(slots=True)
+class EpisodeBatch:
+    """What one step found, one entry per row.
+
+    Parameters
+    ----------
+    pending : ndarray of bool
+        Above the threshold, not yet for long enough.
+    active : ndarray of bool
+        In an episode, including the step at which it begins.
+    began, ended : ndarray of bool
+        True in exactly one step each of every episode.
+    started_at_s : ndarray of float64
+        When the evidence first rose above the threshold; NaN outside. [s]
+        For `ended`, of the episode that ends.
+    """
+
+    pending: Mask
+    active: Mask
+    began: Mask
+    ended: Mask
+    started_at_s: Floats
+
+
+class Episodes:
+    """The state of every agent's episode: quiet, pending, active or spent."""
+
+    _DTYPES = {"state": np.int8, "since": np.float64, "below": np.float64, "free": np.float64,
+               "last": np.float64}  # fmt: skip
+    _BLANK = {"state": _QUIET, "since": np.nan, "below": np.nan, "free": -np.inf, "last": -np.inf}
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._arrays = {name: np.zeros(0, dtype=kind) for name, kind in self._DTYPES.items()}
+
+    def ensure(self, n_rows: int) -> None:
+        """Make room for agents 0 to n_rows - 1; never shrinks."""
+        have = len(self._arrays["state"])
+        if n_rows > have:
+            room = max(n_rows, have + have // 4)
+            for name, old in self._arrays.items():
+                new = np.full(room, self._BLANK[name], dtype=old.dtype)
+                new[:have] = old
+                self._arrays[name] = new
+        self._n = max(self._n, n_rows)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return a copy of the whole state."""
+        return {name: array[: self._n].copy() for name, array in self._arrays.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Episodes:
+        """Return episodes in the state of :meth:`to_arrays`, bit for bit."""
+        made = cls()
+        made._arrays = {name: arrays[name].astype(kind) for name, kind in cls._DTYPES.items()}
+        made._n = len(made._arrays["state"])
+        return made
+
+    def active(self, rows: Rows) -> Mask:
+        """Return which agents are in an episode now."""
+        found: Mask = self._arrays["state"][rows] == _ACTIVE
+        return found
+
+    def step(
+        self, rows: Rows, at_s: Floats, evidence: Floats, threshold: float | Floats, live: Mask
+    ) -> EpisodeBatch:
+        """Advance the agents of `rows` by one window.
+
+        Parameters
+        ----------
+        rows : ndarray of intp, shape (n,)
+            Unique.
+        at_s : ndarray of float64, shape (n,)
+            Window ends. A window at or before the last one changes nothing.
+        evidence : ndarray of float64, shape (n,)
+            From the detector; NaN is unknown: it neither starts nor keeps
+            anything, and after `OFF_DELAY_S` of it an episode ends.
+        threshold : float or ndarray of float64, shape (n,)
+            From :func:`threshold_for`; above zero.
+        live : ndarray of bool, shape (n,)
+            False (late, learning, off shift) can neither begin nor pend.
+
+        Returns
+        -------
+        EpisodeBatch
+        """
+        state, since, below, free, last = (self._arrays[name][rows] for name in self._DTYPES)
+        new = at_s > last
+        with np.errstate(invalid="ignore"):
+            above = (evidence >= threshold) & live & new
+            low = ~(evidence >= HYSTERESIS * np.asarray(threshold)) & new
+        gap = at_s - last > LONGEST_GAP_S
+        was_active = state == _ACTIVE
+        # A run above the line, unbroken and unfree, becomes an episode.
+        running = above & (state == _PENDING) & ~gap
+        since = np.where(above & ~running & ~was_active, at_s, since)
+        state = np.where(above & (state == _QUIET), _PENDING, state)
+        state = np.where((state == _PENDING) & ~above & new, _QUIET, state)
+        began = (state == _PENDING) & above & (at_s - since >= ON_DELAY_S) & (at_s >= free)
+        state = np.where(began, _ACTIVE, state)
+        free = np.where(began, at_s + REFRACTORY_S, free)
+        # Below the lower line for long enough, it ends; one that lasts for ever is spent.
+        held = was_active | (state == _SPENT)
+        below = np.where(held & low, np.where(np.isfinite(below), below, at_s), np.nan)
+        calm = held & (at_s - below >= OFF_DELAY_S)
+        worn_out = was_active & new & (at_s - since > LONGEST_EPISODE_S)
+        ended = was_active & (calm | worn_out)
+        started = since.copy()
+        state = np.where(calm, _QUIET, np.where(worn_out, _SPENT, state)).astype(np.int8)
+        active, pending = state == _ACTIVE, state == _PENDING
+        since = np.where(active | pending, since, np.nan)
+        for name, array in zip(
+            self._DTYPES, (state, since, below, free, np.maximum(last, at_s)), strict=True
+        ):
+            self._arrays[name][rows] = array
+        return EpisodeBatch(
+            pending=pending,
+            active=active,
+            began=began,
+            ended=ended,
+            started_at_s=np.where(active | pending | ended, started, np.nan),
+        )
+
+
+NULL_ALERTS_PER_TEAM_HOUR = 0.5
+"""Personal alerts a team may see when nothing is the matter. [1/h] (TRUST A1)"""
+
+_AT_ONE_PER_HOUR = 1.4
+_PER_E_FOLD = 0.22
+_LOWEST = 1.0
+
+
+def threshold_for(team_size: int) -> float:
+    """Return the production threshold for a team of `team_size`; stricter for bigger teams.
+
+    Raises
+    ------
+    ValueError
+        If `team_size` is below 1.
+    """
+    if team_size < 1:
+        raise ValueError(f"team_size is {team_size}; expected 1 or more")
+    rate_per_hour = NULL_ALERTS_PER_TEAM_HOUR / team_size
+    return max(_LOWEST, _AT_ONE_PER_HOUR - _PER_E_FOLD * float(np.log(rate_per_hour)))
