@@ -121,10 +121,14 @@ class _Drift:
 
 @dataclass(slots=True)
 class Simulation:
-    """Signals of one person, advanced stretch by stretch; same seed, same signals."""
+    """Signals of one person, advanced stretch by stretch; same seed and day, same signals.
+
+    `day` draws other noise for the same person.
+    """
 
     seed: int
     episodes: Sequence[Episode] = ()
+    day: int = 0
     elapsed_s: float = 0.0
     person: Person = field(init=False)
     _rng: np.random.Generator = field(init=False)
@@ -138,7 +142,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.person = draw_person(self.seed)
-        self._rng = np.random.default_rng([self.seed, 2])
+        self._rng = np.random.default_rng([self.seed, 2, self.day])
         self._slow = _Drift(900.0, self._rng.normal())
         self._fast = _Drift(25.0, self._rng.normal())
         self._skin = _Drift(600.0, self._rng.normal())
