@@ -79,6 +79,12 @@ class Store(Protocol):
     def erase(self, site: str, agent: str) -> int:
         """Delete every point of `agent`; return how many there were."""
 
+    def expire(self, now: datetime) -> int:
+        """Delete what is older than its retention at `now`; return how many points.
+
+        A server that keeps its own retention deletes nothing here.
+        """
+
     def check(self) -> str:
         """Return one line that says what this is and that it answers."""
 

@@ -1,0 +1,249 @@
+"""The store on an InfluxDB server.
+
+Version 2 is the reference; 1.x and 3.x work from the same code. Writes choose
+the endpoint that the server has, reads use InfluxQL over ``/query``, which
+all three speak. Every failure becomes one line that names the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from analytics.store import influx_replies, influxql
+from analytics.store.base import Query, Row, WriteReport
+from analytics.store.influx_connection import Connection, Reply
+from analytics.store.line_protocol import Encoder
+from analytics.store.points import Database, Measurement, Point
+from analytics.store.settings import StoreSettings
+from sensors import codec
+from sensors.errors import StoreError
+
+BATCH = 5_000
+"""Points in one request, as InfluxData recommends."""
+
+_Entry = tuple[Point, str]
+
+
+class InfluxStore:
+    """Points on an InfluxDB server; see :class:`analytics.store.base.Store`.
+
+    Parameters
+    ----------
+    settings : StoreSettings
+    compress : bool or None
+        Compress what is sent; ``None`` does so unless the server is on this
+        machine.
+    """
+
+    def __init__(self, settings: StoreSettings, *, compress: bool | None = None) -> None:
+        self._settings = settings
+        self._connection = Connection(settings, compress=compress)
+        self._encoder = Encoder()
+        self._version: str | None = None
+        self._kinds: dict[Measurement, dict[str, str]] = {}
+
+    def _failed(self, what: str, remedy: str) -> StoreError:
+        return StoreError(f"InfluxDB at {self._settings.url} {what}; {remedy}")
+
+    def _refused(self, reply: Reply) -> StoreError:
+        words = influx_replies.words(reply.body)
+        what = f"answered {reply.status}: {words}" if reply.status else f"is not trusted: {words}"
+        remedy = influx_replies.remedy(reply.status, words, self._settings.database)
+        return self._failed(what, remedy)
+
+    def _query(self, statement: str, policy: str = "") -> influxql.Answers:
+        """Return the parts of the answer to one InfluxQL statement."""
+        reply = self._connection.query(statement, self._settings.database, policy)
+        if not reply.ok:
+            raise self._refused(reply)
+        answers = [codec.load_json(line) for line in reply.body.split("\n") if line]
+        failure = influxql.error_in(answers)
+        if failure is not None:
+            raise self._refused(Reply(reply.status, failure))
+        return answers
+
+    def server_version(self) -> str:
+        """Return the server's version, asking it once."""
+        if self._version is None:
+            for path in ("/ping", "/health"):
+                reply = self._connection.request("GET", path)
+                if reply.status in {401, 403}:
+                    raise self._refused(reply)
+                self._version = influx_replies.version_of(reply.headers, reply.body)
+                if self._version is not None:
+                    break
+            else:
+                raise self._failed("does not say that it is InfluxDB", "check [store] url")
+        return self._version
+
+    def _is_version(self, major: str) -> bool:
+        return self.server_version().startswith(f"{major}.")
+
+    def _writes_by_1(self) -> bool:
+        if self._settings.api != "auto":
+            return self._settings.api == "1"
+        # A 2.x server takes a password only on the endpoint of 1.x.
+        by_password = bool(self._settings.username and not self._settings.token)
+        return by_password or self._is_version("1")
+
+    def write(self, points: Sequence[Point]) -> WriteReport:
+        """Write `points`; refused ones are reported, the rest is written."""
+        lines, accepted, refused = self._encoder.lines(points)
+        by_database: dict[Database, list[_Entry]] = {}
+        for point, line in zip(accepted, lines, strict=True):
+            by_database.setdefault(point.measurement.database, []).append((point, line))
+        for database, entries in by_database.items():
+            for start in range(0, len(entries), BATCH):
+                self._settle(database, entries[start : start + BATCH], refused)
+        return WriteReport(written=len(points) - len(refused), refused=refused)
+
+    def _settle(
+        self, database: Database, entries: list[_Entry], refused: list[tuple[Point, str]]
+    ) -> None:
+        """Write `entries`, and find out which of them the server refuses.
+
+        The server says how many it dropped, not which. Whatever it does not
+        blame has been written; telling it the same again changes nothing, so
+        the batch is split until the dropped ones are alone.
+        """
+        pending = [entries]
+        while pending:
+            batch = pending.pop()
+            reply = self._post(database, "\n".join(line for _, line in batch))
+            if reply.ok:
+                continue
+            if reply.status == 413 and len(batch) > 1:
+                pending += _halves(batch)
+                continue
+            answer = influx_replies.refusal(reply.status, reply.body)
+            if answer is None:
+                raise self._refused(reply)
+            pending += _narrowed(batch, answer, refused)
+
+    def _post(self, database: Database, lines: str) -> Reply:
+        name = self._settings.database
+        if self._writes_by_1():
+            return self._connection.write_1(lines, name, database)
+        return self._connection.write_2(lines, f"{name}/{database}")
+
+    def read(self, query: Query) -> list[Row]:
+        """Return matching rows, oldest first."""
+        statement = influxql.select(self._settings.database, query)
+        answers = self._query(statement, query.measurement.database)
+        kinds = self._known_kinds(query.measurement, influxql.columns_of(answers))
+        return influxql.in_order(influxql.rows_of(answers, kinds), query.limit)
+
+    def _known_kinds(self, measurement: Measurement, columns: Iterable[str]) -> dict[str, str]:
+        """Return the fields' types, asking again only when a new field has appeared."""
+        kinds = self._kinds.get(measurement, {})
+        if not kinds.keys() >= set(columns):
+            statement = influxql.field_keys(self._settings.database, measurement)
+            kinds = influxql.kinds_of(self._query(statement, measurement.database))
+            self._kinds[measurement] = kinds
+        return kinds
+
+    def count(self, query: Query) -> int:
+        """Return how many points match (`latest` and `limit` do not apply).
+
+        The server can count the values of one field, but not points; so with
+        any other number of fields they are streamed past and counted here.
+        """
+        name, policy = self._settings.database, query.measurement.database
+        if len(query.fields) == 1:
+            answers = self._query(influxql.count(name, query, query.fields[0]), policy)
+            return sum(series["values"][0][1] for series in influxql.series_of(answers))
+        counted = 0
+        for line in self._connection.stream(influxql.select_any(name, query), name, policy):
+            answer = codec.load_json(line)
+            failure = influxql.error_in([answer])
+            if failure is not None:
+                raise self._refused(Reply(400, failure))
+            counted += sum(len(series["values"]) for series in influxql.series_of([answer]))
+        return counted
+
+    def erase(self, site: str, agent: str) -> int:
+        """Delete every point of `agent`; return how many there were."""
+        if self._is_version("3"):
+            raise self._failed(
+                "is of version 3, which cannot delete points",
+                "keep erasable data on version 1 or 2, or wait for the end of its retention",
+            )
+        erased = 0
+        for measurement in Measurement:
+            erased += self.count(Query(measurement=measurement, site=site, agents=(agent,)))
+            if self._is_version("1"):
+                # Not DELETE: that would leave the pseudonym in the index.
+                self._query(influxql.drop_series(measurement, site, agent))
+        if not self._is_version("1"):
+            self._delete_from_buckets(site, agent)
+        return erased
+
+    def _delete_from_buckets(self, site: str, agent: str) -> None:
+        predicate = f"site={influxql.name(site)} AND agent={influxql.name(agent)}"
+        for database in Database:
+            bucket = f"{self._settings.database}/{database}"
+            reply = self._connection.delete_2(predicate, bucket)
+            if not reply.ok:
+                raise self._refused(reply)
+
+    def expire(self, now: datetime) -> int:  # noqa: ARG002 - the server has its own clock
+        """Delete nothing: the server itself keeps the retention that :meth:`prepare` set up."""
+        return 0
+
+    def check(self) -> str:
+        """Return one line that says what this is and that it answers."""
+        version, settings = self.server_version(), self._settings
+        for measurement in (Measurement.BEAT, Measurement.SCORE):
+            query = Query(measurement=measurement, site="-", limit=1)
+            self._query(influxql.select(settings.database, query), measurement.database)
+        return f"InfluxDB {version} at {settings.url}, database {settings.database}, answers"
+
+    def prepare(self) -> list[str]:
+        """Make the databases with their retention; return what was done or is left to do.
+
+        On 1.x both retention policies are created or adjusted. On 2.x and 3.x,
+        where that takes rights a service should not have, the commands are told.
+        """
+        settings = self._settings
+        days = {Database.RAW: settings.raw_days, Database.DERIVED: settings.derived_days}
+        if not self._is_version("1"):
+            version = self.server_version()
+            return influx_replies.bucket_commands(version, settings.database, settings.org, days)
+        databases = influxql.names_of(self._query("SHOW DATABASES"))
+        existing = None
+        if settings.database in databases:
+            answers = self._query(influxql.show_policies(settings.database))
+            existing = influxql.policies_of(answers)
+        statements = influxql.policy_statements(settings.database, days, existing)
+        for statement in statements:
+            self._query(statement)
+        return statements
+
+    def close(self) -> None:
+        """Release connections and files."""
+        self._connection.close()
+
+
+def _halves(batch: list[_Entry]) -> list[list[_Entry]]:
+    middle = len(batch) // 2
+    return [batch[:middle], batch[middle:]]
+
+
+def _narrowed(
+    batch: list[_Entry], answer: influx_replies.Refusal, refused: list[tuple[Point, str]]
+) -> list[list[_Entry]]:
+    """Return what must still be told; add to `refused` what is certain."""
+    if answer.lines:
+        refused += [(batch[i][0], reason) for i, reason in answer.lines.items() if i < len(batch)]
+        return []
+    if len(batch) == 1 or answer.dropped == len(batch):
+        refused += [(point, answer.reason) for point, _ in batch]
+        return []
+    blamed = set(influx_replies.suspects(answer, [point for point, _ in batch]))
+    if blamed and len(blamed) < len(batch):
+        return [
+            [entry for i, entry in enumerate(batch) if i in blamed],
+            [entry for i, entry in enumerate(batch) if i not in blamed],
+        ]
+    return _halves(batch)

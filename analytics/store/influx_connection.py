@@ -1,0 +1,193 @@
+"""The connection to an InfluxDB server: the only importer of influxdb-client.
+
+It sends and receives; what the answers mean is decided elsewhere. A server
+that does not answer becomes one line that names it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+
+from analytics.store.settings import StoreSettings
+from sensors.errors import ConfigurationError, StoreError
+from sensors.mqtt import LOOPBACK
+
+CHUNK = 10_000
+"""Rows in one piece of an answer."""
+
+_LINES = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server answered; `status` 0 stands for a failed TLS handshake."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it did what was asked."""
+        return 200 <= self.status < 300
+
+
+class Connection:
+    """One server, over influxdb-client's pool of connections.
+
+    Parameters
+    ----------
+    settings : StoreSettings
+    compress : bool or None
+        Compress what is sent; ``None`` does so unless the server is on this
+        machine, where it only costs time.
+    """
+
+    def __init__(self, settings: StoreSettings, *, compress: bool | None = None) -> None:
+        if settings.ca_file and not Path(settings.ca_file).is_file():
+            raise ConfigurationError(f"[store] ca_file is {settings.ca_file!r}; no such file")
+        self._settings = settings
+        self._url = settings.url.rstrip("/")
+        self._compress = urlsplit(self._url).hostname not in LOOPBACK
+        if compress is not None:
+            self._compress = compress
+        # Any: the client has annotations, but not on what is used here.
+        self._client: Any = InfluxDBClient(
+            self._url,
+            token=settings.token,
+            org=settings.org,
+            timeout=int(settings.timeout_s * 1000),
+            enable_gzip=self._compress,
+            ssl_ca_cert=settings.ca_file or None,
+        )
+        self._write_api: Any = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def _headers(self) -> dict[str, str]:
+        if self._settings.token:
+            return {"Authorization": f"Token {self._settings.token}"}
+        if self._settings.username:
+            pair = f"{self._settings.username}:{self._settings.password}"
+            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return {}
+
+    def _unreachable(self, error: Exception) -> StoreError:
+        what = f"cannot be reached ({type(error).__name__})"
+        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+        if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
+            what = f"did not answer within {self._settings.timeout_s:g} s"
+        return StoreError(
+            f"InfluxDB at {self._url} {what}; is it running, and is [store] url right?"
+        )
+
+    def _call(self, call: Any, *arguments: Any, **options: Any) -> Any:
+        """Call the client; return its response, or a Reply if the server said no."""
+        try:
+            return call(*arguments, **options)
+        except ApiException as error:
+            return Reply(int(error.status or 0), str(error.body or error.reason or ""))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error) from None
+
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> Reply:
+        """Send one request and return the answer, whatever it is.
+
+        Raises
+        ------
+        StoreError
+            If there is no answer.
+        """
+        given = self._headers() | dict(headers or {"Content-Type": _LINES})
+        rest = self._client.api_client.rest_client
+        found = self._call(rest.request, method, self._url + path, headers=given, **options)
+        if isinstance(found, Reply):
+            return found
+        return Reply(found.status, found.data, found.getheaders())
+
+    def query(self, statement: str, database: str, policy: str = "") -> Reply:
+        """Send one InfluxQL statement."""
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        # In the body, since a list of agents can be longer than an address may be.
+        fields = _form(statement, database, policy)
+        return self.request("POST", "/query", headers=form, post_params=fields)
+
+    def stream(self, statement: str, database: str, policy: str) -> Iterator[str]:
+        """Send one InfluxQL statement and yield the answer line by line.
+
+        Raises
+        ------
+        StoreError
+            If there is no answer, or it breaks off.
+        """
+        form = {"Content-Type": "application/x-www-form-urlencoded"} | self._headers()
+        rest = self._client.api_client.rest_client
+        response = self._call(
+            rest.request,
+            "POST",
+            f"{self._url}/query",
+            headers=form,
+            post_params=_form(statement, database, policy),
+            _preload_content=False,
+        )
+        if isinstance(response, Reply):
+            yield response.body
+            return
+        try:
+            for line in response:
+                yield line.decode()
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unreachable(error) from None
+        finally:
+            response.release_conn()
+
+    def write_1(self, lines: str, database: str, policy: str) -> Reply:
+        """Write lines through ``/write`` of version 1."""
+        headers = {"Content-Type": _LINES}
+        body = lines.encode()
+        if self._compress:
+            body = gzip.compress(body, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        target = urlencode({"db": database, "rp": policy, "precision": "ns"})
+        return self.request("POST", f"/write?{target}", headers=headers, body=body)
+
+    def write_2(self, lines: str, bucket: str) -> Reply:
+        """Write lines through ``/api/v2/write``, influxdb-client's own call."""
+        found = self._call(self._write_api.write, bucket, record=lines.encode())
+        return found if isinstance(found, Reply) else Reply(204, "")
+
+    def delete_2(self, predicate: str, bucket: str) -> Reply:
+        """Delete points of all times through ``/api/v2/delete``."""
+        # The years that its clock can tell.
+        start, stop = datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
+        call = self._client.delete_api().delete
+        found = self._call(call, start, stop, predicate, bucket=bucket)
+        return found if isinstance(found, Reply) else Reply(204, "")
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._write_api.close()
+        self._client.close()
+
+
+def _form(statement: str, database: str, policy: str) -> dict[str, str]:
+    return {
+        "q": statement,
+        "db": database,
+        "rp": policy,
+        "epoch": "ns",
+        "chunked": "true",
+        "chunk_size": str(CHUNK),
+    }

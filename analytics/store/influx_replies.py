@@ -1,0 +1,151 @@
+"""What an InfluxDB server answers, understood; pure.
+
+Versions 1, 2 and 3 word the same refusals differently; everything that
+depends on their words is here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analytics.store.admission import KINDS
+from analytics.store.points import Database, Point
+from sensors import codec
+
+_MAX_WORDS = 300
+
+# Words of a refusal that is the points' fault, seen in 1.6 and in the sources
+# of 1.x, 2.x and 3.x (tsdb.PartialWriteError, models.ParsePoints).
+_POINTS_AT_FAULT = (
+    "partial write",
+    "unable to parse",
+    "field type conflict",
+    "line protocol",
+    "max-",
+    "invalid field",
+)
+
+_DROPPED = re.compile(r"dropped=(\d+)")
+_CONFLICT = re.compile(r'input field "(?P<field>(?:[^"\\]|\\.)*)" on measurement "(?P<of>\w+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Some points of a batch were refused.
+
+    Parameters
+    ----------
+    reason : str
+        The server's words, on one line.
+    dropped : int or None
+        How many, if it said so.
+    lines : dict of int to str
+        Index of a refused line and the reason, if it said so (version 3).
+    """
+
+    reason: str
+    dropped: int | None
+    lines: dict[int, str]
+
+
+def words(body: str) -> str:
+    """Return the server's explanation on one line."""
+    try:
+        answer = codec.load_json(body)
+    except ValueError:
+        found = body
+    else:
+        found = body
+        if isinstance(answer, dict):
+            found = str(answer.get("error") or answer.get("message") or body)
+    return " ".join(found.split())[:_MAX_WORDS]
+
+
+def refusal(status: int, body: str) -> Refusal | None:
+    """Return which points were refused; ``None`` if the points are not to blame."""
+    if status not in {400, 422}:
+        return None
+    reason = words(body)
+    if not any(phrase in reason for phrase in _POINTS_AT_FAULT):
+        return None
+    found = _DROPPED.search(reason)
+    dropped = int(found[1]) if found else None
+    return Refusal(reason, dropped, _named_lines(body))
+
+
+def _named_lines(body: str) -> dict[int, str]:
+    """Return what InfluxDB 3 says about each line, by index."""
+    try:
+        answer = codec.load_json(body)
+    except ValueError:
+        return {}
+    details = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(details, list):
+        return {}
+    return {
+        int(d["line_number"]) - 1: str(d.get("error_message", "refused"))
+        for d in details
+        if isinstance(d, dict) and isinstance(d.get("line_number"), int)
+    }
+
+
+def suspects(refused: Refusal, points: Sequence[Point]) -> list[int]:
+    """Return the indices of the points that the refusal may mean; empty if it does not tell."""
+    if refused.lines:
+        return [i for i in refused.lines if 0 <= i < len(points)]
+    found = _CONFLICT.search(refused.reason)
+    if found is None:
+        return []
+    field = found["field"]
+    # Only one of the two types is at fault, but which one depends on the
+    # shard: those of the minority are asked about first.
+    by_kind: dict[str, list[int]] = {}
+    for i, point in enumerate(points):
+        if point.measurement == found["of"] and field in point.fields:
+            kind = KINDS.get(type(point.fields[field]), "")
+            by_kind.setdefault(kind, []).append(i)
+    named = re.search(r"is type (\w+), already exists", refused.reason)
+    return by_kind.get(named[1], []) if named else []
+
+
+def remedy(status: int, body: str, database: str) -> str:
+    """Return what to do about an answer that is not about the points."""
+    reason = words(body)
+    if status in {401, 403}:
+        return "check username and password_file, or token_file, in [store]"
+    if "not found" in reason or "could not find bucket" in reason:
+        return f"run: wellbeing store init (creates {database})"
+    if status == 0:
+        return "check ca_file in [store] and the server's certificate"
+    if status == 404:
+        return "check url in [store]; is this an InfluxDB server?"
+    return "look at the server's log"
+
+
+def version_of(headers: Mapping[str, str], body: str) -> str | None:
+    """Return the version a server says it has, in its headers or in a JSON body."""
+    stated = headers.get("X-Influxdb-Version")
+    if not stated:
+        try:
+            answer = codec.load_json(body)
+        except ValueError:
+            return None
+        stated = answer.get("version") if isinstance(answer, dict) else None
+    return str(stated).lstrip("v") if stated else None
+
+
+def bucket_commands(
+    version: str, database: str, org: str, days: Mapping[Database, int]
+) -> list[str]:
+    """Return the commands with which an administrator makes the buckets (2.x, 3.x)."""
+    if version.startswith("3."):
+        return [
+            f"run: influxdb3 create database --retention-period {kept}d {database}/{policy}"
+            for policy, kept in days.items()
+        ]
+    return [
+        f"run: influx bucket create --org '{org}' --name {database}/{policy} --retention {kept}d"
+        for policy, kept in days.items()
+    ]

@@ -1,0 +1,202 @@
+"""InfluxQL built from typed queries, and its answers read back; pure.
+
+Nothing from outside reaches a statement except through :func:`name` or
+:func:`text`, which quote it.
+
+References
+----------
+.. [1] InfluxData, "Influx Query Language (InfluxQL) specification", InfluxDB
+   v1.8 documentation: "Quoting", "Letters and digits", "Strings".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from analytics.store.admission import TAGS
+from analytics.store.base import Query, Row
+from analytics.store.points import Database, FieldValue, Measurement, epoch_ns
+
+Answers = list[dict[str, Any]]
+"""The parts of the answer to one statement, as decoded from JSON."""
+
+_GROUPED = 'GROUP BY "site", "agent", "source"'
+
+
+def name(identifier: str) -> str:
+    """Return `identifier` in double quotes."""
+    return f'"{_quoted(identifier, chr(34))}"'
+
+
+def text(value: str) -> str:
+    """Return `value` in single quotes."""
+    return f"'{_quoted(value, chr(39))}'"
+
+
+def _quoted(value: str, quote: str) -> str:
+    return value.replace("\\", "\\\\").replace(quote, f"\\{quote}").replace("\n", "\\n")
+
+
+def source(database: str, measurement: Measurement) -> str:
+    """Return the fully qualified measurement: database, retention policy, name."""
+    return f"{name(database)}.{name(measurement.database)}.{name(measurement)}"
+
+
+def _where(query: Query) -> str:
+    conditions = [f'"site" = {text(query.site)}']
+    if query.agents:
+        conditions.append("(" + " OR ".join(f'"agent" = {text(a)}' for a in query.agents) + ")")
+    if query.start_at is not None:
+        conditions.append(f"time >= {epoch_ns(query.start_at)}")
+    if query.end_at is not None:
+        conditions.append(f"time < {epoch_ns(query.end_at)}")
+    return " AND ".join(conditions)
+
+
+def _wanted(query: Query) -> str:
+    return ", ".join(f"{name(f)}::field" for f in query.fields) if query.fields else "*::field"
+
+
+def select(database: str, query: Query) -> str:
+    """Return the statement that reads what matches `query`.
+
+    The newest of each series is asked for by group; the newest of all without
+    groups, with the tags as columns, so that the server cuts and not we.
+    """
+    origin = f"FROM {source(database, query.measurement)} WHERE {_where(query)}"
+    if query.latest:
+        return f"SELECT {_wanted(query)} {origin} {_GROUPED} ORDER BY time DESC LIMIT 1"
+    if query.limit is not None:
+        tags = ", ".join(f"{name(tag)}::tag" for tag in TAGS)
+        return f"SELECT {_wanted(query)}, {tags} {origin} ORDER BY time DESC LIMIT {query.limit:d}"
+    return f"SELECT {_wanted(query)} {origin} {_GROUPED}"
+
+
+def count(database: str, query: Query, field: str) -> str:
+    """Return the statement that counts the matching points that have `field`."""
+    origin = f"FROM {source(database, query.measurement)} WHERE {_where(query)}"
+    return f"SELECT count({name(field)}::field) {origin}"
+
+
+def field_keys(database: str, measurement: Measurement) -> str:
+    """Return the statement that lists the fields of `measurement` with their types."""
+    return f"SHOW FIELD KEYS ON {name(database)} FROM {source(database, measurement)}"
+
+
+def drop_series(measurement: Measurement, site: str, agent: str) -> str:
+    """Return the statement that deletes the points and the series of one agent (1.x)."""
+    where = f'"site" = {text(site)} AND "agent" = {text(agent)}'
+    return f"DROP SERIES FROM {name(measurement)} WHERE {where}"
+
+
+def series_of(answers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield every series of the (possibly chunked) answers to one statement."""
+    for answer in answers:
+        for result in answer.get("results", ()):
+            yield from (s for s in result.get("series", ()) if "values" in s)
+
+
+def error_in(answers: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the server's words if one of the answers is an error."""
+    for answer in answers:
+        for result in (answer, *answer.get("results", ())):
+            if "error" in result:
+                return str(result["error"])
+    return None
+
+
+def kinds_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the type of each field from the answers to :func:`field_keys`."""
+    kinds: dict[str, str] = {}
+    for series in series_of(answers):
+        for field, kind in series["values"]:
+            # Shards may disagree; as a float either can be read.
+            kinds[field] = "float" if kinds.get(field, kind) != kind else kind
+    return kinds
+
+
+def rows_of(answers: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Row]:
+    """Return the rows in the answers to :func:`select`, in the answers' order.
+
+    JSON writes the float 5.0 as 5, so `kinds` says which fields are floats.
+    """
+    rows: list[Row] = []
+    for series in series_of(answers):
+        columns = series["columns"]
+        tags = {k: v for k, v in series.get("tags", {}).items() if v}
+        floats = [kinds.get(column) == "float" for column in columns]
+        is_tag = [column in TAGS for column in columns]
+        for values in series["values"]:
+            own_tags = dict(tags)
+            fields: dict[str, FieldValue] = {}
+            for i, value in enumerate(values):
+                if i == 0 or value is None:
+                    continue
+                if is_tag[i]:
+                    own_tags[columns[i]] = value
+                else:
+                    fields[columns[i]] = float(value) if floats[i] else value
+            rows.append(Row(values[0], own_tags, fields))
+    return rows
+
+
+def in_order(rows: list[Row], limit: int | None) -> list[Row]:
+    """Return the newest `limit` of `rows` (all if ``None``), oldest first."""
+    rows.sort(key=lambda r: (r.time_ns, r.tags.get("agent", ""), r.tags.get("source", "")))
+    return rows if limit is None else rows[max(0, len(rows) - limit) :]
+
+
+def columns_of(answers: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the names of the fields that occur in the answers to :func:`select`."""
+    return {c for series in series_of(answers) for c in series["columns"][1:]} - set(TAGS)
+
+
+def select_any(database: str, query: Query) -> str:
+    """Return the statement that yields one row for each matching point, for counting."""
+    origin = f"FROM {source(database, query.measurement)} WHERE {_where(query)}"
+    return f"SELECT {_wanted(query)} {origin} {_GROUPED}"
+
+
+def show_policies(database: str) -> str:
+    """Return the statement that lists the retention policies (1.x)."""
+    return f"SHOW RETENTION POLICIES ON {name(database)}"
+
+
+def names_of(answers: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the first column of the answers, such as the names of the databases."""
+    return {row[0] for series in series_of(answers) for row in series["values"]}
+
+
+def policies_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return name and duration of each retention policy (1.x)."""
+    return {row[0]: row[1] for series in series_of(answers) for row in series["values"]}
+
+
+def policy_statements(
+    database: str, days: Mapping[Database, int], existing: Mapping[str, str] | None
+) -> list[str]:
+    """Return the statements that give `database` its retention policies (1.x).
+
+    Parameters
+    ----------
+    days : mapping
+        How long each is to be kept. [d]
+    existing : mapping or None
+        Policies there are, with their durations as the server writes them
+        (``720h0m0s``); ``None`` if there is no such database.
+    """
+    statements = []
+    if existing is None:
+        # Created with a policy, so that none without an end comes into being.
+        first = f"WITH DURATION {days[Database.RAW]:d}d REPLICATION 1 NAME {name(Database.RAW)}"
+        statements.append(f"CREATE DATABASE {name(database)} {first}")
+        existing = {Database.RAW: f"{days[Database.RAW] * 24}h0m0s"}
+    for policy, kept in days.items():
+        found = existing.get(policy)
+        target = f"{name(policy)} ON {name(database)} DURATION {kept:d}d"
+        if found is None:
+            statements.append(f"CREATE RETENTION POLICY {target} REPLICATION 1")
+        elif found != f"{kept * 24}h0m0s":
+            statements.append(f"ALTER RETENTION POLICY {target}")
+    return statements
