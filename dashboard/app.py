@@ -1,0 +1,34 @@
+"""What Streamlit runs: picks language and page, draws nothing itself."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.resources import desk
+from dashboard.session import tab
+from dashboard.views import supervisor, technical
+from dashboard.words import Words, language_for
+
+
+def main() -> None:
+    """Draw the page that the address names."""
+    here = desk()
+    memory = tab()
+    memory.language = memory.language or here.settings.language or language_for(st.context.locale)
+    words = Words(memory.language)
+
+    def show_supervisor() -> None:
+        supervisor.render(here, words)
+
+    def show_technical() -> None:
+        technical.render(here, words)
+
+    title = words.say("Agent Wellbeing")
+    st.set_page_config(page_title=title, page_icon="◐", layout="centered")
+    people = st.Page(show_supervisor, title=title, url_path="people", default=True)
+    repair = st.Page(show_technical, title=words.say("Technical"), url_path=technical.PATH)
+    st.session_state["pages"] = {"": people, technical.PATH: repair}
+    st.navigation([people, repair], position="hidden").run()
+
+
+main()

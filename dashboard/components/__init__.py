@@ -1,0 +1,1 @@
+"""Parts of a page, each drawn from plain values."""

@@ -1,0 +1,29 @@
+"""The header line and, below it, whatever stands between the screen and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from dashboard.headline import Headline, Trouble
+from dashboard.words import Words
+
+
+def render(line: Headline) -> None:
+    """Draw the header line; the script makes `told` the one live region of the page."""
+    with st.container(key="top", gap=None):
+        with st.container(key="told"):
+            parts = "".join(f" <span>{escape(part)}</span>" for part in line.told)
+            st.html(f'<h1 class="wb-lead">{escape(line.lead)}</h1><p class="wb-told">{parts}</p>')
+        st.html(f'<p class="wb-updated" aria-hidden="true">{escape(line.updated)}</p>')
+
+
+def banners(words: Words, problems: Sequence[tuple[Trouble, str]]) -> None:
+    """Draw one banner per problem; an empty place keeps what follows where it is."""
+    with st.container(key="banners"):
+        for trouble, text in problems:
+            name = "LOADING" if trouble is Trouble.LOADING else "UNKNOWN"
+            word = words.say("Loading") if name == "LOADING" else words.say("Unknown")
+            st.html(f'<div class="wb-banner"><b>✕ {escape(word)}.</b> {escape(text)}</div>')

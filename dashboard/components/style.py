@@ -1,0 +1,27 @@
+"""The page's look, and the little script that tells assistive technology what HTML cannot."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.words import Words
+
+_HERE = Path(__file__).parent
+
+
+def render(words: Words) -> None:
+    """Put style and script into the page; nothing of it depends on data."""
+    st.html(f"<style>{_text('page.css')}</style>")
+    with st.container(key="page-script"):
+        language = json.dumps(words.tag)
+        script = _text("page.js").replace("LANGUAGE", language)
+        st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+
+
+@lru_cache
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,96 @@
+"""One look at the screen: who sees, in which words, at what time, and what they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from dashboard import actions
+from dashboard.cards import Card
+from dashboard.live import new_id
+from dashboard.resources import Desk
+from dashboard.session import tab, typed
+from dashboard.words import Words
+from sensors.errors import BrokerError, MessageError
+from sensors.messages import Action, DecisionMessage, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What every component is given."""
+
+    desk: Desk
+    words: Words
+    now: datetime
+
+    @property
+    def me(self) -> str:
+        """Login of the supervisor."""
+        return self.desk.settings.supervisor
+
+    def take(self, card: Card) -> None:
+        """Take `card`."""
+        self._send(card, lambda: actions.take(card, by=self.me, at=self._at(), identity=new_id()))
+
+    def decide(self, card: Card, action: Action) -> None:
+        """Record `action` with the reason and note that stand on the card."""
+        self._send(
+            card,
+            lambda: actions.decide(
+                card,
+                action,
+                by=self.me,
+                at=self._at(),
+                identity=new_id(),
+                to=self.hand_to(card) or None,
+                reason=typed(f"reason-{card.alert_id}"),
+                note=typed(f"note-{card.alert_id}"),
+            ),
+        )
+
+    def outcome(self, card: Card, found: Outcome) -> None:
+        """Record what followed."""
+        self._send(
+            card,
+            lambda: actions.outcome(card, found, by=self.me, at=self._at(), identity=new_id()),
+        )
+
+    def hand_to(self, card: Card) -> str:
+        """Return who would take `card` instead: as chosen, else the next in line."""
+        logins = [login for login, _ in card.hand_to]
+        chosen = typed(f"to-{card.alert_id}")
+        return chosen if chosen in logins else (logins[0] if logins else "")
+
+    def look(self, agent: str, place: str) -> None:
+        """Open a person's detail, once the agent is sure to be told (TRUST T10)."""
+        memory = tab()
+        try:
+            self.desk.live.looked(agent, self.me, self._at())
+        except BrokerError:
+            memory.errors[place] = self.words.say(
+                "Not opened: the message broker is away, so nobody could be told that you looked."
+            )
+            return
+        memory.errors.pop(place, None)
+        memory.asked, memory.open = "", place
+
+    def _at(self) -> datetime:
+        return self.desk.clock()
+
+    def _send(self, card: Card, message: Callable[[], DecisionMessage]) -> None:
+        errors = tab().errors
+        try:
+            self.desk.live.decide(message())
+        except (BrokerError, MessageError) as error:
+            errors[card.alert_id] = self._explain(error)
+        else:
+            errors.pop(card.alert_id, None)
+
+    def _explain(self, error: BrokerError | MessageError) -> str:
+        if isinstance(error, MessageError):
+            return self.words.say("Not recorded: {why}.", why=error.detail)
+        return self.words.say(
+            "Not recorded: the message broker is away. What you wrote is still here; press again "
+            "when it is back."
+        )

@@ -1,0 +1,112 @@
+"""One look at everything, and what a tab remembers of it: no drawing here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from dashboard.cards import Card, Section, Shown, cards, my_teams, team_zone
+from dashboard.headline import Headline, Trouble, explain, headline, troubles
+from dashboard.live import LiveView
+from dashboard.ordering import arrange, settle
+from dashboard.queries import FRESH_S, PersonState
+from dashboard.resources import Desk
+from dashboard.session import Tab
+from dashboard.watch import FloorView
+from dashboard.words import Words
+from sensors.messages import AlertState
+
+GONE_FOR = timedelta(seconds=20)
+"""How long the place of a card that left says so, before the page closes up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What the supervisor's screen shows at one moment."""
+
+    headline: Headline
+    problems: list[tuple[Trouble, str]]
+    cards: list[Card]
+    faults: list[Card]
+    others: list[PersonState]
+
+
+def look(desk: Desk, words: Words, now: datetime) -> Floor:
+    """Return what is known at `now`, from memory: neither broker nor store is waited for."""
+    me = desk.settings.supervisor
+    teams = my_teams(desk.teams, me, now)
+    live, floor = desk.live.view(now), desk.watch.view()
+    found = cards(
+        live.alerts,
+        live.sent,
+        [one for one in floor.decided if one.alert_id not in live.finished],
+        me=me,
+        teams=desk.teams,
+        roster=desk.roster,
+        now=now,
+    )
+    own = [card for card in found if card.section is not Section.TECHNICAL]
+    others = without_cards(floor, own, now)
+    problems = troubles(live, floor, teams=teams, now=now)
+    zone: tzinfo = team_zone(desk.teams, teams[0], now) if teams else UTC
+    line = headline(
+        words,
+        floor,
+        own,
+        others,
+        problems=problems,
+        told=len(told_ids(live, me) | floor.told),
+        held_back=sum(a.state is AlertState.PENDING and a.team in teams for a in live.alerts),
+        budget=desk.settings.alerts_per_hour,
+        now=now,
+    )
+    return Floor(
+        headline=line,
+        problems=[(trouble, explain(words, trouble, live, floor, zone)) for trouble in problems],
+        cards=own,
+        faults=[card for card in found if card.section is Section.TECHNICAL],
+        others=others,
+    )
+
+
+def told_ids(live: LiveView, me: str) -> frozenset[str]:
+    """Return the personal alerts of the last hour that `me` was told."""
+    return frozenset(a.alert_id for a in live.told if not a.told_to or me in a.told_to)
+
+
+def without_cards(floor: FloorView, own: Sequence[Card], now: datetime) -> list[PersonState]:
+    """Return everybody who has no card; while the store is away nobody's state is known."""
+    if floor.people is None:
+        return []
+    shown = {card.agent for card in own if card.agent is not None and card.decision is None}
+    rest = [person for person in floor.people.states if person.agent not in shown]
+    old = floor.read_at is None or (now - floor.read_at).total_seconds() > FRESH_S
+    if floor.away_since is not None or old:
+        return [replace(person, shown=Shown.NO_DATA) for person in rest]
+    return rest
+
+
+def remember(memory: Tab, own: Sequence[Card], now: datetime) -> None:
+    """Bring `memory` up to date: the section of each card and its place within it."""
+    sticky = {card.alert_id for card in own if card.taken_by_me and card.decision is None}
+    homes = settle(memory.homes, {card.alert_id: card.section for card in own}, sticky)
+    for alert_id, section in memory.homes.items():
+        if homes.get(alert_id) != section:
+            memory.gone[f"{section}/{alert_id}"] = now
+    memory.gone = {k: at for k, at in memory.gone.items() if now - at < GONE_FOR}
+    memory.homes = homes
+    memory.seen |= {card.alert_id: card for card in own}
+    for section in Section:
+        present = [card.alert_id for card in own if homes[card.alert_id] == section]
+        left = [
+            place
+            for place in memory.places.get(section, [])
+            if place is not None and place not in present and f"{section}/{place}" in memory.gone
+        ]
+        memory.places[section] = arrange(memory.places.get(section, []), [*left, *present])
+    keep = {p for places in memory.places.values() for p in places if p is not None}
+    memory.seen = {k: card for k, card in memory.seen.items() if k in keep}
+    memory.errors = {
+        k: text for k, text in memory.errors.items() if k in keep or k.startswith("agent-")
+    }

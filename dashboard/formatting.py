@@ -1,0 +1,205 @@
+"""Facts to words: pure, and the only place that phrases what is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from analytics.features import PART_CHANNEL, Part
+from dashboard.cards import Card
+from dashboard.words import N_, Words
+from sensors.messages import Absence, Action, Outcome, RequestKind
+from sensors.signals import Channel
+
+MAX_WORDS = 25
+"""Length of a signal's sentence. SCREENS.md, *Signals*."""
+
+GOOD_QUALITY, FAIR_QUALITY = 0.75, 0.4
+"""Where the words for quality change; thirds-like, this project's own choice."""
+
+LEVEL_WORDS = {
+    -2: N_("well below"),
+    -1: N_("below"),
+    0: N_("as usual"),
+    1: N_("above"),
+    2: N_("well above"),
+}
+PART_WORDS: dict[str, str] = {
+    Part.HEART: N_("heart"),
+    Part.SKIN: N_("skin"),
+    Part.TYPING: N_("typing"),
+    Part.POINTER: N_("pointer"),
+    Part.VOICE: N_("voice"),
+}
+CHANNEL_WORDS: dict[Channel, str] = {
+    **{channel: PART_WORDS[part] for part, channel in PART_CHANNEL.items()},
+    Channel.MODULES: N_("modules"),
+}
+DECISION_WORDS: dict[Action, str] = {
+    Action.TALK: N_("Talk"),
+    Action.OFFER_BREAK: N_("Offer a break"),
+    Action.JOIN_OR_TAKE_OVER: N_("Join or take over"),
+    Action.BRING_IN_EXPERT: N_("Bring in an expert"),
+    Action.FIX_THE_WORK: N_("Fix the work"),
+    Action.AGENT_SAYS_FINE: N_("Agent says fine"),
+    Action.CANNOT_NOW: N_("Can't now → {name}"),
+    Action.NOT_USEFUL: N_("Not useful"),
+}
+OUTCOME_WORDS: dict[Outcome, str] = {
+    Outcome.HELPED: N_("Helped"),
+    Outcome.NO_CHANGE: N_("No change"),
+    Outcome.DECLINED: N_("Declined"),
+    Outcome.NOT_REACHED: N_("Not reached"),
+}
+REASON_WORDS: dict[str, str] = {
+    "hard_call": N_("A hard call"),
+    "many_calls": N_("Many calls in a row"),
+    "system_trouble": N_("Trouble with systems"),
+    "unclear_rules": N_("Unclear rules"),
+    "not_the_work": N_("Not about work"),
+    "sensor": N_("The sensor, not the person"),
+    "other": N_("Something else"),
+}
+FAULT_WORDS: dict[str, str] = {
+    Absence.DISCONNECTED: N_("not connected"),
+    Absence.NOT_WORN: N_("not worn"),
+    Absence.POOR: N_("poor signal"),
+    Absence.FAULT: N_("does not work"),
+    "offline": N_("offline"),
+}
+REQUEST_WORDS: dict[RequestKind, str] = {
+    RequestKind.HELP_NOW: N_("asks for help now."),
+    RequestKind.BREAK_PLEASE: N_("asks for a break."),
+}
+
+
+def duration(words: Words, seconds: float) -> str:
+    """Return a length of time in two units at most; never negative."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return words.say("{s} s", s=whole)
+    if whole < 3600:
+        return words.say("{min} min", min=whole // 60)
+    hours, minutes = divmod(whole // 60, 60)
+    if minutes:
+        return words.say("{h} h {min} min", h=hours, min=minutes)
+    return words.say("{h} h", h=hours)
+
+
+def clock(at: datetime, zone: tzinfo) -> str:
+    """Return the time of day of `at` on the clocks of `zone`, 24 hours."""
+    return at.astimezone(zone).strftime("%H:%M")
+
+
+def first_upper(text: str) -> str:
+    """Return `text` with a capital at its start, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def quality(words: Words, value: float | None) -> str:
+    """Return how far the signal can be trusted, in words; unknown is said as such."""
+    if value is None:
+        return words.say("Signal quality unknown.")
+    if value >= GOOD_QUALITY:
+        return words.say("Good signal.")
+    return words.say("Fair signal.") if value >= FAIR_QUALITY else words.say("Poor signal.")
+
+
+def level(words: Words, value: int | None) -> str:
+    """Return a band in words."""
+    return words.say("unknown") if value is None else words.say(LEVEL_WORDS[value])
+
+
+def part(words: Words, name: str) -> str:
+    """Return the word for a part; a newer server's unknown part is shown as it is named."""
+    return words.say(PART_WORDS[name]) if name in PART_WORDS else name
+
+
+def channel(words: Words, value: Channel) -> str:
+    """Return the word for a channel."""
+    return words.say(CHANNEL_WORDS[value])
+
+
+def person_sentence(words: Words, card: Card, now: datetime) -> str:
+    """Return what a personal alert says below the name, at most `MAX_WORDS` with it.
+
+    What does not fit is left out in the order: when it was told, the third
+    contribution, the names of unknown channels (their number stays).
+    """
+    lasted = duration(words, (now - card.started_at).total_seconds())
+    waited = duration(words, (now - card.waiting_since).total_seconds())
+    for told, contributions, named in ((True, 3, True), (False, 3, True), (False, 2, True)):
+        text = _person(words, card, lasted, waited, told=told, limit=contributions, named=named)
+        if _length(card.title, text) <= MAX_WORDS:
+            return text
+    return _person(words, card, lasted, waited, told=False, limit=2, named=False)
+
+
+def _person(
+    words: Words, card: Card, lasted: str, waited: str, *, told: bool, limit: int, named: bool
+) -> str:
+    sentences = [words.say("Different from own usual for {time}.", time=lasted)]
+    bands = [
+        words.say("{part} {level}", part=part(words, c.part), level=level(words, c.level))
+        for c in card.contributions[:limit]
+    ]
+    if bands:
+        sentences.append(first_upper(words.series(bands)) + words.say("."))
+    if card.unknown and named:
+        names = words.series([channel(words, c) for c in card.unknown])
+        sentences.append(first_upper(words.say("{channels} unknown.", channels=names)))
+    elif card.unknown:
+        sentences.append(words.say("{n} unknown.", n=len(card.unknown)))
+    sentences.append(quality(words, card.quality))
+    if told and card.told_at is not None:
+        sentences.append(words.say("Told {time}.", time=clock(card.told_at, card.zone)))
+    sentences.append(waiting(words, card, waited))
+    return words.join(*sentences)
+
+
+def waiting(words: Words, card: Card, waited: str) -> str:
+    """Return how long nobody took the card, or when somebody did."""
+    if card.taken_by and card.taken_at is not None:
+        return words.say("Taken {time}.", time=clock(card.taken_at, card.zone))
+    return words.say("Waiting {time}.", time=waited)
+
+
+def _length(title: str, text: str) -> int:
+    return len(f"{title}. {text}".split())
+
+
+def team_sentence(words: Words, card: Card) -> str:
+    """Return what a team alert says below the team's name."""
+    since = clock(card.started_at, card.zone)
+    if card.affected is None or card.team_size is None:
+        many = words.say("Many different since {time}.", time=since)
+    else:
+        many = words.say(
+            "{n} of {size} different since {time}.",
+            n=card.affected,
+            size=card.team_size,
+            time=since,
+        )
+    return words.join(many, words.say("Probably the work. What changed?"))
+
+
+def request_sentence(words: Words, card: Card, now: datetime) -> str:
+    """Return what an agent's own request says below the name."""
+    asked = words.say(REQUEST_WORDS.get(card.request or RequestKind.HELP_NOW, N_("asks for you.")))
+    waited = duration(words, (now - card.waiting_since).total_seconds())
+    said = words.join(first_upper(asked), waiting(words, card, waited))
+    if card.escalated:
+        said = words.join(said, words.say("Nobody answered before, so it came on to you."))
+    return said
+
+
+def fault_sentence(words: Words, card: Card) -> str:
+    """Return what a technical alert says below whose it is."""
+    what = channel(words, card.channel) if card.channel else words.say("the agent's machine")
+    fault = words.say(FAULT_WORDS.get(card.fault or "", N_("does not work")))
+    since = words.say("since {time}", time=clock(card.started_at, card.zone))
+    return f"{first_upper(what)}: {fault}, {since}."
+
+
+def decision(words: Words, action: Action, to: str | None = None) -> str:
+    """Return the words for a decision; `to` is who takes it instead."""
+    return words.say(DECISION_WORDS[action], name=to or words.say("someone else"))

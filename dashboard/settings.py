@@ -1,0 +1,105 @@
+"""``[dashboard]``: whose screen this is, of which site, and where it listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analytics.store.settings import StoreSettings
+from dashboard.words import LANGUAGES
+from sensors import config
+from sensors.config import BrokerSettings
+from sensors.errors import ConfigurationError, MessageError
+from sensors.messages import check_identity
+from sensors.mqtt import LOOPBACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSettings:
+    """The table ``[dashboard]``.
+
+    Parameters
+    ----------
+    site : str
+        Site shown; one dashboard shows one.
+    supervisor : str
+        Login of the person in front of it, as in ``teams.toml``; ``--as`` on
+        the command line. There is no sign-in yet, hence `address`.
+    teams, roster : str
+        Paths of ``teams.toml`` and ``roster.toml``; an empty roster shows pseudonyms.
+    language : str
+        ``en``, ``zh_CN`` or empty for the browser's.
+    address : str
+        Loopback only until there are roles (TRUST, first paragraph).
+    port : int
+    alerts_per_hour : int
+        Ceiling of personal alerts per supervisor-hour, for the header line (TRUST A1).
+    """
+
+    site: str = ""
+    supervisor: str = ""
+    teams: str = "teams.toml"
+    roster: str = ""
+    language: str = ""
+    address: str = "127.0.0.1"
+    port: int = 8501
+    alerts_per_hour: int = 2
+
+    def __post_init__(self) -> None:
+        for key, flag in (("site", "--site"), ("supervisor", "--as")):
+            value = getattr(self, key)
+            if not value:
+                raise ConfigurationError(
+                    f"[dashboard] {key} is not set; give it there or as {flag}"
+                )
+            try:
+                check_identity(key, value)
+            except MessageError as error:
+                raise ConfigurationError(f"[dashboard] {error.detail}") from None
+        if self.language and self.language not in LANGUAGES:
+            raise ConfigurationError(
+                f"[dashboard] language is {self.language!r}; expected one of {', '.join(LANGUAGES)}"
+            )
+        if self.address not in LOOPBACK:
+            raise ConfigurationError(
+                f"[dashboard] address is {self.address!r}; only 127.0.0.1 is served until there "
+                "are roles: whoever reaches this page sees people's states"
+            )
+        if not 1 <= self.port <= 65_535:
+            raise ConfigurationError(f"[dashboard] port is {self.port}; expected 1 to 65535")
+        if not 1 <= self.alerts_per_hour <= 6:
+            raise ConfigurationError(
+                f"[dashboard] alerts_per_hour is {self.alerts_per_hour}; expected 1 to 6"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything one dashboard needs to know."""
+
+    dashboard: DashboardSettings
+    broker: BrokerSettings
+    store: StoreSettings
+
+
+def load(path: Path | None, **overrides: str | int | None) -> Settings:
+    """Return the settings in the file at `path`, the environment and `overrides`.
+
+    Parameters
+    ----------
+    path : Path or None
+        Configuration file; ``None`` takes defaults and the environment.
+    overrides
+        Keys of ``[dashboard]`` from the command line; ``None`` means not given.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming table, key, value and what was expected.
+    """
+    tables = config.read_file(path) if path is not None else {}
+    return Settings(
+        dashboard=config.section(tables, "dashboard", DashboardSettings, None, **overrides),
+        broker=config.section(tables, "broker", BrokerSettings),
+        store=config.section(tables, "store", StoreSettings),
+    )

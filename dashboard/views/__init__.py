@@ -1,0 +1,1 @@
+"""Pages: they arrange components and hold no logic."""

@@ -1,0 +1,26 @@
+"""The switch between languages, each named in itself."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.session import tab
+from dashboard.words import LANGUAGES, Words
+
+
+def render(words: Words) -> None:
+    """Draw the switch; the whole page follows at once."""
+    with st.container(horizontal=True, key="languages"):
+        for code, name in LANGUAGES.items():
+            st.button(
+                name,
+                key=f"language-{code}",
+                type="tertiary",
+                disabled=code == words.language,
+                on_click=_choose,
+                args=(code,),
+            )
+
+
+def _choose(code: str) -> None:
+    tab().language = code
