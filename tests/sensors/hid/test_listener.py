@@ -1,0 +1,268 @@
+"""pynput on a real X server: known timing in, known timing out; a typed secret found nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import aclosing
+
+import numpy as np
+import pytest
+
+from sensors.collector import Collector, Link, Reading
+from sensors.errors import ConfigurationError, DeviceError
+from sensors.hid.listener import (
+    HidCollector,
+    create,
+    create_keyboard,
+    create_pointer,
+    display_problem,
+)
+from sensors.signals import Channel
+from tests.rig.display import Display, virtual_display
+
+pytestmark = pytest.mark.needs("Xvfb", "xdotool")
+
+PATIENCE_S = 30
+SENT = ["getmouselocation"]  # a question to the server: xdotool sends what it has gathered
+KEYBOARD_OK, POINTER_OK = Link(Channel.KEYBOARD, "ok"), Link(Channel.POINTER, "ok")
+
+
+class RealClock:
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    async def sleep_until(self, at_monotonic_s: float) -> None:
+        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
+
+
+@pytest.fixture(autouse=True)
+def x11(monkeypatch):
+    """Run as in an X11 session, whatever session the tests are started from."""
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
+
+
+async def xdotool(display: Display, *words: str) -> None:
+    process = await asyncio.create_subprocess_exec("xdotool", *words, env=display.environ)
+    assert await process.wait() == 0
+
+
+async def gather(
+    collector: HidCollector, display: Display, *commands: list[str], last: str, count: int
+):
+    """Return links and readings until `count` of signal `last` have come."""
+    links, readings = [], []
+    async with asyncio.timeout(PATIENCE_S), aclosing(collector.readings(RealClock())) as found:
+        async for item in found:
+            if isinstance(item, Link):
+                links.append(item)
+                if len(links) == len(collector.channels):
+                    for words in commands:
+                        await xdotool(display, *words)
+                continue
+            readings.append(item)
+            if sum(r.signal == last for r in readings) >= count:
+                break
+    return links, readings
+
+
+def values(readings: list[Reading], signal: str) -> list[float]:
+    return [r.value for r in readings if r.signal == signal]
+
+
+async def test_typing_with_known_timing(xvfb):
+    text = "thequickbrownfox"
+    typing = [
+        w for key in text for w in ("keydown", key, "sleep", "0.08", "keyup", key, "sleep", "0.12")
+    ]
+    links, readings = await gather(
+        create_keyboard({}), xvfb, typing, last="dwell_ms", count=len(text)
+    )
+    assert links == [KEYBOARD_OK]
+    assert len(values(readings, "key_presses")) == len(text)
+    # xdotool sleeps at least so long; a loaded machine only adds to it.
+    dwell, flight = values(readings, "dwell_ms"), values(readings, "flight_ms")
+    assert len(dwell) == len(text)
+    assert len(flight) == len(text) - 1
+    assert np.median(dwell) == pytest.approx(80, abs=30)
+    assert np.median(flight) == pytest.approx(120, abs=30)
+    assert not values(readings, "pointer_speed_px_s")
+
+
+async def test_rollover_corrections_and_a_repeating_key(xvfb):
+    _, readings = await gather(
+        create_keyboard({}),
+        xvfb,
+        ["keydown", "a", "sleep", "0.06", "keydown", "b", "sleep", "0.05", "keyup", "a"],
+        ["keyup", "b", "key", "BackSpace", "key", "Delete"],
+        ["keydown", "c", "sleep", "1.2", "keyup", "c"],
+        last="dwell_ms",
+        count=5,
+    )
+    assert min(values(readings, "flight_ms")) < -30
+    assert sum(values(readings, "key_corrections")) == 2
+    # The server repeats c some 15 times: still one press, held for more than a second.
+    assert len(values(readings, "key_presses")) == 5
+    assert values(readings, "dwell_ms")[-1] == pytest.approx(1200, abs=300)
+
+
+async def test_pointer_movement_clicks_and_scrolling(xvfb):
+    steps = [
+        word for x in range(0, 600, 20) for word in ("mousemove", str(x), "300", "sleep", "0.02")
+    ]
+    links, readings = await gather(
+        create_pointer({}),
+        xvfb,
+        ["mousemove", "0", "300", "sleep", "0.3", *steps],
+        [
+            "mousedown",
+            "1",
+            *SENT,
+            "sleep",
+            "0.12",
+            "mouseup",
+            "1",
+            *SENT,
+            "click",
+            "4",
+            "click",
+            "5",
+        ],
+        last="scroll_steps",
+        count=2,
+    )
+    assert links == [POINTER_OK]
+    assert 300 < np.median(values(readings, "pointer_speed_px_s")) < 1300
+    assert values(readings, "pointer_straightness")[-1] == pytest.approx(1.0, abs=0.01)
+    assert sum(values(readings, "pointer_clicks")) == 1
+    assert values(readings, "click_dwell_ms")[0] == pytest.approx(120, abs=40)
+    assert values(readings, "scroll_steps") == [1.0, 1.0]
+
+
+async def test_both_at_once(xvfb):
+    links, readings = await gather(
+        create({}), xvfb, ["key", "x", "click", "1"], last="click_dwell_ms", count=1
+    )
+    assert links == [KEYBOARD_OK, POINTER_OK]
+    assert values(readings, "key_presses") == [1.0]
+
+
+async def test_a_typed_secret_is_found_nowhere(xvfb, caplog):
+    secret = "Passw0rd-7Kx!"
+    caplog.set_level(logging.DEBUG)
+    collector = create({})
+    _, readings = await gather(
+        collector, xvfb, ["type", "--delay", "20", secret], last="dwell_ms", count=len(secret)
+    )
+    everything = "\n".join(
+        [repr(readings), repr(pickle.dumps(readings)), caplog.text, repr(vars(collector))]
+    )
+    assert secret not in everything
+    # No object that lives on holds the keys one after the other.
+    gc.collect()
+    rows = [
+        t for t in gc.get_objects() if type(t) in {list, tuple, deque} and len(t) >= len(secret)
+    ]
+    assert secret not in {"".join(c for c in map(_character, row) if c) for row in rows}
+    assert {type(v) for r in readings for v in (r.value, r.at_monotonic_s, r.quality)} == {float}
+
+
+def _character(item: object) -> str | None:
+    """Return the character that a key, or a text of length one, stands for."""
+    found = (
+        item
+        if isinstance(item, str)
+        else vars(item).get("char")
+        if hasattr(item, "__dict__")
+        else None
+    )
+    return found if isinstance(found, str) and len(found) == 1 else None
+
+
+async def test_closing_stops_capture(xvfb):
+    found = create({}).readings(RealClock())
+    assert await anext(found) == KEYBOARD_OK
+    before = _listeners()
+    await found.aclose()
+    assert len(before) == 2
+    assert not _listeners()
+
+
+def _listeners() -> list[object]:
+    return [t for t in threading.enumerate() if type(t).__module__.startswith("pynput")]
+
+
+async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch, capfd):
+    with virtual_display() as display:
+        monkeypatch.setenv("DISPLAY", display.name)
+        found = create({}).readings(RealClock())
+        assert await anext(found) == KEYBOARD_OK
+        assert await anext(found) == POINTER_OK
+    with pytest.raises(DeviceError, match="the display went away"):
+        async with asyncio.timeout(PATIENCE_S):
+            await anext(found)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_no_display_is_one_clear_line(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(DeviceError, match="there is no display; start this inside") as error:
+        await anext(create({}).readings(RealClock()))
+    assert "\n" not in str(error.value)
+
+
+def test_a_display_that_refuses_is_one_clear_line_in_a_fresh_process():
+    code = (
+        "import asyncio, time\n"
+        "from sensors.hid.listener import create\n"
+        "async def main():\n"
+        "    await anext(create({}).readings(time))\n"
+        "from sensors.errors import DeviceError\n"
+        "try:\n    asyncio.run(main())\n"
+        "except DeviceError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"DISPLAY": ":64999", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert done.stdout.startswith("keyboard and pointer cannot be seen: ")
+    assert done.stdout.count("\n") == 1
+    assert not done.stderr
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "words"),
+    [
+        ("linux", {"DISPLAY": ":0"}, None),
+        ("linux", {}, "there is no display"),
+        ("linux", {"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0"}, "Wayland"),
+        ("linux", {"DISPLAY": ":0", "XDG_SESSION_TYPE": "wayland"}, "Wayland"),
+        ("win32", {}, None),
+        ("darwin", {}, None),
+    ],
+)
+def test_which_sessions_can_be_seen(platform, environ, words):
+    problem = display_problem(platform, environ)
+    assert problem is None if words is None else words in (problem or "")
+
+
+def test_create_checks_its_options():
+    assert isinstance(create({}), Collector)
+    assert create({}).channels == {Channel.KEYBOARD, Channel.POINTER}
+    assert create_pointer({}).channels == {Channel.POINTER}
+    with pytest.raises(ConfigurationError, match=r"\[hid\] channels is heart; expected keyboard"):
+        create({"channels": ["heart"]})
+    with pytest.raises(ConfigurationError, match=r"unknown key 'chanels'"):
+        create({"chanels": ["keyboard"]})
