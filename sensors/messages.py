@@ -13,10 +13,11 @@ Unknown fields are ignored by readers, so that adding one breaks nobody;
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from sensors.errors import MessageError, Refusal
 from sensors.signals import SIGNALS, Channel
@@ -48,6 +49,11 @@ class Absence(StrEnum):
     NOT_WORN = "not_worn"
     POOR = "poor"
     FAULT = "fault"
+
+
+# Plain strings on the wire: a union of an enum and a literal cannot be decoded.
+_LINK_STATES: tuple[str, ...] = ("ok", *Absence)
+_FAULTS: tuple[str, ...] = ("offline", *Absence)
 
 
 class RequestKind(StrEnum):
@@ -391,7 +397,7 @@ class StatusMessage:
     at: datetime
     schema: int = SCHEMA_VERSION
     version: str = ""
-    links: dict[Channel, Literal["ok"] | Absence] = field(default_factory=dict)
+    links: Mapping[Channel, str] = field(default_factory=dict)  # "ok" or an Absence
     held: int = 0
     dropped: int = 0
 
@@ -401,6 +407,9 @@ class StatusMessage:
         _check_token("run", self.run)
         _check_utc("at", self.at)
         _check_text("version", self.version, 32)
+        for channel, state in self.links.items():
+            if state not in _LINK_STATES:
+                raise _refuse(f"links.{channel}", state, f"one of {', '.join(_LINK_STATES)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -552,7 +561,7 @@ class AlertMessage:
     schema: int = SCHEMA_VERSION
     agent: str | None = None
     request: RequestKind | None = None
-    fault: Absence | Literal["offline"] | None = None
+    fault: str | None = None  # an Absence, or "offline"
     channel: Channel | None = None
     told_at: datetime | None = None
     told_to: tuple[str, ...] = ()
@@ -577,6 +586,8 @@ class AlertMessage:
         check_identity("team", self.team)
         if self.agent is not None:
             check_identity("agent", self.agent)
+        if self.fault is not None and self.fault not in _FAULTS:
+            raise _refuse("fault", self.fault, f"one of {', '.join(_FAULTS)}")
         for name in ("started_at", "told_at", "taken_at", "resolved_at", "closed_at"):
             _check_utc(name, getattr(self, name))
 
