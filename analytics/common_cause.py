@@ -1,0 +1,120 @@
+"""Common cause: when many of a team differ together, the cause is the work.
+
+One team alert then stands for many personal ones (DESIGN, Scoring 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.features import PARTS, UNKNOWN_LEVEL
+from sensors.messages import Contribution
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+TOGETHER_S = 300.0
+"""Episodes that begin within so long of each other may share a cause. [s]
+
+An outage is felt by everyone within a few calls. (this project)
+"""
+
+LEAST_AGENTS = 3
+"""Two people may have had a bad call each; below three nobody speaks of the work."""
+
+LEAST_SHARE = 0.4
+"""Share of the judged agents from which the work is the simpler explanation."""
+
+SMALLEST_GROUP = 5
+"""Figures about fewer people are not shown (TRUST T16)."""
+
+TOP = 3
+"""Contributions that an alert names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Which agents of a team differ together.
+
+    Parameters
+    ----------
+    affected : ndarray of bool, shape (n,)
+    started_s : float
+        When the first of them began. [s since the epoch]
+    judged : int
+        Agents of the team who could be judged.
+    """
+
+    affected: Mask
+    started_s: float
+    judged: int
+
+
+def needed(judged: int) -> int:
+    """Return how many of `judged` agents must differ together."""
+    return max(LEAST_AGENTS, int(np.ceil(LEAST_SHARE * judged)))
+
+
+def find(active: Mask, pending: Mask, started_s: Floats, judged: Mask) -> Cause | None:
+    """Return the common cause of one team's agents, if there is one now.
+
+    Parameters
+    ----------
+    active, pending : ndarray of bool, shape (n,)
+        Episode stands; or is above threshold and not yet long enough.
+    started_s : ndarray of float64, shape (n,)
+        When each went above threshold. [s since the epoch]
+    judged : ndarray of bool, shape (n,)
+        Who can be judged now.
+
+    Notes
+    -----
+    At least half of them must have lasted long enough to be episodes: a blip
+    that everybody's sensors share for one window is no cause.
+    """
+    above = (active | pending) & judged & np.isfinite(started_s)
+    total, need = int(judged.sum()), needed(int(judged.sum()))
+    if int(above.sum()) < need:
+        return None
+    starts = np.sort(started_s[above])
+    # The fullest five minutes; the earliest of equals.
+    counts = np.searchsorted(starts, starts + TOGETHER_S, side="right") - np.arange(len(starts))
+    first = int(np.argmax(counts))
+    if counts[first] < need:
+        return None
+    start = float(starts[first])
+    affected = above & (started_s >= start) & (started_s <= start + TOGETHER_S)
+    if 2 * int((affected & active).sum()) < need:
+        return None
+    return Cause(affected, start, total)
+
+
+def persists(active: Mask, pending: Mask, judged: Mask) -> bool:
+    """Return whether a cause that was found still holds: half of what raised it suffices."""
+    above = int(((active | pending) & judged).sum())
+    return 2 * above >= needed(int(judged.sum()))
+
+
+def contributions(level: NDArray[np.int8], contribution: Floats) -> tuple[Contribution, ...]:
+    """Return the parts that contribute most, largest first, with their direction.
+
+    Parameters
+    ----------
+    level : ndarray of int8, shape (n, P)
+        Of one agent or of all who differ together.
+    contribution : ndarray of float64, shape (n, P)
+        Towards strain; NaN unknown.
+    """
+    known = level != UNKNOWN_LEVEL
+    count = np.maximum(known.sum(axis=0), 1)
+    mean_level = np.where(known, level.astype(np.float64), 0.0).sum(axis=0) / count
+    # Away from zero, so that half of the people well above is still "above".
+    rounded = np.sign(mean_level) * np.floor(np.abs(mean_level) + 0.5)
+    weight = np.where(np.isfinite(contribution), contribution, 0.0).sum(axis=0)
+    order = np.argsort(-weight, kind="stable")
+    return tuple(
+        Contribution(part=PARTS[i].value, level=int(rounded[i])) for i in order if rounded[i] != 0
+    )[:TOP]

@@ -1,0 +1,195 @@
+"""The functional core: ``(state, arrivals, now) -> (state, outputs)``.
+
+No clock, no socket, no log: the live service, the private mode, evaluation,
+the tests and the benchmarks all drive this. The same arrivals at the same
+times give the same outputs and, bit for bit, the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from analytics import asking, notices, points_out, snapshot, window_points
+from analytics.alert_book import AlertBook
+from analytics.alerting import AlertPolicy
+from analytics.budget import Budget
+from analytics.detector import DETECTOR_VERSION
+from analytics.events import Arrival, Outputs
+from analytics.floor import Floor, Window
+from analytics.personal import PersonalAlerts
+from analytics.store.points import Point
+from analytics.team_causes import TeamCauses
+from analytics.teams import Teams
+from analytics.technical import Technical
+from sensors.codec import convert
+from sensors.errors import StateError
+from sensors.messages import (
+    AlertMessage,
+    AuditKind,
+    AuditMessage,
+    ContextMessage,
+    ContextState,
+    DecisionMessage,
+    ReadingMessage,
+    ReplyKind,
+    ReplyMessage,
+    RequestMessage,
+    StatusMessage,
+    check_identity,
+)
+
+
+class Pipeline:
+    """One site: scoring, alerts and what they say to whom.
+
+    Parameters
+    ----------
+    site : str
+    teams : Teams
+        Who works where and when, and who leads.
+    policy : AlertPolicy
+        The alert budget.
+    """
+
+    def __init__(self, site: str, teams: Teams, policy: AlertPolicy | None = None) -> None:
+        self.site = check_identity("site", site)
+        self.teams = teams
+        self._policy = policy or AlertPolicy()
+        self._context: dict[str, ContextState] = {}
+        self._floor = Floor(teams)
+        self._book = AlertBook(site, teams.supervisors)
+        self._budget = Budget(self._policy.alerts_per_supervisor_hour)
+        self._technical = Technical(self._book, teams.team_of, teams.in_shift)
+        self._causes = TeamCauses(self._book, self._floor)
+        self._personal = PersonalAlerts(
+            self._book, self._floor, self._budget, self._causes, self._technical
+        )
+
+    def step(self, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        """Take in `arrivals`, in journal order, and return what follows at `now`.
+
+        Parameters
+        ----------
+        arrivals : sequence of Arrival
+            Without duplicates: the journal is unique by agent, run and seq.
+        now : datetime
+            Server clock, UTC; never earlier than in the step before.
+
+        Returns
+        -------
+        Outputs
+            Points in order, then notices and alerts, each alert once.
+        """
+        points: list[Point] = []
+        for arrival in arrivals:
+            if not isinstance(arrival.message, ReadingMessage):
+                self._hear(arrival, now)
+        for windows in self._floor.rounds(arrivals):
+            self._judge(windows, now, points)
+        self._technical.step(now)
+        self._causes.step(now)
+        self._personal.step(now)
+        self._book.tick(now)
+        outputs = Outputs(points=points)
+        outputs.extend(self._book.collect())
+        return outputs
+
+    def _judge(self, windows: Sequence[Window], now: datetime, points: list[Point]) -> None:
+        live = np.zeros(len(windows), bool)
+        on_shift: dict[str | None, bool] = {None: False}
+        for index, window in enumerate(windows):
+            message = window.message
+            at_s = message.window_end_at.timestamp()
+            self._floor.find_team(window, at_s)
+            if window.late:
+                continue
+            self._technical.window(window.agent, message, at_s, now)
+            team = self._floor.team(window.row)
+            if team not in on_shift:
+                on_shift[team] = team is not None and self.teams.in_shift(team, now)
+            live[index] = on_shift[team]
+        judged = self._floor.judge(windows, live, now.timestamp())
+        window_points.write(self.site, self._floor, judged, self._context, points)
+        self._personal.begin(judged, now)
+
+    def _hear(self, arrival: Arrival, now: datetime) -> None:
+        """Take in a message that is no reading; consent is the journal's business."""
+        agent = arrival.agent
+        match arrival.message:
+            case DecisionMessage() as message:
+                self._book.decide(message, now)
+            case AuditMessage() as message:
+                self._look(message, now)
+            case RequestMessage() as message if agent is not None:
+                team = self.teams.team_of(agent, now)
+                asking.hear(self._book, agent, team, message, now)
+            case ReplyMessage() as message if agent is not None:
+                self._answer(agent, message, now)
+            case ContextMessage() as message if agent is not None:
+                self._context[agent] = message.state
+            case StatusMessage() as message if agent is not None:
+                self._technical.status(agent, message)
+            case _:
+                pass
+
+    def _look(self, message: AuditMessage, now: datetime) -> None:
+        if not self._book.first_time(message.id, now):
+            return
+        out = self._book.out
+        out.points.append(points_out.audit(self.site, message))
+        told = notices.looked(self.site, message)
+        if told is not None and message.kind is AuditKind.VIEWED_PERSON:
+            out.publications.append(told)
+
+    def _answer(self, agent: str, message: ReplyMessage, now: datetime) -> None:
+        if not self._book.first_time(message.id, now):
+            return
+        fine = message.kind is ReplyKind.FINE
+        effect = self._personal.says_fine(agent, now) if fine else "recorded"
+        self._book.out.points.append(points_out.reply(self.site, agent, message, effect))
+
+    def open_alerts(self) -> list[AlertMessage]:
+        """Return what stands on the dashboards now, oldest first."""
+        return self._book.messages()
+
+    def snapshot(self) -> bytes:
+        """Return the whole state as bytes; equal states give equal bytes."""
+        values: dict[str, Any] = {
+            "site": self.site,
+            "detector_version": DETECTOR_VERSION,
+            "agents": self._floor.agents,
+            "team_names": self._floor.team_names,
+            "context": self._context,
+            "book": self._book.to_plain(),
+            "budget": self._budget.to_plain(),
+            "technical": self._technical.to_plain(),
+            "causes": self._causes.to_plain(),
+        }
+        return snapshot.pack(self._floor.to_arrays(), values)
+
+    def restore(self, data: bytes) -> None:
+        """Become the pipeline that :meth:`snapshot` described.
+
+        Raises
+        ------
+        StateError
+            If the bytes are damaged, of another version, or of another site.
+        """
+        arrays, values = snapshot.unpack(data)
+        if values["site"] != self.site:
+            raise StateError(
+                f"snapshot is of site {values['site']}, this is {self.site}; "
+                "point the server at its own state directory"
+            )
+        self._floor.restore(
+            arrays, values["agents"], values["team_names"], values["detector_version"]
+        )
+        self._context = convert(values["context"], dict[str, ContextState])
+        self._book.restore(values["book"])
+        self._budget.restore(convert(values["budget"], dict[str, list[datetime]]))
+        self._technical.restore(values["technical"])
+        self._causes.restore(values["causes"])

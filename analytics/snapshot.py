@@ -1,0 +1,79 @@
+"""A snapshot: arrays and plain values in one block of bytes, the same for equal state.
+
+Layout: ``magic | version | header length | header (JSON) | arrays | crc32``.
+The header lists every array with name, type, shape and place; arrays follow in
+C order. No clock, no compression, no pickle: equal state gives equal bytes,
+and nothing in a snapshot can run code.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensors.codec import dump_json, load_json
+from sensors.errors import StateError
+
+SNAPSHOT_VERSION = 1
+"""Goes up when a reader must change."""
+
+_MAGIC = b"AWBSNAP\n"
+_HEAD = struct.Struct("<8sIQ")
+_TAIL = struct.Struct("<I")
+
+
+def pack(arrays: Mapping[str, NDArray[Any]], values: Any) -> bytes:
+    """Return `arrays` and `values` (plain, JSON-able) as bytes.
+
+    Raises
+    ------
+    StateError
+        If an array holds Python objects, which no snapshot can carry.
+    """
+    table: list[dict[str, Any]] = []
+    blocks: list[bytes] = []
+    for name in sorted(arrays):
+        array = arrays[name]
+        if array.dtype.hasobject:
+            raise StateError(f"snapshot: array {name} holds objects; only numbers can be kept")
+        table.append({"name": name, "dtype": array.dtype.str, "shape": list(array.shape)})
+        blocks.append(array.tobytes(order="C"))
+    header = dump_json({"arrays": table, "values": values})
+    body = b"".join((_HEAD.pack(_MAGIC, SNAPSHOT_VERSION, len(header)), header, *blocks))
+    return body + _TAIL.pack(crc32(body))
+
+
+def unpack(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
+    """Return the arrays (own, writable memory) and values of :func:`pack`.
+
+    Raises
+    ------
+    StateError
+        If the bytes are no snapshot, are damaged, or of another version.
+    """
+    if len(data) < _HEAD.size + _TAIL.size or not data.startswith(_MAGIC):
+        raise StateError("not a snapshot of the pipeline; restore a backup or start afresh")
+    body, tail = data[: -_TAIL.size], data[-_TAIL.size :]
+    _, version, header_length = _HEAD.unpack_from(body)
+    if version != SNAPSHOT_VERSION:
+        raise StateError(
+            f"snapshot has version {version}, this program reads {SNAPSHOT_VERSION}; "
+            "upgrade it, or start afresh"
+        )
+    if crc32(body) != _TAIL.unpack(tail)[0]:
+        raise StateError("snapshot is damaged; restore a backup or start afresh")
+    header = load_json(body[_HEAD.size : _HEAD.size + header_length])
+    arrays: dict[str, NDArray[Any]] = {}
+    offset = _HEAD.size + header_length
+    for entry in header["arrays"]:
+        dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+        count = int(np.prod(shape, dtype=np.int64))
+        array = np.frombuffer(body, dtype, count, offset).reshape(shape).copy()
+        arrays[entry["name"]] = array
+        offset += array.nbytes
+    return arrays, header["values"]
