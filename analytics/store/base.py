@@ -85,6 +85,9 @@ class Store(Protocol):
         A server that keeps its own retention deletes nothing here.
         """
 
+    def prepare(self) -> list[str]:
+        """Make what is missing to write; return what was done or an administrator must do."""
+
     def check(self) -> str:
         """Return one line that says what this is and that it answers."""
 

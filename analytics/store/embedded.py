@@ -282,6 +282,10 @@ class EmbeddedStore:
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def prepare(self) -> list[str]:
+        """Do nothing: the file is made when it is opened for writing."""
+        return []
+
     def check(self) -> str:
         """Return one line that says what this is and that it answers."""
         with self._transaction("BEGIN") as connection:

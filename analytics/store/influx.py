@@ -48,7 +48,8 @@ class InfluxStore:
 
     def _refused(self, reply: Reply) -> StoreError:
         words = influx_replies.words(reply.body)
-        what = f"answered {reply.status}: {words}" if reply.status else f"is not trusted: {words}"
+        what = "is not trusted" if reply.status == 0 else "answered"
+        what += f": {words}" if reply.ok or not reply.status else f" {reply.status}: {words}"
         remedy = influx_replies.remedy(reply.status, words, self._settings.database)
         return self._failed(what, remedy)
 

@@ -99,7 +99,7 @@ class StoreSettings:
             )
         if parts.scheme == "http" and host not in LOOPBACK:
             raise ConfigurationError(
-                f"[store] url is {self.url!r}; off this machine it must be https (TRUST T20)"
+                f"[store] url is {self.url!r}; off this machine it must be https"
             )
 
     def file(self) -> Path:

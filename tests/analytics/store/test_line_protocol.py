@@ -1,0 +1,142 @@
+"""The line protocol, read back by a parser written from its description alone."""
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.store.admission import TAGS
+from analytics.store.line_protocol import Encoder
+from analytics.store.points import Measurement, Point
+
+# What may name a field or fill a tag: printable, and no backslash at its end.
+TEXT = st.text(min_size=1, max_size=12).filter(lambda t: t.isprintable() and t[-1] != "\\")
+NAMES = TEXT.filter(lambda t: t not in {*TAGS, "time"})
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**63), 2**63 - 1),
+    st.booleans(),
+    st.text(max_size=20).filter(lambda t: "\0" not in t),
+)
+POINTS = st.builds(
+    Point,
+    st.sampled_from(Measurement),
+    st.fixed_dictionaries({"site": TEXT}, optional={"agent": TEXT, "source": TEXT}),
+    st.dictionaries(NAMES, VALUES, min_size=1, max_size=6),
+    st.integers(-(2**63) + 2, 2**63 - 2),
+)
+
+
+def parse(line):
+    """Return measurement, tags, fields and time of a line, by the written grammar."""
+    head, fields, time_ns = _split(line, " ")
+    measurement, *tags = _split(head, ",")
+    return (
+        measurement,
+        dict(map(_unescaped, _split(tag, "=")) for tag in tags),
+        {_unescaped(k): _value(v) for k, v in (_split(f, "=") for f in _split(fields, ","))},
+        int(time_ns),
+    )
+
+
+def _split(text, separator):
+    """Split where `separator` is neither escaped nor inside double quotes."""
+    parts, part, quoted, i = [], "", False, 0
+    while i < len(text):
+        if text[i] == "\\" and i + 1 < len(text):
+            part += text[i : i + 2]
+            i += 2
+            continue
+        # Quotes mean something only where a value begins.
+        if text[i] == '"' and (quoted or part.endswith("=") or (separator == "=" and not part)):
+            quoted = not quoted
+        if text[i] == separator and not quoted:
+            parts.append(part)
+            part = ""
+        else:
+            part += text[i]
+        i += 1
+    return [*parts, part]
+
+
+def _unescaped(text):
+    return re.sub(r"\\([,= ])", r"\1", text)
+
+
+def _value(text):
+    if text in {"t", "f"}:
+        return text == "t"
+    if text.startswith('"'):
+        return re.sub(r'\\(["\\])', r"\1", text[1:-1])
+    return int(text[:-1]) if text.endswith("i") else float(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "written"),
+    [
+        pytest.param({"a": 1.5}, "a=1.5", id="float"),
+        pytest.param({"a": 5.0}, "a=5.0", id="whole float"),
+        pytest.param({"a": -3}, "a=-3i", id="integer"),
+        pytest.param({"a": True, "b": False}, "a=t,b=f", id="boolean"),
+        pytest.param({"a": 'x "y" \\'}, 'a="x \\"y\\" \\\\"', id="text"),
+        pytest.param({"a b,c=d": 1}, "a\\ b\\,c\\=d=1i", id="name"),
+        pytest.param({"a": math.nan, "b": math.inf, "c": 1}, "c=1i", id="not finite"),
+    ],
+)
+def test_fields_are_written_as_the_protocol_says(fields, written):
+    line = Encoder().line(Point(Measurement.BEAT, {"site": "n", "agent": "k 7"}, fields, 12))
+    assert line == f"beat,agent=k\\ 7,site=n {written} 12"
+
+
+@given(POINTS)
+def test_every_point_comes_back(point):
+    # The parser cannot know a backslash before a comma from an escaped comma.
+    names = [*point.tags.values(), *point.fields]
+    if any("\\" in name for name in names):
+        point = Point(
+            point.measurement,
+            {k: v.replace("\\", "/") for k, v in point.tags.items()},
+            {k.replace("\\", "/"): v for k, v in point.fields.items()},
+            point.time_ns,
+        )
+    measurement, tags, fields, time_ns = parse(Encoder().line(point))
+    assert (measurement, tags, time_ns) == (point.measurement, point.tags, point.time_ns)
+    assert fields == point.fields
+    assert {k: type(v) for k, v in fields.items()} == {k: type(v) for k, v in point.fields.items()}
+
+
+@given(st.lists(POINTS, max_size=20))
+def test_what_an_encoder_remembers_changes_nothing(points):
+    shared = Encoder()
+    assert [shared.line(p) for p in points * 2] == [Encoder().line(p) for p in points * 2]
+
+
+def test_tags_with_exchanged_names_are_not_taken_for_each_other():
+    encoder = Encoder()
+    first = Point(Measurement.BEAT, {"site": "a", "agent": "b"}, {"x": 1}, 0)
+    second = Point(Measurement.BEAT, {"agent": "a", "site": "b"}, {"x": 1}, 0)
+    assert encoder.line(first) == "beat,agent=b,site=a x=1i 0"
+    assert encoder.line(second) == "beat,agent=a,site=b x=1i 0"
+
+
+def test_memory_stays_bounded():
+    encoder = Encoder()
+    for n in range(20_000):
+        encoder.line(Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, {f"f{n}": 1}, 0))
+    assert len(encoder._keys) <= 4_096
+    assert len(encoder._heads) <= 4 * 4_096
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.one_of(VALUES, st.floats(), st.none()), max_size=3),
+    st.integers(),
+)
+def test_a_line_has_no_line_end_of_its_own_or_the_point_is_refused(tags, fields, time_ns):
+    point = Point(Measurement.BEAT, tags, fields, time_ns)
+    lines, written, refused = Encoder().lines([point])
+    assert len(lines) == len(written) == 1 - len(refused)
+    for line in lines:
+        assert "\n" not in re.sub(r'"(?:[^"\\]|\\.)*"', "", line, flags=re.DOTALL)
