@@ -12,12 +12,8 @@ from html import escape
 
 from analytics.features import PARTS, Part
 from dashboard import formatting
-from dashboard.queries import BANDS_MINUTES, Bands, Cell, Run
+from dashboard.queries import BANDS_MINUTES, Bands, Run
 from dashboard.words import Words
-
-_LEFT, _STEP, _LANE, _GAP, _TOP = 92, 9, 11, 16, 6
-_PART_HEIGHT = 5 * _LANE + _GAP
-_WIDTH = _LEFT + BANDS_MINUTES * _STEP + 8
 
 
 def html(words: Words, hour: Bands, name: str, zone: tzinfo) -> str:
@@ -34,66 +30,61 @@ def html(words: Words, hour: Bands, name: str, zone: tzinfo) -> str:
 
 
 def _picture(words: Words, hour: Bands, title: str, zone: tzinfo) -> str:
-    height = _TOP + len(PARTS) * _PART_HEIGHT + 44
-    drawn = [
-        _part(words, part, hour.cells[part], _TOP + index * _PART_HEIGHT)
-        for index, part in enumerate(PARTS)
+    """Return five lanes per part as one image; the table beside it says the same."""
+    rows = [
+        _row(formatting.first_upper(formatting.part(words, part)), _lanes(hour, part))
+        for part in PARTS
     ]
-    bottom = _TOP + len(PARTS) * _PART_HEIGHT
-    return (
-        f'<svg class="wb-bands" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="{escape(title)}">'
-        + "".join(drawn)
-        + _quality(words, hour.quality, bottom)
-        + _axis(hour, bottom + 36, zone)
-        + "</svg>"
-    )
+    rows.append(_row(words.say("Signal"), _trust(hour.quality)))
+    rows.append(_row("", _axis(hour, zone)))
+    return f'<div class="wb-bands" role="img" aria-label="{escape(title)}">{"".join(rows)}</div>'
 
 
-def _part(words: Words, part: Part, cells: Sequence[Cell], top: int) -> str:
-    middle = top + 2 * _LANE
-    name = escape(formatting.first_upper(formatting.part(words, part)))
-    width = BANDS_MINUTES * _STEP
-    pieces = [
-        f'<text x="0" y="{middle + 11}">{name}</text>',
-        f'<rect class="wb-usual" x="{_LEFT}" y="{middle}" width="{width}" height="{_LANE}"/>',
-    ]
-    for minute, cell in enumerate(cells):
-        x = _LEFT + minute * _STEP
-        if cell.level is None:
-            y = middle + _LANE // 2
-            pieces.append(f'<line class="wb-none" x1="{x}" x2="{x + _STEP}" y1="{y}" y2="{y}"/>')
-            continue
-        kind = "wb-out" if abs(cell.level) else "wb-in"
-        y = middle - cell.level * _LANE
-        pieces.append(
-            f'<rect class="{kind}" x="{x}" y="{y}" width="{_STEP - 1}" height="{_LANE - 1}"/>'
-        )
-    return "".join(pieces)
+def _row(name: str, drawn: str) -> str:
+    return f'<div class="wb-row"><span>{escape(name)}</span>{drawn}</div>'
 
 
-def _quality(words: Words, quality: Sequence[float | None], top: int) -> str:
-    """Draw how far the signals can be trusted in three heights; a gap is a gap."""
-    pieces = [f'<text x="0" y="{top + 13}">{escape(words.say("Quality"))}</text>']
+def _lanes(hour: Bands, part: Part) -> str:
+    """Return one part: the lane in the middle is the own usual range, a dashed line unknown."""
+    pieces = []
+    for run in hour.runs(part):
+        level = run.level or 0
+        kind = "wb-none" if run.level is None else "wb-out" if level else "wb-in"
+        pieces.append(_stretch(kind, 3 - level, 3 - level, _column(hour, run), _length(run)))
+    return f'<div class="wb-lanes">{"".join(pieces)}</div>'
+
+
+def _trust(quality: Sequence[float | None]) -> str:
+    """Return how far the signals can be trusted in three heights; a gap is a gap."""
+    pieces = []
     for minute, value in enumerate(quality):
         if value is None:
             continue
-        steps = 3 if value >= formatting.GOOD_QUALITY else 2
-        steps = 1 if value < formatting.FAIR_QUALITY else steps
-        x, height = _LEFT + minute * _STEP, steps * 5
-        pieces.append(
-            f'<rect class="wb-in" x="{x}" y="{top + 15 - height}" '
-            f'width="{_STEP - 1}" height="{height}"/>'
-        )
-    return "".join(pieces)
+        top = 1 if value >= formatting.GOOD_QUALITY else 2
+        top = 3 if value < formatting.FAIR_QUALITY else top
+        pieces.append(_stretch("wb-in", top, 3, minute + 1, 1))
+    return f'<div class="wb-trust">{"".join(pieces)}</div>'
 
 
-def _axis(hour: Bands, y: int, zone: tzinfo) -> str:
-    marks = []
-    for minute in range(0, BANDS_MINUTES, 15):
-        at = formatting.clock(hour.start_at + timedelta(minutes=minute), zone)
-        marks.append(f'<text class="wb-soft" x="{_LEFT + minute * _STEP}" y="{y}">{at}</text>')
-    return "".join(marks)
+def _stretch(kind: str, top: int, bottom: int, column: int, length: int) -> str:
+    area = f"{top} / {column} / {bottom + 1} / {column + length}"
+    return f'<i class="{kind}" style="grid-area: {area}"></i>'
+
+
+def _column(hour: Bands, run: Run) -> int:
+    return int((run.start_at - hour.start_at).total_seconds() // 60) + 1
+
+
+def _length(run: Run) -> int:
+    return int((run.end_at - run.start_at).total_seconds() // 60)
+
+
+def _axis(hour: Bands, zone: tzinfo) -> str:
+    marks = "".join(
+        f"<span>{formatting.clock(hour.start_at + timedelta(minutes=minute), zone)}</span>"
+        for minute in range(0, BANDS_MINUTES, BANDS_MINUTES // 4)
+    )
+    return f'<div class="wb-axis">{marks}</div>'
 
 
 def _table(words: Words, hour: Bands, zone: tzinfo) -> str:

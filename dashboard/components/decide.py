@@ -14,31 +14,15 @@ NOTE_LENGTH = 500
 
 def render(screen: Screen, card: Card, *, with_keys: bool) -> None:
     """Draw the decisions for `card`, which this supervisor took."""
-    words = screen.words
     with st.container(horizontal=True, key=f"decide-{card.alert_id}"):
         for action, key in actions.DECISION_KEYS.items():
-            if action is not Action.CANNOT_NOW:
+            if action is not Action.CANNOT_NOW or card.hand_to:
                 _button(screen, card, action, key if with_keys else None)
-    _hand_on(screen, card, with_keys=with_keys)
-    left, right = st.columns(2)
-    left.selectbox(
-        words.say("Reason, if you want"),
-        list(formatting.REASON_WORDS),
-        index=None,
-        key=f"reason-{card.alert_id}",
-        format_func=lambda reason: words.say(formatting.REASON_WORDS[reason]),
-        placeholder=words.say("None"),
-    )
-    right.text_area(
-        words.say("Note, if you want"),
-        key=f"note-{card.alert_id}",
-        max_chars=NOTE_LENGTH,
-        height=68,
-        help=None,
-    )
+    _fields(screen, card)
 
 
-def _button(screen: Screen, card: Card, action: Action, key: str | None, to: str = "") -> None:
+def _button(screen: Screen, card: Card, action: Action, key: str | None) -> None:
+    to = dict(card.hand_to).get(screen.hand_to(card), "")
     st.button(
         formatting.decision(screen.words, action, to),
         key=f"{action}-{card.alert_id}",
@@ -48,20 +32,28 @@ def _button(screen: Screen, card: Card, action: Action, key: str | None, to: str
     )
 
 
-def _hand_on(screen: Screen, card: Card, *, with_keys: bool) -> None:
-    """*Can't now* names who instead: the next in line, or whom the list says."""
-    if not card.hand_to:
-        return
-    names = dict(card.hand_to)
-    chosen = screen.hand_to(card)
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"hand-{card.alert_id}"):
-        key = actions.DECISION_KEYS[Action.CANNOT_NOW] if with_keys else None
-        _button(screen, card, Action.CANNOT_NOW, key, names[chosen])
-        if len(names) > 1:
-            st.selectbox(
-                screen.words.say("Who instead"),
-                list(names),
-                key=f"to-{card.alert_id}",
-                format_func=lambda login: names[login],
-                width=220,
-            )
+def _fields(screen: Screen, card: Card) -> None:
+    """Reason and note, neither asked for; who instead, where there is a choice."""
+    words, names = screen.words, dict(card.hand_to)
+    left, right = st.columns(2)
+    left.selectbox(
+        words.say("Reason, if you want"),
+        list(formatting.REASON_WORDS),
+        index=None,
+        key=f"reason-{card.alert_id}",
+        format_func=lambda reason: words.say(formatting.REASON_WORDS[reason]),
+        placeholder=words.say("None"),
+    )
+    if len(names) > 1:
+        left.selectbox(
+            words.say("Who instead"),
+            list(names),
+            key=f"to-{card.alert_id}",
+            format_func=lambda login: names[login],
+        )
+    right.text_area(
+        words.say("Note, if you want"),
+        key=f"note-{card.alert_id}",
+        max_chars=NOTE_LENGTH,
+        height=68,
+    )

@@ -13,11 +13,13 @@ from dashboard.words import Words
 
 def render(line: Headline) -> None:
     """Draw the header line; the script makes `told` the one live region of the page."""
-    with st.container(key="top", gap=None):
-        with st.container(key="told"):
+    with st.container(key="top", horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
+        with st.container(key="told", width="content"):
             parts = "".join(f" <span>{escape(part)}</span>" for part in line.told)
             st.html(f'<h1 class="wb-lead">{escape(line.lead)}</h1><p class="wb-told">{parts}</p>')
-        st.html(f'<p class="wb-updated" aria-hidden="true">{escape(line.updated)}</p>')
+        st.html(
+            f'<p class="wb-updated" aria-hidden="true">{escape(line.updated)}</p>', width="content"
+        )
 
 
 def banners(words: Words, problems: Sequence[tuple[Trouble, str]]) -> None:

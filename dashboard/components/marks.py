@@ -39,7 +39,12 @@ def state(words: Words, shown: Shown, by: str = "") -> str:
 def chip(words: Words, shown: Shown, by: str = "") -> str:
     """Return a state as HTML."""
     shape, _, word = state(words, shown, by).partition(" ")
+    drawn = _HAND if shown is Shown.ASKING else shape
     return (
         f'<span class="wb-chip wb-{shown}">'
-        f'<span aria-hidden="true">{shape}</span> {escape(word)}</span>'
+        f'<span aria-hidden="true">{drawn}</span> {escape(word)}</span>'
     )
+
+
+# Drawn by the style sheet: the sign is an emoji, and many office machines have no font for it.
+_HAND = '<i class="wb-hand"></i>'

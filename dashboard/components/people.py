@@ -24,8 +24,7 @@ def render(screen: Screen, others: Sequence[PersonState]) -> None:
         return
     counts = Counter(person.shown for person in others)
     chips = " ".join(
-        f'{marks.chip(words, shown)} <span class="wb-quiet">'
-        f"{escape(words.say_n(*COUNT_WORDS[shown], counts[shown]))}</span>"
+        f"<span>{marks.chip(words, shown)} {counts[shown]}</span>"
         for shown in COUNT_WORDS
         if counts[shown]
     )
