@@ -164,7 +164,11 @@ class InfluxStore:
         return counted
 
     def erase(self, site: str, agent: str) -> int:
-        """Delete every point of `agent`; return how many there were."""
+        """Delete every point of `agent`; return how many there were.
+
+        A 1.x server with the index "tsi1" goes on listing the pseudonym among
+        its tag values, with no series behind it, until it compacts that index.
+        """
         if self._is_version("3"):
             raise self._failed(
                 "is of version 3, which cannot delete points",
@@ -174,7 +178,7 @@ class InfluxStore:
         for measurement in Measurement:
             erased += self.count(Query(measurement=measurement, site=site, agents=(agent,)))
             if self._is_version("1"):
-                # Not DELETE: that would leave the pseudonym in the index.
+                # Not DELETE: that would leave the series in the index.
                 self._query(influxql.drop_series(measurement, site, agent))
         if not self._is_version("1"):
             self._delete_from_buckets(site, agent)
