@@ -93,6 +93,7 @@ def section(  # noqa: C901 - one rule a line, in order of precedence
     tables: Mapping[str, Any],
     name: str,
     kind: type[T],
+    /,  # tables may have keys called like these
     environ: Mapping[str, str] | None = None,
     **overrides: Any,
 ) -> T:
@@ -141,8 +142,8 @@ def section(  # noqa: C901 - one rule a line, in order of precedence
         raise ConfigurationError(_explain(name, values, str(error))) from None
 
 
-def read_secret(path: Path) -> str:
-    """Return the first line of a file that only its owner can read.
+def read_private(path: Path) -> str:
+    """Return the text of a file that only its owner can read.
 
     Raises
     ------
@@ -153,11 +154,25 @@ def read_secret(path: Path) -> str:
         mode = path.stat().st_mode
         if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigurationError(f"others can read {path}; run: chmod 600 {path}")
-        return path.read_text(encoding="utf-8").splitlines()[0].strip()
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror or error}") from None
-    except (IndexError, UnicodeDecodeError):
-        raise ConfigurationError(f"{path} holds no secret on its first line") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not text in UTF-8") from None
+
+
+def read_secret(path: Path) -> str:
+    """Return the first line of a file that only its owner can read.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, others can read it, or its first line is empty.
+    """
+    secret = read_private(path).partition("\n")[0].strip()
+    if not secret:
+        raise ConfigurationError(f"{path} holds no secret on its first line")
+    return secret
 
 
 def _variable(section_name: str, key: str) -> str:

@@ -1,0 +1,153 @@
+"""`wellbeing detect`: the server of one site, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from analytics.pipeline import Pipeline
+from analytics.policy import PolicySettings
+from analytics.service import Service, ServiceOptions
+from analytics.settings import ServerSettings, require_tls
+from analytics.store.base import Store
+from analytics.store.settings import StoreSettings, open_store
+from analytics.subscriber import Subscriber
+from analytics.teams import load_teams
+from sensors import codec
+from sensors.config import BrokerSettings, read_file, section
+
+app = typer.Typer(add_completion=False)
+
+_log = logging.getLogger("wellbeing.detect")
+
+
+@app.command()
+def detect(  # noqa: PLR0917 - one per option
+    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
+    site: Annotated[str | None, typer.Option(help="The site to serve.")] = None,
+    teams: Annotated[str | None, typer.Option(help="The teams.toml file.")] = None,
+    state_dir: Annotated[str | None, typer.Option(help="Where to keep the state.")] = None,
+    broker_host: Annotated[str | None, typer.Option(help="The MQTT broker.")] = None,
+    broker_port: Annotated[int | None, typer.Option(help="Its port.")] = None,
+    store: Annotated[str | None, typer.Option(help="embedded or influxdb.")] = None,
+    store_path: Annotated[str | None, typer.Option(help="File of the embedded store.")] = None,
+    store_url: Annotated[str | None, typer.Option(help="Address of InfluxDB.")] = None,
+    profile: Annotated[str | None, typer.Option(help="general, cn or eu.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say things as JSON lines.")] = False,
+) -> None:
+    """Receive, keep, score and alert for one site.
+
+    Every value can also stand in the configuration file or the environment
+    (WELLBEING_SERVER_SITE, WELLBEING_BROKER_PASSWORD, ...).
+    """
+    tables = read_file(config) if config is not None else {}
+    settings = section(
+        tables, "server", ServerSettings, site=site, teams=teams, state_dir=state_dir
+    )
+    broker = section(tables, "broker", BrokerSettings, host=broker_host, port=broker_port)
+    store_settings = section(
+        tables, "store", StoreSettings, kind=store, path=store_path, url=store_url
+    )
+    policy = section(tables, "policy", PolicySettings, profile=profile)
+    require_tls(broker)
+    policy.require_server()
+    with _talking(as_json=as_json), _stop_on_signal() as stop:
+        service = build(settings, broker, store_settings, policy)
+        _log.info("%s", policy.explain())
+        _log.info("serving site %s from %s", settings.site, settings.directory())
+        service.run(stop)
+        _log.info("stopped; everything received is on disk")
+
+
+def build(
+    settings: ServerSettings,
+    broker: BrokerSettings,
+    store_settings: StoreSettings,
+    policy: PolicySettings,
+) -> Service:
+    """Return the service that the settings describe; `run` it with an event to stop it.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting or the teams file is not what was expected.
+    StateError
+        If the state cannot be opened or another server uses it.
+    """
+    teams = load_teams(settings.teams_file())
+    options = ServiceOptions(
+        site=settings.site,
+        directory=settings.directory(),
+        keep=timedelta(hours=settings.journal_hours),
+        keep_rows=settings.journal_rows,
+        spool_bytes=settings.spool_mb * 1_000_000,
+        forbidden=policy.forbidden,
+    )
+
+    def opened() -> Store:
+        return open_store(store_settings)
+
+    return Service(
+        options,
+        Subscriber(broker, settings.site),
+        teams,
+        Pipeline(settings.site, teams),
+        open_store=opened,
+    )
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set; a second one ends at once."""
+    stop = threading.Event()
+    known: dict[int, Any] = {}
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, known[number])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        known[number] = signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for caught, handler in known.items():
+            signal.signal(caught, handler)
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "text": record.getMessage(),
+        }
+        return codec.dump_json(line).decode()
+
+
+@contextmanager
+def _talking(*, as_json: bool) -> Iterator[None]:
+    """Send what the service says to standard error (as JSON: to standard output)."""
+    handler = logging.StreamHandler(sys.stdout if as_json else sys.stderr)
+    handler.setFormatter(
+        _JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    )
+    logger = logging.getLogger("wellbeing")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,398 @@
+"""The server of one site: take in, confirm, score every 250 ms, commit, publish.
+
+One loop on one thread owns the pipeline and the state file. What it confirms
+to the broker is on the disk; what it publishes is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from analytics.events import Arrival, Outputs
+from analytics.intake import BACKLOG, LIVE, Intake
+from analytics.journal import Journal
+from analytics.spool import SpoolWriter
+from analytics.state_file import FILE_NAME, StateLock, open_state
+from analytics.steps import Commit, Pending, Snapshot, Step, StepLog
+from analytics.store.base import Store
+from analytics.stored import StoredPublisher
+from analytics.subscriber import Subscriber, now_utc
+from analytics.teams import Teams
+from sensors import codec, topics
+from sensors.messages import AlertMessage
+from sensors.mqtt import Inbound
+from sensors.signals import Channel
+
+STEP_S = 0.25
+"""How often new windows are scored. [s] (DESIGN, *Scoring*)"""
+
+IDLE_STEP_S = 1.0
+"""How often the pipeline looks at the clock when nothing arrives. [s]"""
+
+MOST_LIVE_WAITING = 20_000
+"""Above this the broker keeps what comes: its disk is larger than our memory."""
+
+PER_STEP = 1_000
+BACKLOG_AT_LEAST = 50
+"""Live windows go first; the backlog gets what they leave of `PER_STEP`, and never nothing."""
+
+MAINTAIN_EVERY_S = 10.0
+SNAPSHOT_EVERY_S = 30.0
+# A snapshot of a big floor takes long; it may cost 1 % of the time at most.
+SNAPSHOT_SHARE = 100.0
+_CLOCK_SLACK = timedelta(seconds=5)
+
+_log = logging.getLogger("wellbeing.detect")
+
+
+class ScoringPipeline(Protocol):
+    """The functional core, as this shell drives it (`analytics.pipeline`)."""
+
+    def step(self, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        """Score `arrivals`; no clock, no socket, the same for the same input."""
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+
+    def restore(self, data: bytes) -> None:
+        """Take over what `snapshot` returned."""
+
+    def open_alerts(self) -> list[AlertMessage]:
+        """Return the alerts that are retained right now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """What an operator may set.
+
+    Parameters
+    ----------
+    site : str
+    directory : Path
+        Where the state is kept.
+    keep : timedelta
+        How long scored input is kept.
+    keep_rows : int
+        And at most so many rows of it.
+    spool_bytes : int
+        How much may wait for the store. [byte]
+    forbidden : frozenset of Channel
+        Channels the profile forbids.
+    """
+
+    site: str
+    directory: Path
+    keep: timedelta = timedelta(hours=24)
+    keep_rows: int = 500_000
+    spool_bytes: int = 4 << 30
+    forbidden: frozenset[Channel] = frozenset()
+
+
+class Service:
+    """One site's server; `run` returns when told to stop.
+
+    Parameters
+    ----------
+    options : ServiceOptions
+    subscriber : Subscriber
+        Not started yet.
+    teams : Teams
+    pipeline : ScoringPipeline
+        New; its state is restored from the file.
+    open_store : callable
+        Opens the store, on the writer's thread.
+    clock : callable
+        The server's time, UTC.
+    """
+
+    def __init__(
+        self,
+        options: ServiceOptions,
+        subscriber: Subscriber,
+        teams: Teams,
+        pipeline: ScoringPipeline,
+        *,
+        open_store: Callable[[], Store],
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._options, self._subscriber, self._pipeline = options, subscriber, pipeline
+        self._clock = clock
+        path = options.directory / FILE_NAME
+        with ExitStack() as undo:
+            self._lock = StateLock(options.directory)
+            undo.callback(self._lock.release)
+            self._db = open_state(options.directory)
+            undo.callback(self._db.close)
+            self._journal = Journal(self._db, path)
+            self._steps = StepLog(self._db, path)
+            undo.pop_all()
+        self._intake = Intake(teams, self._journal.consents, options.forbidden)
+        self._writer = SpoolWriter(options.directory, open_store)
+        self._stored = StoredPublisher(self._journal.streams, subscriber)
+        self._done = Step(0, 0, 0, datetime.min.replace(tzinfo=UTC))
+        self._live: deque[Arrival] = deque()
+        self._backlog = 0
+        self._idle: list[Step] = []
+        self._connections = 0
+        self._confirmed: list[int] = []
+        self._snapshot_step = 0
+        self._safe_position = 0
+        self._spooled_points, self._spooled_bytes = 0, 0
+        self._deleted_spool_id = 0
+        self._told_trouble = ""
+        self._told_clock = False
+        self._status_due = self._maintain_due = self._snapshot_due = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set, then leave everything in order.
+
+        Raises
+        ------
+        StateError
+            If the state file cannot be read or written; nothing unwritten was
+            confirmed to anybody.
+        """
+        try:
+            self._recover()
+            self._subscriber.start()
+            self._writer.start()
+            try:
+                self._loop(stop)
+            finally:
+                self._subscriber.stop()
+                self._writer.stop()
+            self._finish()
+        finally:
+            self._db.close()
+            self._lock.release()
+
+    def _loop(self, stop: threading.Event) -> None:
+        due = time.monotonic()
+        while not stop.is_set():
+            wait_s = max(0.0, due - time.monotonic())
+            if len(self._live) < MOST_LIVE_WAITING:
+                batch = self._subscriber.collect(wait_s)
+                if batch:
+                    self._take_in(batch)
+            elif wait_s:
+                time.sleep(wait_s)
+            if time.monotonic() >= due:
+                due = self._tick()
+
+    def _take_in(self, batch: Sequence[Inbound]) -> None:
+        """Append, then confirm."""
+        at = self._clock()
+        judged = []
+        for inbound in batch:
+            one = self._intake.judge(inbound.topic, inbound.payload, at)
+            self._intake.remember(one)
+            judged.append(one)
+        appended = self._journal.append(judged, at)
+        self._subscriber.acknowledge(batch)
+        self._live.extend(appended.live)
+        self._backlog += appended.backlog
+        self._stored.touch(appended)
+
+    def _tick(self) -> float:
+        """Do what is due; return when to come again."""
+        started = time.monotonic()
+        self._watch_broker()
+        if self._live or self._backlog or started >= self._status_due:
+            self._step()
+        self._stored.publish(self._clock())
+        if started >= self._maintain_due:
+            self._maintain()
+        if self._writer.failure is not None:
+            raise self._writer.failure
+        # Not `due + STEP_S`: after a long pause there is one step to catch up, not many.
+        return max(started + STEP_S, time.monotonic())
+
+    def _step(self) -> None:
+        arrivals, reached = self._next_arrivals()
+        outputs = self._pipeline.step(arrivals, reached.now)
+        self._done = reached
+        self._idle.append(reached)
+        self._confirmed.extend(self._subscriber.take_confirmed())
+        status_due = time.monotonic() >= self._status_due
+        if not (arrivals or outputs.points or outputs.publications or status_due):
+            return  # Nobody saw this step: it is recorded with the next one that shows.
+        self._commit(outputs, with_status=status_due)
+
+    def _next_arrivals(self) -> tuple[list[Arrival], Step]:
+        """Return what the next step takes, live first, in the order of the journal."""
+        live = [self._live.popleft() for _ in range(min(len(self._live), PER_STEP * 4))]
+        room = max(BACKLOG_AT_LEAST, PER_STEP - len(live))
+        late = self._journal.waiting_backlog(self._done.backlog, room) if self._backlog else []
+        self._backlog = max(0, self._backlog - len(late)) if len(late) == room else 0
+        reached = Step(
+            self._done.number + 1,
+            live[-1].position if live else self._done.live,
+            late[-1].position if late else self._done.backlog,
+            self._now(),
+        )
+        if late:
+            live = sorted([*live, *late], key=lambda arrival: arrival.position)
+        return live, reached
+
+    def _now(self) -> datetime:
+        """Return the clock; where it went back, time stands still until it has caught up."""
+        now, before = self._clock(), self._done.now
+        if before - now > _CLOCK_SLACK and not self._told_clock:
+            _log.warning("the clock went back to %s; alerts wait until it has caught up", now)
+        self._told_clock = before - now > _CLOCK_SLACK
+        return max(now, before)
+
+    def _commit(self, outputs: Outputs, *, with_status: bool) -> None:
+        written = self._writer.written_id
+        commit = Commit(
+            steps=self._idle,
+            points=outputs.points,
+            publications=outputs.publications,
+            written_spool_id=written if written > self._deleted_spool_id else 0,
+            confirmed=self._confirmed,
+            status=self._status() if with_status else None,
+        )
+        pending = self._steps.commit(commit)
+        self._idle, self._confirmed, self._deleted_spool_id = [], [], written
+        if outputs.points:
+            self._writer.notify()
+        if self._connections:
+            # Before the first connection they wait in the file: `_reconnected` sends them.
+            self._send(pending)
+        if with_status:
+            self._status_due = time.monotonic() + IDLE_STEP_S
+
+    def _send(self, pending: Sequence[Pending]) -> None:
+        for publication in pending:
+            self._subscriber.publish(publication)
+
+    def _watch_broker(self) -> None:
+        trouble = self._subscriber.trouble
+        if trouble and trouble != self._told_trouble:
+            _log.warning("%s; retrying, edges keep their windows", trouble)
+        elif self._told_trouble and not trouble:
+            _log.info("the broker answers again")
+        self._told_trouble = trouble
+        if not trouble and self._subscriber.connections != self._connections:
+            self._reconnected()
+        self._clear_forgotten_alerts()
+
+    def _reconnected(self) -> None:
+        """Say again what a broker may have lost, or never heard before we were restarted."""
+        if self._connections == 0:
+            self._send(self._steps.pending())
+        self._connections = self._subscriber.connections
+        for alert in self._pipeline.open_alerts():
+            where = topics.alert(self._options.site, alert.alert_id)
+            self._subscriber.publish(Pending(0, where, codec.encode(alert)))
+        self._stored.repeat_all()
+
+    def _clear_forgotten_alerts(self) -> None:
+        kept = self._subscriber.take_retained_alerts()
+        if kept:
+            known = {alert.alert_id for alert in self._pipeline.open_alerts()}
+            for alert_id in set(kept) - known:
+                where = topics.alert(self._options.site, alert_id)
+                self._subscriber.publish(Pending(0, where, b""))
+
+    def _recover(self) -> None:
+        """Reach the state of the last committed step."""
+        snapshot = self._steps.snapshot()
+        if snapshot is not None:
+            self._pipeline.restore(snapshot.data)
+            self._done = snapshot.step
+            self._snapshot_step = snapshot.step.number
+        repeated = self._steps.steps_after(self._done.number)
+        for step in repeated:
+            arrivals = [
+                *self._journal.arrivals(LIVE, self._done.live, step.live),
+                *self._journal.arrivals(BACKLOG, self._done.backlog, step.backlog),
+            ]
+            arrivals.sort(key=lambda arrival: arrival.position)
+            # What it puts out is in the spool since the step was first done.
+            self._pipeline.step(arrivals, step.now)
+            self._done = step
+        self._live.extend(self._journal.waiting_live(self._done.live))
+        self._backlog = self._journal.backlog_size(self._done.backlog)
+        self._snapshot_due = time.monotonic() + SNAPSHOT_EVERY_S
+        if repeated or self._live or self._backlog:
+            _log.info(
+                "repeated %d steps; %d live and %d late windows wait to be scored",
+                len(repeated),
+                len(self._live),
+                self._backlog,
+            )
+
+    def _maintain(self) -> None:
+        """Checkpoint, snapshot and forget, each when it is due."""
+        now = self._clock()
+        self._journal.checkpoint(now)
+        if time.monotonic() >= self._snapshot_due:
+            self._take_snapshot()
+        keep, keep_rows = self._options.keep, self._options.keep_rows
+        self._journal.prune(self._safe_position, now, keep, keep_rows)
+        self._steps.prune(now, self._options.keep)
+        self._bound_spool()
+        self._maintain_due = time.monotonic() + MAINTAIN_EVERY_S
+
+    def _bound_spool(self) -> None:
+        self._spooled_points, self._spooled_bytes = self._steps.spool_size()
+        if self._spooled_bytes > self._options.spool_bytes:
+            dropped = self._steps.drop_oldest_spooled(self._options.spool_bytes)
+            _log.warning("the spool is full: dropped the %d oldest points", dropped)
+
+    def _take_snapshot(self) -> None:
+        if self._done.number == self._snapshot_step:
+            return
+        started = time.monotonic()
+        if self._idle:
+            self._commit(Outputs(), with_status=False)
+        self._steps.save_snapshot(Snapshot(self._done, self._pipeline.snapshot()))
+        self._snapshot_step = self._done.number
+        self._safe_position = min(
+            self._live[0].position - 1 if self._live else self._journal.position,
+            self._done.backlog if self._backlog else self._journal.position,
+        )
+        took_s = time.monotonic() - started
+        self._snapshot_due = time.monotonic() + max(SNAPSHOT_EVERY_S, took_s * SNAPSHOT_SHARE)
+
+    def _finish(self) -> None:
+        """Leave a state from which the next start has nothing to repeat."""
+        self._confirmed.extend(self._subscriber.take_confirmed())
+        self._commit(Outputs(), with_status=True)
+        self._journal.checkpoint(self._clock())
+        self._take_snapshot()
+
+    def _status(self) -> str:
+        store = self._writer.state
+        alerts = Counter(
+            f"{alert.kind.value}.{alert.state.value}" for alert in self._pipeline.open_alerts()
+        )
+        return codec.dump_json(
+            {
+                "at": self._done.now.isoformat(),
+                "pid": os.getpid(),
+                "broker": self._subscriber.trouble or "connected",
+                "live_waiting": len(self._live),
+                "backlog_waiting": self._backlog,
+                "missing": self._journal.streams.missing,
+                "spooled_points": self._spooled_points,
+                "store": {
+                    "trouble": store.trouble,
+                    "written": store.written,
+                    "refused": store.refused,
+                    "last_refusal": store.last_refusal,
+                },
+                "alerts": dict(alerts),
+            }
+        ).decode()

@@ -1,0 +1,93 @@
+"""``[server]`` of the configuration, and the checks that need more than one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from sensors.config import BrokerSettings
+from sensors.errors import ConfigurationError, MessageError
+from sensors.messages import check_identity
+from sensors.mqtt import LOOPBACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """``[server]``: one site's server process.
+
+    Parameters
+    ----------
+    site : str
+        The site it serves; one process per site.
+    teams : str
+        The ``teams.toml`` file.
+    state_dir : str
+        Directory of ``server.sqlite``; empty for the place the system has for
+        an application's data, one folder per site.
+    journal_hours : float
+        How long scored input is kept, at most 24. [h] (TRUST T18)
+    journal_rows : int
+        And at most so many windows.
+    spool_mb : int
+        How much may wait on disk for the store; beyond it the oldest is
+        dropped and counted. [MB]
+    """
+
+    site: str = "main"
+    teams: str = ""
+    state_dir: str = ""
+    journal_hours: float = 24.0
+    journal_rows: int = 500_000
+    spool_mb: int = 4_096
+
+    def __post_init__(self) -> None:
+        try:
+            check_identity("site", self.site)
+        except MessageError as error:
+            raise ConfigurationError(f"[server] {error.detail}") from None
+        if not 0 < self.journal_hours <= 24:
+            raise ConfigurationError(
+                f"[server] journal_hours is {self.journal_hours}; expected above 0, at most 24"
+            )
+        for key in ("journal_rows", "spool_mb"):
+            value = getattr(self, key)
+            if value < 1:
+                raise ConfigurationError(f"[server] {key} is {value}; expected 1 or more")
+
+    def directory(self) -> Path:
+        """Return where the state of this site is kept."""
+        if self.state_dir:
+            return Path(self.state_dir).expanduser()
+        return platformdirs.user_data_path("agent-wellbeing") / f"server-{self.site}"
+
+    def teams_file(self) -> Path:
+        """Return the teams file.
+
+        Raises
+        ------
+        ConfigurationError
+            If none is named.
+        """
+        if not self.teams:
+            raise ConfigurationError(
+                "[server] teams is not set; name the teams.toml that says which agent"
+                " belongs to which team (or pass --teams)"
+            )
+        return Path(self.teams).expanduser()
+
+
+def require_tls(broker: BrokerSettings) -> None:
+    """Refuse a broker off this machine without encryption (TRUST T20).
+
+    Raises
+    ------
+    ConfigurationError
+        If `broker` is not on the loopback address and `tls` is off.
+    """
+    if broker.host not in LOOPBACK and not broker.tls:
+        raise ConfigurationError(
+            f"[broker] host is {broker.host!r} and tls is false;"
+            " off this machine set tls = true (and ca_file for a private authority)"
+        )

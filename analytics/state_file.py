@@ -1,0 +1,239 @@
+"""``server.sqlite``: the file that holds the server's input, steps, snapshot and spool.
+
+Opened, migrated forward and guarded here; what the tables mean stands beside
+the code that uses them (`analytics.journal`, `analytics.steps`,
+`analytics.spool`). Everything SQLite refuses becomes one line that says what
+to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sensors.errors import StateError
+
+FILE_NAME = "server.sqlite"
+
+_BUSY_S = 10.0
+
+# One script per version; a file of version n runs those from n on. Times are whole microseconds
+# since 1970, UTC. `lane` 0 is live, 1 backlog, NULL a refused reading that only holds its number.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE journal (
+        position INTEGER PRIMARY KEY, received_us INTEGER NOT NULL, lane INTEGER,
+        topic TEXT NOT NULL, payload BLOB, agent TEXT,
+        source TEXT, run TEXT, seq INTEGER, oldest_seq INTEGER, key TEXT);
+    CREATE UNIQUE INDEX journal_window ON journal (agent, run, seq, source) WHERE run IS NOT NULL;
+    CREATE UNIQUE INDEX journal_key ON journal (key) WHERE key IS NOT NULL;
+    CREATE INDEX journal_backlog ON journal (position) WHERE lane = 1;
+    CREATE TABLE sequences (
+        agent TEXT NOT NULL, source TEXT NOT NULL, run TEXT NOT NULL, high INTEGER NOT NULL,
+        beyond TEXT NOT NULL, gaps TEXT NOT NULL, received INTEGER NOT NULL,
+        duplicates INTEGER NOT NULL, refused INTEGER NOT NULL, late INTEGER NOT NULL,
+        updated_us INTEGER NOT NULL, PRIMARY KEY (agent, source, run)) WITHOUT ROWID;
+    CREATE TABLE latest (topic TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE consent (
+        agent TEXT NOT NULL, at_us INTEGER NOT NULL, version TEXT NOT NULL,
+        channels TEXT NOT NULL, PRIMARY KEY (agent, at_us)) WITHOUT ROWID;
+    CREATE TABLE set_aside (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, received_us INTEGER NOT NULL, topic TEXT NOT NULL,
+        payload BLOB, refusal TEXT NOT NULL, detail TEXT NOT NULL);
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE steps (
+        step INTEGER PRIMARY KEY, live INTEGER NOT NULL, backlog INTEGER NOT NULL,
+        now_us INTEGER NOT NULL);
+    CREATE TABLE snapshot (
+        step INTEGER PRIMARY KEY, live INTEGER NOT NULL, backlog INTEGER NOT NULL,
+        now_us INTEGER NOT NULL, digest BLOB NOT NULL, data BLOB NOT NULL);
+    CREATE TABLE spool (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, points INTEGER NOT NULL, payload BLOB NOT NULL);
+    CREATE TABLE publications (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB);
+    CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+)
+
+VERSION = len(MIGRATIONS)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_us(at: datetime) -> int:
+    """Return `at` as whole microseconds since 1970."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(us: int) -> datetime:
+    """Return the UTC time that :func:`to_us` turned into `us`, exactly."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+@contextmanager
+def state_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about `path` into one line that names the remedy."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StateError(_explain(path, error)) from error
+
+
+def _explain(path: Path, error: sqlite3.Error) -> str:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return f"{path}: the disk is full; free some space and start again, nothing is lost"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return (
+            f"{path} is damaged ({error}); move it away or restore a backup and start again:"
+            " edges send what they still hold"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return f"{path} cannot be written ({error}); check its owner and permissions"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"{path} is locked by another program; close it and start again"
+    return f"{path}: {error}; check the disk and start again"
+
+
+def open_state(directory: Path) -> sqlite3.Connection:
+    """Open, or create, the state file in `directory` for writing.
+
+    Returns
+    -------
+    sqlite3.Connection
+        In autocommit mode: transactions are begun by name, see `transaction`.
+
+    Raises
+    ------
+    StateError
+        If it cannot be written, is damaged, or is newer than this version.
+    """
+    path = _claim(directory, FILE_NAME)
+    with state_errors(path):
+        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _claim(directory: Path, name: str) -> Path:
+    """Return the path of a file in `directory` that is there, ours, and nobody else's to read."""
+    path = directory / name
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"cannot write to {directory} ({error.strerror}); check [server] state_dir"
+        ) from None
+    return path
+
+
+def open_for_reading(directory: Path) -> sqlite3.Connection:
+    """Open the state file in `directory` read-only, while the server may be running.
+
+    Raises
+    ------
+    StateError
+        If there is none, or it is damaged or of another version.
+    """
+    path = directory / FILE_NAME
+    if not path.exists():
+        raise StateError(
+            f"no {FILE_NAME} in {directory}; has `wellbeing detect` run with this state_dir?"
+        )
+    with state_errors(path):
+        db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            timeout=_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+        except BaseException:
+            db.close()
+            raise
+    if version != VERSION:
+        db.close()
+        raise StateError(
+            f"{path} has version {version}, this program reads {VERSION};"
+            " start the server of the same version once"
+        )
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA journal_size_limit = 67108864")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StateError(
+            f"{path} was written by a newer version ({version}, this one knows {VERSION});"
+            " install that version again"
+        )
+    for number in range(version, VERSION):
+        with transaction(db):
+            for statement in MIGRATIONS[number].split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number + 1}")
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Do all of it or nothing; on the disk when it returns."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk may have rolled back already; the first error is the one to tell.
+        with suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def add_counts(db: sqlite3.Connection, counts: dict[str, int]) -> None:
+    """Add to the counters of that name, within the caller's transaction."""
+    db.executemany(
+        "INSERT INTO counters VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        [(name, count) for name, count in counts.items() if count],
+    )
+
+
+class StateLock:
+    """At most one server per state directory: a lock the system drops when we die.
+
+    Raises
+    ------
+    StateError
+        If another server holds it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        path = _claim(directory, "server.lock")
+        with state_errors(path):
+            self._db = sqlite3.connect(
+                path, timeout=0.0, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._db.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                self._db.close()
+                raise StateError(
+                    f"another `wellbeing detect` uses {directory}; stop it or give this one"
+                    " its own [server] state_dir"
+                ) from None
+
+    def release(self) -> None:
+        """Let the next server in."""
+        self._db.close()

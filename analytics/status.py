@@ -1,0 +1,186 @@
+"""What the server is doing, read from its state file while it runs or after it died."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from analytics.state_file import FILE_NAME, from_us, open_for_reading, state_errors
+from sensors.codec import load_json
+
+NEWEST_SET_ASIDE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """One run of one source: what came, what is missing."""
+
+    agent: str
+    source: str
+    run: str
+    stored_seq: int
+    received: int
+    duplicates: int
+    refused: int
+    late: int
+    gaps: list[tuple[int, int]]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """One refused message; its payload stays in the file."""
+
+    received_at: datetime
+    topic: str
+    refusal: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """Everything `wellbeing status` tells.
+
+    Parameters
+    ----------
+    service : dict
+        What the service last said about itself, at most a second old while it
+        runs; empty if it never did.
+    counters : dict
+        Counts since the file was made.
+    lag_s : float or None
+        From the last step to now. [s]
+    spool_points, spool_batches : int
+        Waiting for the store right now.
+    """
+
+    service: dict[str, Any]
+    counters: dict[str, int]
+    lag_s: float | None
+    journal_rows: int
+    spool_points: int
+    spool_batches: int
+    set_aside_kept: int
+    set_aside: list[SetAside] = field(default_factory=list)
+    runs: list[RunStatus] = field(default_factory=list)
+
+
+def read_status(directory: Path, now: datetime) -> ServerStatus:
+    """Return the status of the server whose state is in `directory`.
+
+    Raises
+    ------
+    StateError
+        If there is no such file or it cannot be read.
+    """
+    db = open_for_reading(directory)
+    try:
+        with state_errors(directory / FILE_NAME):
+            note = db.execute("SELECT value FROM notes WHERE name = 'status'").fetchone()
+            service: dict[str, Any] = load_json(note[0]) if note else {}
+            counters = dict(db.execute("SELECT name, value FROM counters ORDER BY name"))
+            rows, spool, kept = (
+                db.execute(query).fetchone()
+                for query in (
+                    "SELECT count(*) FROM journal",
+                    "SELECT coalesce(sum(points), 0), count(*) FROM spool",
+                    "SELECT count(*) FROM set_aside",
+                )
+            )
+            aside = db.execute(
+                "SELECT received_us, topic, refusal, detail FROM set_aside"
+                " ORDER BY id DESC LIMIT ?",
+                (NEWEST_SET_ASIDE,),
+            ).fetchall()
+            runs = db.execute(
+                "SELECT agent, source, run, high, received, duplicates, refused, late, gaps,"
+                " updated_us FROM sequences ORDER BY agent, source, updated_us"
+            ).fetchall()
+    finally:
+        db.close()
+    at = service.get("at")
+    return ServerStatus(
+        service=service,
+        counters=counters,
+        lag_s=(now - datetime.fromisoformat(at)).total_seconds() if at else None,
+        journal_rows=rows[0],
+        spool_points=spool[0],
+        spool_batches=spool[1],
+        set_aside_kept=kept[0],
+        set_aside=[
+            SetAside(received_at=from_us(us), topic=topic, refusal=refusal, detail=detail)
+            for us, topic, refusal, detail in aside
+        ],
+        runs=[_run(*row) for row in runs],
+    )
+
+
+def _run(  # noqa: PLR0917 - the columns of one row
+    agent: str,
+    source: str,
+    run: str,
+    high: int,
+    received: int,
+    duplicates: int,
+    refused: int,
+    late: int,
+    gaps: str,
+    updated_us: int,
+) -> RunStatus:
+    return RunStatus(
+        agent=agent,
+        source=source,
+        run=run,
+        stored_seq=high,
+        received=received,
+        duplicates=duplicates,
+        refused=refused,
+        late=late,
+        gaps=[(first, last) for first, last in load_json(gaps)],
+        updated_at=from_us(updated_us),
+    )
+
+
+def as_lines(status: ServerStatus) -> list[str]:
+    """Return `status` for people, one fact a line."""
+    service, counts = status.service, status.counters
+    if not service:
+        return ["the server has not run a step yet"]
+    refused = {
+        name.removeprefix("refused."): count
+        for name, count in counts.items()
+        if name.startswith("refused.")
+    }
+    store = service["store"]
+    twice, late = counts.get("duplicates", 0), counts.get("late", 0)
+    windows, others = counts.get("readings", 0), counts.get("messages", 0)
+    dropped, trouble = counts.get("spool_dropped", 0), store["trouble"] or "answers"
+    lines = [
+        f"last step     {service['at']} ({status.lag_s:.1f} s ago, process {service['pid']})",
+        f"broker        {service['broker']}",
+        f"received      {windows} windows, {others} other messages; {twice} came twice",
+        f"late          {late} windows; {service['missing']} gone for good",
+        f"refused       {_listed(refused)}",
+        f"waiting       {service['live_waiting']} live, {service['backlog_waiting']} late windows",
+        f"store         {trouble}; {store['written']} points written, {store['refused']} refused",
+        f"spool         {status.spool_points} points wait; {dropped} dropped",
+        f"alerts        {_listed(service['alerts'])}",
+    ]
+    if store["last_refusal"]:
+        lines.append(f"store refused {store['last_refusal']}")
+    lines += [
+        f"set aside     {one.received_at.isoformat()} {one.topic}: {one.refusal}: {one.detail}"
+        for one in status.set_aside
+    ]
+    lines += [
+        f"gap           {run.agent}/{run.source} run {run.run}: windows {first} to {last}"
+        for run in status.runs
+        for first, last in run.gaps
+    ]
+    return lines
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
