@@ -222,15 +222,17 @@ async def _start(listener: Any) -> None:
 
 async def _stop(listener: Any) -> None:
     """Stop capture; a display that has gone has stopped it already."""
-    if not listener.is_alive():
-        return
-    try:
-        listener.stop()
-        _release(listener)
-    except Exception:  # noqa: BLE001 - it went away meanwhile
-        return
-    # Not pynput's own join: it waits without limit.
-    await asyncio.to_thread(threading.Thread.join, listener, _STOP_S)
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + _STOP_S
+    # Again and again: a request that comes before recording has begun ends nothing.
+    while listener.is_alive() and loop.time() < deadline_s:
+        try:
+            listener.stop()
+            _release(listener)
+        except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
+            pass
+        # Not pynput's own join: it waits without limit.
+        await asyncio.to_thread(threading.Thread.join, listener, 0.05)
 
 
 def _release(listener: Any) -> None:
