@@ -71,6 +71,9 @@ REQUEST_WORDS: dict[RequestKind, str] = {
     RequestKind.BREAK_PLEASE: N_("asks for a break."),
 }
 
+_ASKS = N_("asks for you.")
+_BROKEN = N_("does not work")
+
 
 def duration(words: Words, seconds: float) -> str:
     """Return a length of time in two units at most; never negative."""
@@ -184,7 +187,7 @@ def team_sentence(words: Words, card: Card) -> str:
 
 def request_sentence(words: Words, card: Card, now: datetime) -> str:
     """Return what an agent's own request says below the name."""
-    asked = words.say(REQUEST_WORDS.get(card.request or RequestKind.HELP_NOW, N_("asks for you.")))
+    asked = words.say(REQUEST_WORDS.get(card.request or RequestKind.HELP_NOW, _ASKS))
     waited = duration(words, (now - card.waiting_since).total_seconds())
     said = words.join(first_upper(asked), waiting(words, card, waited))
     if card.escalated:
@@ -195,7 +198,7 @@ def request_sentence(words: Words, card: Card, now: datetime) -> str:
 def fault_sentence(words: Words, card: Card) -> str:
     """Return what a technical alert says below whose it is."""
     what = channel(words, card.channel) if card.channel else words.say("the agent's machine")
-    fault = words.say(FAULT_WORDS.get(card.fault or "", N_("does not work")))
+    fault = words.say(FAULT_WORDS.get(card.fault or "", _BROKEN))
     since = words.say("since {time}", time=clock(card.started_at, card.zone))
     return f"{first_upper(what)}: {fault}, {since}."
 

@@ -18,12 +18,12 @@ from dashboard.words import N_, Words
 STALE_S = 30.0
 """Without a new score for this long the server is taken to be down. [s] Six windows."""
 
-COUNT_WORDS: dict[Shown, tuple[str, str]] = {
-    Shown.DIFFERENT: (N_("{n} different"), N_("{n} different")),
-    Shown.AS_USUAL: (N_("{n} as usual"), N_("{n} as usual")),
-    Shown.LEARNING: (N_("{n} learning"), N_("{n} learning")),
-    Shown.NO_DATA: (N_("{n} no data"), N_("{n} no data")),
-    Shown.FAULT: (N_("{n} fault"), N_("{n} faults")),
+COUNT_WORDS: dict[Shown, str] = {
+    Shown.DIFFERENT: N_("{n} different"),
+    Shown.AS_USUAL: N_("{n} as usual"),
+    Shown.LEARNING: N_("{n} learning"),
+    Shown.NO_DATA: N_("{n} no data"),
+    Shown.FAULT: N_("{n} with a fault"),
 }
 
 
@@ -103,11 +103,11 @@ def headline(
     needing = sum(card.needs_somebody for card in cards)
     counts = Counter(person.shown for person in others)
     parts = [
-        words.say_n(*COUNT_WORDS[shown], n) for shown in COUNT_WORDS if (n := counts.get(shown, 0))
+        words.say(text, n=counts[shown]) for shown, text in COUNT_WORDS.items() if counts[shown]
     ]
     parts.append(words.say("{n} of {budget} alerts this hour", n=told, budget=budget))
     if held_back:
-        parts.append(words.say_n("{n} kept back", "{n} kept back", held_back))
+        parts.append(words.say("{n} kept back", n=held_back))
     newest = floor.people.newest_at if floor.people is not None else None
     if newest is None:
         updated = words.say("no data yet")
