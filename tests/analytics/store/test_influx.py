@@ -109,7 +109,8 @@ class TestVersion1:
     def test_an_erased_pseudonym_has_no_series_any_more(self, store, influx_settings):
         store.write([point(agent="gone"), point(agent="stays")])
         store.erase("north", "gone")
-        statement = f'SHOW SERIES ON "{influx_settings.database}"'
+        name = influx_settings.database
+        statement = f'SHOW SERIES ON "{name}" FROM "{name}"."derived"."score"'
         body = store._connection.query(statement, influx_settings.database).body
         assert "stays" in body
         assert "gone" not in body

@@ -31,34 +31,26 @@ POINTS = st.builds(
 
 def parse(line):
     """Return measurement, tags, fields and time of a line, by the written grammar."""
-    head, fields, time_ns = _split(line, " ")
-    measurement, *tags = _split(head, ",")
-    return (
-        measurement,
-        dict(map(_unescaped, _split(tag, "=")) for tag in tags),
-        {_unescaped(k): _value(v) for k, v in (_split(f, "=") for f in _split(fields, ","))},
-        int(time_ns),
-    )
+    head, rest = _until(line, " ")
+    measurement, tail = _until(head, ",")
+    tags, fields = {}, {}
+    while tail:
+        tag, tail = _until(tail, ",")
+        key, value = _until(tag, "=")
+        tags[_unescaped(key)] = _unescaped(value)
+    while True:
+        key, rest = _until(rest, "=")
+        value = re.match(r'"(?:[^"\\]|\\.)*"|[^, ]+', rest, flags=re.DOTALL)[0]
+        fields[_unescaped(key)] = _value(value)
+        separator, rest = rest[len(value)], rest[len(value) + 1 :]
+        if separator == " ":
+            return measurement, tags, fields, int(rest)
 
 
-def _split(text, separator):
-    """Split where `separator` is neither escaped nor inside double quotes."""
-    parts, part, quoted, i = [], "", False, 0
-    while i < len(text):
-        if text[i] == "\\" and i + 1 < len(text):
-            part += text[i : i + 2]
-            i += 2
-            continue
-        # Quotes mean something only where a value begins.
-        if text[i] == '"' and (quoted or part.endswith("=") or (separator == "=" and not part)):
-            quoted = not quoted
-        if text[i] == separator and not quoted:
-            parts.append(part)
-            part = ""
-        else:
-            part += text[i]
-        i += 1
-    return [*parts, part]
+def _until(text, separator):
+    """Return what stands before and after the first `separator` with no backslash before it."""
+    part = re.match(rf"(?:\\.|[^\\{separator}])*", text)[0]
+    return part, text[len(part) + 1 :]
 
 
 def _unescaped(text):
