@@ -28,10 +28,11 @@ Ten minutes of a slowly varying signal hold only a few independent values, too
 few to trust a spread.
 """
 
-WINSOR = 2.5
+WINSOR = 4.0
 """Deviations are cut at this many spreads before they teach anything.
 
-Huber 1964, Ann. Math. Stat. 35:73: bounded influence, nearly full efficiency.
+Huber 1964, Ann. Math. Stat. 35:73: bounded influence. Wide, because a real change
+(skin conductance of some people rises tenfold) must be followed within minutes.
 """
 
 ABS_TO_SD = 1.2533

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.baseline import LONGEST_STEP_S, Baseline, Reference, column
-from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL, Part
+from analytics.features import FEATURE_INDEX, FEATURES, PARTS, UNKNOWN_LEVEL, Part
 from analytics.windows import FeatureBatch
 from sensors.messages import WINDOW_S
 
@@ -47,6 +47,8 @@ LEVELS = (0.8, 1.6)
 _SIGN = column("sign")
 _WEIGHT = column("weight")
 _DISTURBED = np.array([[f.part in {Part.HEART, Part.SKIN}] for f in FEATURES])
+_BEAT_RATE = FEATURE_INDEX["heart_rate_bpm"]
+_DEVICE_RATE = FEATURE_INDEX["device_rate_bpm"]  # stands in for the other, never beside it
 _OF_PART = tuple(np.array([i for i, f in enumerate(FEATURES) if f.part is p]) for p in PARTS)
 _SCORED = tuple(np.array([i for i in of if FEATURES[i].weight > 0]) for of in _OF_PART)
 _LEAD_SIGN = np.array(
@@ -162,21 +164,19 @@ class Detector:
         quality = np.ascontiguousarray(batch.quality.T, dtype=np.float32)
         reference = self._baseline.reference(rows)
         deviation = _SIGN * (values - reference.mean) / reference.scale
-        squashed = np.clip(deviation, -SQUASH, SQUASH)
+        squashed = np.clip(deviation, -SQUASH, SQUASH).astype(np.float32)
         weight = _weights(quality, reference, batch.moving, np.isfinite(squashed))
         parts, certainty = _parts(squashed, weight)
         total = _fuse(parts, certainty)
         evidence = self._gather(rows, batch.at_s, total)
         self._learn(rows, batch.at_s, values, learn, reference)
         known = np.isfinite(total)
-        learning = ~(
-            (reference.seconds >= LEARNING_S * 0.95) & (_WEIGHT > 0) & np.isfinite(values)
-        ).any(axis=0)
+        settled = (reference.seconds >= LEARNING_S * 0.95) & (weight > 0)
         return ScoreBatch(
             score=_softplus(total),
             strain_index=100.0 / (1.0 + np.exp(-1.702 * total)),
             evidence=evidence,
-            learning=learning,
+            learning=~np.logical_or.reduce(settled, axis=0),
             quality=np.where(known, _quality(quality, weight), 0.0),
             part_level=_levels(parts),
             part_contribution=parts.T.astype(np.float64),
@@ -228,7 +228,9 @@ def _weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) 
     """Return how much each feature counts: its share, quality, age and calm of body."""
     ripe = np.where(reference.seconds >= KNOWN_S * 0.95, 1.0, 0.0)
     damped = np.where(moving & _DISTURBED, MOVEMENT, 1.0)
-    return np.where(known, _WEIGHT * quality * ripe * damped, 0.0).astype(np.float32)
+    weight = np.where(known, _WEIGHT * quality * ripe * damped, 0.0).astype(np.float32)
+    weight[_DEVICE_RATE] = np.where(weight[_BEAT_RATE] > 0, 0.0, weight[_DEVICE_RATE])
+    return weight
 
 
 def _parts(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:

@@ -8,6 +8,7 @@ evidence has stayed below the lower threshold for 30 s; the next one can begin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,15 @@ class EpisodeBatch:
 class Episodes:
     """The state of every agent's episode: quiet, pending, active or spent."""
 
-    _DTYPES = {"state": np.int8, "since": np.float64, "below": np.float64, "free": np.float64,
+    _DTYPES: ClassVar = {"state": np.int8, "since": np.float64, "below": np.float64, "free": np.float64,
                "last": np.float64}  # fmt: skip
-    _BLANK = {"state": _QUIET, "since": np.nan, "below": np.nan, "free": -np.inf, "last": -np.inf}
+    _BLANK: ClassVar = {
+        "state": _QUIET,
+        "since": np.nan,
+        "below": np.nan,
+        "free": -np.inf,
+        "last": -np.inf,
+    }
 
     def __init__(self) -> None:
         self._n = 0

@@ -74,7 +74,7 @@ class TimeDomain:
 
     @property
     def heart_rate_bpm(self) -> Floats:
-        """Mean rate: 60,000 over the mean interval. [1/min]"""
+        """Mean rate, 60,000 over the mean interval, per minute."""
         return 60_000.0 / self.mean_rr_ms
 
 
@@ -112,7 +112,7 @@ def normal_beats(rr_ms: ArrayLike, present: Mask | None = None) -> Mask:
         believable &= present
     if not rr.shape[1]:
         return believable
-    middle = _row_median(rr, believable)
+    middle = row_median(rr, believable)
     filled = np.where(believable, rr, middle[:, None])
     padded = np.concatenate([np.repeat(middle[:, None], 2, 1), filled] * 1, axis=1)
     padded = np.concatenate([padded, np.repeat(middle[:, None], 2, 1)], axis=1)
@@ -268,8 +268,8 @@ def _rows(values: ArrayLike) -> Floats:
     return rows
 
 
-def _row_median(rr: Floats, present: Mask) -> Floats:
-    """Return the median of the present values of each row; NaN of none."""
+def row_median(rr: Floats, present: Mask) -> Floats:
+    """Return the median of the present intervals of each row; NaN of none."""
     ordered = np.sort(np.where(present, rr, np.inf), axis=1)
     n = present.sum(axis=1)
     rows = np.arange(len(rr))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import ClassVar
 from zlib import crc32
 
 import numpy as np
@@ -30,10 +31,13 @@ Munoz et al. 2015, PLoS ONE 10(9):e0138921: 30 to 60 s agree with 5 minutes.
 """
 
 SMOOTH_S = 30.0
-"""Heart rate and skin conductance are smoothed over the last half minute. [s]"""
+"""A device's own heart rate is smoothed over the last half minute. [s]"""
 
 FRESH_S = 15.0
-"""A body channel that gave nothing for longer is unknown, not unchanged. [s]"""
+"""A body channel that gave nothing for longer is unknown, not unchanged. [s]
+
+Skin conductance, which is smooth by itself, is averaged over this span too.
+"""
 
 MOVING_G = 0.12
 """Movement above this gates the channels that it disturbs (TRUST A3). [g]
@@ -45,8 +49,13 @@ is 0.2 g and more.
 SETTLE_S = 30.0
 """After movement, heart and skin take about this long to settle. [s]"""
 
-LEAST_BEATS = 12
-"""Good beats in the last half minute from which the rate comes from them."""
+LEAST_BEATS = 8
+MOST_BEATS = 40
+"""The rate is that of the newest 8 to 40 good beats of the last minute.
+
+Few beats that were really found tell more than the rate a device makes up
+between them; where all are found, 40 beats are about half a minute.
+"""
 
 LEAST_DIFFERENCES = 20
 """Successive differences in the last minute from which RMSSD is given."""
@@ -155,10 +164,16 @@ class FeatureWindows:
         self._heart_source = np.zeros(0, dtype=np.int64)
         self._heart_at = np.zeros(0, dtype=np.float64)
 
-    _ARRAYS = (
+    _ARRAYS: ClassVar = (
         "slot", "raw", "quality", "rr", "beat_s", "head", "heart_source", "heart_at",
     )  # fmt: skip
-    _BLANK = {"slot": -1, "raw": np.nan, "rr": np.nan, "beat_s": -np.inf, "heart_at": -np.inf}
+    _BLANK: ClassVar = {
+        "slot": -1,
+        "raw": np.nan,
+        "rr": np.nan,
+        "beat_s": -np.inf,
+        "heart_at": -np.inf,
+    }
 
     def ensure(self, n_rows: int) -> None:
         """Make room for agents 0 to n_rows - 1; never shrinks."""
@@ -276,7 +291,7 @@ class FeatureWindows:
         return values, quality, moving
 
     def _rhythm(self, rows: Rows, at_s: Floats, values: Floats) -> None:
-        """Fill in what needs beats; the rate from them replaces the device's own."""
+        """Fill in what needs beats."""
         some = np.flatnonzero(at_s - self._heart_at[rows] < SPAN_S)
         if not some.size:
             return
@@ -291,12 +306,17 @@ class FeatureWindows:
                 # identical intervals are a stuck sensor, not a calm agent
                 known = enough & (spread > 0)
                 values[some, FEATURE_INDEX[name]] = np.where(known, np.log(spread), np.nan)
-        recent = normal & (beat_s > end - SMOOTH_S)
-        count = recent.sum(axis=1)
-        total = np.where(recent, rr, 0.0).sum(axis=1)
-        rate = 60_000.0 * count / np.maximum(total, 1.0)
+        newest = _newest(beat_s, normal, MOST_BEATS)
+        rate = 60_000.0 / hrv.row_median(rr, newest)
         column = FEATURE_INDEX["heart_rate_bpm"]
-        values[some, column] = np.where(count >= LEAST_BEATS, rate, values[some, column])
+        values[some, column] = np.where(newest.sum(axis=1) >= LEAST_BEATS, rate, np.nan)
+
+
+def _newest(beat_s: Floats, normal: Mask, most: int) -> Mask:
+    """Return the newest `most` of the normal beats of each row."""
+    found = np.where(normal, beat_s, -np.inf)
+    oldest = np.partition(found, -most, axis=1)[:, -most, None]
+    return normal & (found >= oldest)
 
 
 _FEATURE_CHANNEL = np.array(
@@ -327,7 +347,8 @@ class _Spans:
         return (self.long & np.isfinite(self.column(name))).sum(axis=1).astype(np.float64)
 
     def most(self, name: str, span: Mask) -> Floats:
-        return np.fmax.reduce(np.where(span, self.column(name), np.nan), axis=1)
+        greatest: Floats = np.fmax.reduce(np.where(span, self.column(name), np.nan), axis=1)
+        return greatest
 
 
 def _mean(values: Floats, span: Mask) -> Floats:
@@ -338,18 +359,19 @@ def _mean(values: Floats, span: Mask) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _put(values: Floats, name: str, column: Floats, known: Mask | bool = True) -> None:
+def _put(values: Floats, name: str, column: Floats, known: Mask) -> None:
     values[:, FEATURE_INDEX[name]] = np.where(known, column, np.nan)
 
 
 def _body(spans: _Spans, values: Floats) -> None:
     for name, raw in (
-        ("heart_rate_bpm", "hr_bpm"),
+        ("device_rate_bpm", "hr_bpm"),
         ("log_eda", "log_eda"),
         ("skin_temp_c", "skin_temp_c"),
     ):
-        known = (spans.fresh & np.isfinite(spans.column(raw))).any(axis=1)
-        _put(values, name, spans.mean(raw, spans.short), known)
+        known = np.asarray((spans.fresh & np.isfinite(spans.column(raw))).any(axis=1))
+        span = spans.short if name == "device_rate_bpm" else spans.fresh
+        _put(values, name, spans.mean(raw, span), known)
 
 
 def _hands(spans: _Spans, values: Floats) -> None:
