@@ -9,6 +9,7 @@ from sensors.collector import Clock, Link, Reading
 from sensors.errors import ConfigurationError
 from sensors.messages import Absence
 from sensors.recording import Recording, read_recording
+from sensors.signals import SIGNALS, Channel
 
 
 class ReplayCollector:
@@ -18,7 +19,7 @@ class ReplayCollector:
     ----------
     options : mapping
         ``file`` (required): the recording. ``loop`` (default false): begin
-        again at the end instead of saying disconnected.
+        again at the end instead of saying disconnected. ``channels``: only these.
 
     Raises
     ------
@@ -28,20 +29,24 @@ class ReplayCollector:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        unknown = set(options) - {"file", "loop"}
+        known = ("file", "loop", "channels")
+        unknown = set(options) - set(known)
         if unknown:
-            raise ConfigurationError(f"replay: unknown option {min(unknown)!r}; known: file, loop")
+            raise ConfigurationError(
+                f"replay: unknown option {min(unknown)!r}; known: {', '.join(known)}"
+            )
         if "file" not in options:
             raise ConfigurationError("replay needs the option file, the recording to replay")
         self._loop = options.get("loop", False) in (True, "true", "1")
         self.recording: Recording = read_recording(str(options["file"]))
-        self.channels = self.recording.channels
+        self.channels = self.recording.channels & frozenset(options.get("channels", Channel))
 
     async def readings(self, clock: Clock) -> AsyncIterator[Reading | Link]:
         """Yield the readings from `clock`'s now on."""
         rows = sorted(
             (t_s, name, value)
             for name, series in self.recording.series.items()
+            if SIGNALS[name].channel in self.channels
             for t_s, value in zip(series.t_s.tolist(), series.values.tolist(), strict=True)
         )
         start_s = clock.monotonic_s()

@@ -1,0 +1,278 @@
+"""``wellbeing edge``: run the agent's process, and speak to it from another terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sensors import codec
+from sensors.config import BrokerSettings, read_file, section
+from sensors.edge.consent import parse_channels
+from sensors.edge.offline import command_everywhere
+from sensors.edge.process import EdgeProcess, stopping_on_signals
+from sensors.edge.settings import EdgeSettings
+from sensors.edge.words import CONSENT_INTRODUCTION, CONSENT_TEXT, measured, names, say
+from sensors.errors import ConfigurationError
+from sensors.signals import Channel
+
+app = typer.Typer(
+    help="The agent's process: collectors, consent, outbox; pause, resume, withdraw.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The options that stand before a subcommand."""
+
+    edge: EdgeSettings
+    broker: BrokerSettings
+    source_given: bool
+
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", envvar="WELLBEING_CONFIG", help="TOML file.")
+]
+SiteOption = Annotated[str | None, typer.Option(help="Site.")]
+BrokerOption = Annotated[
+    str | None, typer.Option("--broker", help="HOST or HOST:PORT of the MQTT broker.")
+]
+
+
+def broker_settings(tables: dict[str, Any], address: str | None) -> BrokerSettings:
+    """Return ``[broker]`` with the command line's `address` put over it."""
+    host, port = None, None
+    if address is not None:
+        host, colon, tail = address.rpartition(":")
+        if not colon:
+            host = address
+        elif tail.isdecimal() and host:
+            port = int(tail)
+        else:
+            raise ConfigurationError(f"--broker is {address!r}; expected HOST or HOST:PORT")
+    return section(tables, "broker", BrokerSettings, host=host, port=port)
+
+
+def parse_options(
+    texts: list[str], before: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]] | None:
+    """Return collector options with each ``NAME.KEY=VALUE`` of `texts` put over `before`.
+
+    A value that is JSON (a number, true, a list) is taken as such, else as text.
+    """
+    if not texts:
+        return None
+    options = {name: dict(table) for name, table in before.items()}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        name, dot, key = path.partition(".")
+        if not (equals and dot and name and key):
+            raise ConfigurationError(f"--option is {text!r}; expected COLLECTOR.KEY=VALUE")
+        try:
+            parsed = codec.load_json(value)
+        except ValueError:
+            parsed = value
+        options.setdefault(name, {})[key] = parsed
+    return options
+
+
+@app.callback()
+def edge(  # noqa: PLR0917 - typer reads the options from the parameters
+    context: typer.Context,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    agent: Annotated[str | None, typer.Option(help="The agent's pseudonym.")] = None,
+    source: Annotated[str | None, typer.Option(help="Name of this edge.")] = None,
+    broker: BrokerOption = None,
+    state_dir: Annotated[
+        str | None, typer.Option(help="Where outbox and consent are kept.")
+    ] = None,
+    collector: Annotated[
+        list[str] | None,
+        typer.Option(help="simulated, replay, heart_rate, hid, voice or an installed one; repeat."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Option of a collector, COLLECTOR.KEY=VALUE; repeat.")
+    ] = None,
+    consent: Annotated[
+        str | None,
+        typer.Option(help="For unattended use: channels the agent has consented to, or none."),
+    ] = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", help="Stop after this many seconds.")
+    ] = None,
+) -> None:
+    """Run the edge, unless a command follows."""
+    tables = read_file(config) if config else {}
+    file_options = section(tables, "edge", EdgeSettings).options
+    settings = section(
+        tables,
+        "edge",
+        EdgeSettings,
+        site=site,
+        agent=agent,
+        source=source,
+        state_dir=state_dir,
+        collectors=tuple(collector) if collector else None,
+        options=parse_options(option or [], file_options),
+    )
+    given = _Given(settings, broker_settings(tables, broker), source is not None)
+    context.obj = given
+    if context.invoked_subcommand is None:
+        chosen = None if consent is None else parse_channels([consent])
+        asyncio.run(_run(given, chosen, for_s))
+
+
+async def _run(given: _Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:
+    given.edge.require_agent()
+    process = EdgeProcess(given.edge, given.broker, _line)
+    if consent is not None:
+        process.consent(consent)
+    elif not process.permission.is_asked and process.channels:
+        if sys.stdin.isatty():
+            process.consent(_ask(process.channels))
+        else:
+            _line("nobody was asked yet, so nothing is measured; run: wellbeing edge consent")
+    _line(process.start_line())
+    if for_s is not None:
+        asyncio.get_running_loop().call_later(for_s, process.stop)
+    with stopping_on_signals(process.stop):
+        await process.run()
+    _line("stopped; windows that were not sent yet are kept")
+
+
+def _line(text: str) -> None:
+    sys.stderr.write(f"wellbeing edge: {text}\n")
+    sys.stderr.flush()
+
+
+def _ask(channels: tuple[Channel, ...]) -> list[Channel]:
+    """Ask for consent, channel by channel, in plain lines a screen reader reads in order."""
+    typer.echo(CONSENT_INTRODUCTION)
+    chosen = []
+    for channel in channels:
+        typer.echo("")
+        typer.echo(CONSENT_TEXT[channel])
+        typer.echo(measured(channel))
+        if typer.confirm(say("  May this be measured?"), default=False):
+            chosen.append(channel)
+    typer.echo("")
+    typer.echo(say("You allowed: {channels}.").format(channels=names(chosen)))
+    return chosen
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _command(context: typer.Context, command: str, words: tuple[str, ...], as_json: bool) -> None:
+    given: _Given = context.obj
+    source = given.edge.source if given.source_given else None
+    reports = command_everywhere(given.edge, source, command, words)
+    if as_json:
+        typer.echo(codec.dump_json(reports).decode())
+        return
+    for report in reports:
+        for line in _told(report):
+            typer.echo(line)
+
+
+def _told(report: dict[str, Any]) -> list[str]:
+    """Return a report in plain lines."""
+    running = say("running") if report["running"] else say("not running")
+    because = ", ".join(report["stopped_because"]) or say("no")
+    lines = [
+        f"{report['site']}/{report['agent']}: {running}",
+        say("  allowed: {channels}").format(channels=", ".join(report["consent"]) or say("none")),
+        say("  stopped: {because}").format(because=because),
+    ]
+    for channel, state in report.get("channels", {}).items():
+        lines.append(f"  {channel}: {state}")
+    if report["running"]:
+        broker = say("connected") if report["connected"] else say("not connected")
+        lines.append(
+            f"  broker: {broker}; windows kept until the server has them: {report['held']}; "
+            f"dropped: {report['dropped']}"
+        )
+    return lines
+
+
+@app.command()
+def pause(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Stop measuring for now, at once; stays until you resume."""
+    _command(context, "pause", (), as_json)
+
+
+@app.command()
+def resume(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Go on measuring what you allowed."""
+    _command(context, "resume", (), as_json)
+
+
+@app.command()
+def lock(context: typer.Context, as_json: JsonOption = False) -> None:
+    """For the screen saver: the screen is locked, stop measuring."""
+    _command(context, "lock", (), as_json)
+
+
+@app.command()
+def unlock(context: typer.Context, as_json: JsonOption = False) -> None:
+    """For the screen saver: the screen is open again."""
+    _command(context, "unlock", (), as_json)
+
+
+@app.command()
+def withdraw(
+    context: typer.Context,
+    channels: Annotated[
+        list[str] | None, typer.Argument(help="Which; all when none is named.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take consent back, for all or some channels; what was measured before stays."""
+    chosen = parse_channels(channels or [])
+    _command(context, "withdraw", tuple(chosen), as_json)
+
+
+@app.command()
+def consent(
+    context: typer.Context,
+    channels: Annotated[
+        list[str] | None, typer.Argument(help="Which; asked one by one when none is named.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read what may be measured and choose; from then on exactly that is allowed."""
+    if channels:
+        chosen = parse_channels(channels)
+    elif sys.stdin.isatty():
+        chosen = tuple(_ask(tuple(Channel)))
+    else:
+        raise ConfigurationError("no terminal to ask on; name the channels, or none")
+    _command(context, "consent", tuple(chosen), as_json)
+
+
+@app.command()
+def ask(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="help_now, break_please or cancel.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Ask for help now or a break; works with no sensor at all."""
+    kinds = ("help_now", "break_please", "cancel")
+    if what not in kinds:
+        raise ConfigurationError(f"unknown request {what!r}; known: {', '.join(kinds)}")
+    _command(context, "ask", (what,), as_json)
+
+
+@app.command()
+def status(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Say what runs, what is allowed and what waits to be sent."""
+    _command(context, "status", (), as_json)

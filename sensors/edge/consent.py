@@ -1,0 +1,243 @@
+"""What the agent allows, and whether it may be captured now (T6, T7, T8).
+
+The state is pure; `ConsentFile` keeps the part that must outlive the process:
+every consent given or withdrawn, with its text's version and its time, and
+whether the agent has paused. Nothing here ever says on the wire *why*
+something is withheld.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from sensors import codec
+from sensors.edge.words import CONSENT_VERSION
+from sensors.errors import ConfigurationError, StateError
+from sensors.messages import ConsentMessage, ContextState
+from sensors.signals import Channel
+
+FILE_VERSION = 1
+
+
+class Event(StrEnum):
+    """What may happen to capture without touching consent."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    SHIFT_BEGINS = "shift_begins"
+    SHIFT_ENDS = "shift_ends"
+    BREAK_BEGINS = "break_begins"
+    BREAK_ENDS = "break_ends"
+    CALL_BEGINS = "call_begins"
+    CALL_ENDS = "call_ends"
+
+
+class Reason(StrEnum):
+    """Why nothing is captured; stays on this machine."""
+
+    PAUSED = "paused"
+    LOCKED = "locked"
+    OFF_SHIFT = "off_shift"
+    ON_BREAK = "on_break"
+    OFF_CALL = "off_call"  # concerns the microphone only
+
+
+_TABLE: dict[Event, tuple[Reason, bool]] = {
+    Event.PAUSE: (Reason.PAUSED, True),
+    Event.RESUME: (Reason.PAUSED, False),
+    Event.LOCK: (Reason.LOCKED, True),
+    Event.UNLOCK: (Reason.LOCKED, False),
+    Event.SHIFT_ENDS: (Reason.OFF_SHIFT, True),
+    Event.SHIFT_BEGINS: (Reason.OFF_SHIFT, False),
+    Event.BREAK_BEGINS: (Reason.ON_BREAK, True),
+    Event.BREAK_ENDS: (Reason.ON_BREAK, False),
+    Event.CALL_ENDS: (Reason.OFF_CALL, True),
+    Event.CALL_BEGINS: (Reason.OFF_CALL, False),
+}
+"""Event -> the reason that begins (True) or ends (False) to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One line of the history: what was allowed from `at` on, under which text."""
+
+    version: str
+    at: datetime
+    channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What is allowed, and what stands against capturing it now."""
+
+    given: Given | None = None
+    reasons: frozenset[Reason] = frozenset()
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """Consented to, under the words of this version."""
+        if self.given is None or self.given.version != CONSENT_VERSION:
+            return frozenset()
+        return frozenset(self.given.channels)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the agent has answered the present text, with yes or with no."""
+        return self.given is not None and self.given.version == CONSENT_VERSION
+
+    def may_capture(self, channel: Channel) -> bool:
+        """Return whether `channel` may be read at this moment."""
+        against = self.reasons if channel is Channel.VOICE else self.reasons - {Reason.OFF_CALL}
+        return not against and channel in self.channels
+
+    def withheld(self, channels: Iterable[Channel]) -> frozenset[Channel]:
+        """Return which of `channels` may not be read at this moment."""
+        return frozenset(c for c in channels if not self.may_capture(c))
+
+    def after(self, event: Event) -> Permission:
+        """Return the state after `event`; reasons are independent of each other."""
+        reason, holds = _TABLE[event]
+        return replace(self, reasons=self.reasons | {reason} if holds else self.reasons - {reason})
+
+    def consenting(self, channels: Iterable[Channel], at: datetime) -> Permission:
+        """Return the state after the agent allowed exactly `channels`."""
+        return replace(self, given=Given(CONSENT_VERSION, at, _ordered(channels)))
+
+    def withdrawing(self, channels: Iterable[Channel], at: datetime) -> Permission:
+        """Return the state after the agent took `channels` back; none named means all."""
+        gone = frozenset(channels) or frozenset(Channel)
+        return self.consenting(self.channels - gone, at)
+
+    def message(self) -> ConsentMessage | None:
+        """Return what is published; ``None`` before the agent was ever asked."""
+        if self.given is None:
+            return None
+        return ConsentMessage(
+            version=self.given.version, at=self.given.at, channels=_ordered(self.channels)
+        )
+
+
+def _ordered(channels: Iterable[Channel]) -> tuple[Channel, ...]:
+    chosen = frozenset(channels)
+    return tuple(channel for channel in Channel if channel in chosen)
+
+
+_CONTEXT: dict[ContextState, tuple[Event, Event]] = {
+    ContextState.ON_CALL: (Event.BREAK_ENDS, Event.CALL_BEGINS),
+    ContextState.WRAP_UP: (Event.BREAK_ENDS, Event.CALL_ENDS),
+    ContextState.READY: (Event.BREAK_ENDS, Event.CALL_ENDS),
+    ContextState.BREAK: (Event.BREAK_BEGINS, Event.CALL_ENDS),
+    ContextState.OFF: (Event.BREAK_BEGINS, Event.CALL_ENDS),
+}
+
+
+def events_of(state: ContextState) -> tuple[Event, ...]:
+    """Return what a telephony state means for capture (T8)."""
+    return _CONTEXT[state]
+
+
+def parse_channels(texts: Iterable[str]) -> tuple[Channel, ...]:
+    """Return the channels named in `texts`, each a name or several with commas; ``none`` is none.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is unknown; lists the known ones.
+    """
+    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
+    try:
+        return _ordered(Channel(word) for word in words if word != "none")
+    except ValueError:
+        wrong = next(w for w in words if w != "none" and w not in Channel.__members__.values())
+        raise ConfigurationError(
+            f"unknown channel {wrong!r}; known: {', '.join(Channel)}"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The file's layout, version 1."""
+
+    file_version: int
+    paused: bool = False
+    history: tuple[Given, ...] = field(default=())
+
+
+class ConsentFile:
+    """The agent's choices on disk, replaced as a whole and durably at every change.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file, readable by its owner only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Permission:
+        """Return the state at start-up: nothing allowed when there is no file.
+
+        Raises
+        ------
+        StateError
+            If the file is damaged or from a newer version. It is never
+            guessed at: consent that cannot be read is not consent.
+        """
+        content = self._read()
+        given = content.history[-1] if content.history else None
+        reasons = frozenset({Reason.PAUSED}) if content.paused else frozenset()
+        return Permission(given, reasons)
+
+    def save(self, permission: Permission) -> None:
+        """Keep `permission`; a new consent or withdrawal is added to the history."""
+        history = self._read().history
+        if permission.given is not None and (not history or history[-1] != permission.given):
+            history = (*history, permission.given)
+        content = _Content(FILE_VERSION, Reason.PAUSED in permission.reasons, history)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace_durably(self._path, codec.dump_json(content))
+        except OSError as error:
+            raise StateError(f"cannot write {self._path}: {error.strerror}; free space") from None
+
+    def _read(self) -> _Content:
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return _Content(FILE_VERSION)
+        except OSError as error:
+            raise StateError(f"cannot read {self._path}: {error.strerror}") from None
+        try:
+            content = codec.convert(codec.load_json(data), _Content)
+        except ValueError:
+            raise StateError(
+                f"{self._path} is damaged; move it away, and you will be asked again"
+            ) from None
+        if content.file_version > FILE_VERSION:
+            raise StateError(
+                f"{self._path} has version {content.file_version}, "
+                f"this program reads up to {FILE_VERSION}; upgrade the program"
+            )
+        return content
+
+
+def _replace_durably(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

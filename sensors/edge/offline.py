@@ -1,0 +1,78 @@
+"""A command to every edge of this person on this machine, running or not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sensors.edge.consent import ConsentFile, Event, Permission, parse_channels
+from sensors.edge.control import ask
+from sensors.edge.settings import EdgeSettings
+from sensors.errors import StateError
+
+
+def command_everywhere(
+    settings: EdgeSettings, source: str | None, command: str, words: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Give `command` to the running edges, or record it for the next start.
+
+    With an agent in `settings`, only to that agent's edges (and only to
+    `source`, when given); without one, to all that ever ran here.
+
+    Returns
+    -------
+    list of dict
+        One report each.
+
+    Raises
+    ------
+    StateError
+        If there is none, or the command needs a running edge and none runs.
+    """
+    reports: list[dict[str, Any]] = []
+    for folder in _folders(settings):
+        controls = sorted(folder.glob(f"control-{source or '*'}.json"))
+        answers = [answer for path in controls if (answer := ask(path, command, words)) is not None]
+        reports += answers or [_record(folder, command, words)]
+    if not reports:
+        raise StateError(
+            f"no edge has run here ({settings.root}); start one: wellbeing edge --agent PSEUDONYM"
+        )
+    return reports
+
+
+def _folders(settings: EdgeSettings) -> list[Path]:
+    if settings.agent:
+        return [settings.folder]
+    return sorted(path for path in settings.root.glob("*/*") if (path / "consent.json").exists())
+
+
+def _record(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]:
+    """Keep `command` in the consent file; the next start honours it."""
+    file = ConsentFile(folder / "consent.json")
+    before = file.load()
+    after = _after(before, command, words)
+    if after != before:
+        file.save(after)
+    return {
+        "running": False,
+        "site": folder.parent.name,
+        "agent": folder.name,
+        "consent": [channel.value for channel in sorted(after.channels)],
+        "stopped_because": sorted(after.reasons),
+    }
+
+
+def _after(permission: Permission, command: str, words: tuple[str, ...]) -> Permission:
+    now = datetime.now(UTC)
+    match command:
+        case "pause" | "resume" | "lock" | "unlock":
+            return permission.after(Event(command))
+        case "withdraw":
+            return permission.withdrawing(parse_channels(words), now)
+        case "consent":
+            return permission.consenting(parse_channels(words), now)
+        case "status":
+            return permission
+    raise StateError(f"no edge is running, and {command} needs one; start: wellbeing edge")

@@ -1,0 +1,356 @@
+"""The agent's process: collectors in, windows out, the agent's word obeyed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from random import SystemRandom
+from secrets import token_hex
+from typing import Any
+
+from sensors.collector import Link, Reading
+from sensors.config import BrokerSettings
+from sensors.edge.clock import SystemTime, TimeSource, WindowClock
+from sensors.edge.consent import ConsentFile, Event, Permission, events_of, parse_channels
+from sensors.edge.control import ControlServer
+from sensors.edge.outbox import Key, Outbox
+from sensors.edge.publisher import Identity, Publisher
+from sensors.edge.sending import Pace
+from sensors.edge.settings import EdgeSettings
+from sensors.edge.shift import in_shift
+from sensors.edge.supervise import Sink, Supervisor, run_all
+from sensors.edge.window import Assembler
+from sensors.edge.words import names
+from sensors.errors import ConfigurationError, StateError
+from sensors.messages import (
+    ConsentMessage,
+    ContextMessage,
+    NoticeMessage,
+    RequestKind,
+    RequestMessage,
+    StatusMessage,
+)
+from sensors.signals import Channel
+from sensors.topics import TopicKind
+
+STATUS_EVERY_S = 60.0
+_REQUEST_WITHIN_S = 5.0
+
+
+def software_version() -> str:
+    """Return this program's version for the status message."""
+    try:
+        return version("agent-wellbeing")[:32]
+    except PackageNotFoundError:
+        return ""
+
+
+class EdgeProcess:
+    """One agent's edge on one machine.
+
+    Parameters
+    ----------
+    settings : EdgeSettings
+    broker : BrokerSettings
+    say : callable
+        Takes one line for the person at the machine.
+    times : TimeSource
+        The clocks; tests hand in their own.
+    """
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        broker: BrokerSettings,
+        say: Callable[[str], None],
+        times: TimeSource | None = None,
+    ) -> None:
+        self._settings = settings
+        self._say = say
+        self._times = times or SystemTime()
+        self._run = token_hex(8)
+        self._seq = 0
+        self._not_kept = 0
+        self._disk_refuses = False
+        self._consent_file = ConsentFile(settings.consent_path)
+        self._permission = self._consent_file.load()
+        sink = Sink(self._take_reading, self._take_link, say)
+        self._supervisors = [
+            Supervisor(name, settings.options.get(name, {}), self._times, sink, SystemRandom())
+            for name in dict.fromkeys(settings.collectors)
+        ]
+        self._assembler = Assembler({c for s in self._supervisors for c in s.channels})
+        self._outbox = Outbox(
+            settings.outbox_path, max_windows=settings.max_windows, max_age_s=settings.max_age_s
+        )
+        self._clock = WindowClock(
+            settings.site,
+            settings.require_agent(),
+            self._times.wall_at(),
+            self._times.monotonic_s(),
+        )
+        self._publisher = Publisher(
+            broker,
+            Identity(
+                site=settings.site, agent=settings.agent, source=settings.source, run=self._run
+            ),
+            self._outbox,
+            self,
+            status=self._status,
+            consent=self._consent,
+            on_message=self._take_message,
+            pace=Pace(backlog_per_s=settings.backlog_per_s, resend_after_s=settings.resend_after_s),
+        )
+        self._control = ControlServer(settings.control_path, self._obey)
+        self._stop = asyncio.Event()
+
+    # The publisher's clock.
+
+    def monotonic_s(self) -> float:
+        """Return the monotonic clock. [s]."""
+        return self._times.monotonic_s()
+
+    def now_at(self) -> datetime:
+        """Return the run's own wall time. UTC."""
+        return self._clock.now_at(self._times.monotonic_s())
+
+    @property
+    def permission(self) -> Permission:
+        """What the agent allows."""
+        return self._permission
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What its collectors could measure."""
+        return self._assembler.channels
+
+    def consent(self, channels: Iterable[Channel]) -> None:
+        """Record that the agent allows exactly `channels`, before or while it runs."""
+        chosen = frozenset(channels)
+        if not self._permission.is_asked or self._permission.channels != chosen:
+            self._change(self._permission.consenting(chosen, self._times.wall_at()))
+
+    def stop(self) -> None:
+        """End `run` politely."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop`; then say goodbye and close everything.
+
+        Raises
+        ------
+        ConfigurationError
+            If a collector refuses its options.
+        """
+        self._say_notes()
+        self._apply(self._permission)
+        await self._control.start()
+        work = [
+            self._publisher.run(),
+            run_all(self._supervisors),
+            self._windows(),
+            self._heartbeat(),
+        ]
+        tasks = [asyncio.create_task(one) for one in (*work, self._stop.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._control.stop()
+            await self._publisher.stop()
+            self._outbox.close()
+
+    async def _windows(self) -> None:
+        while True:
+            await self._times.sleep_until(self._clock.due_s)
+            if self._clock.resync(self._times.wall_at(), self._times.monotonic_s()):
+                self._assembler.forget()
+                self._publisher.anchored_anew()
+                self._say("time jumped forward (sleep?); going on with the next window")
+                continue
+            self._keep_window()
+            self._clock.advance()
+            self._check_shift()
+
+    def _keep_window(self) -> None:
+        end_at = self._clock.end_at
+        local = time.localtime(end_at.timestamp())
+        message = self._assembler.close(self._clock.due_s).message(
+            source=self._settings.source,
+            run=self._run,
+            seq=self._seq,
+            window_end_at=end_at,
+            utc_offset_min=local.tm_gmtoff // 60,
+        )
+        try:
+            dropped = self._outbox.put([message], self.now_at())
+        except StateError as error:
+            # Not kept, so the number is free again: seq stays without gaps.
+            self._not_kept += 1
+            if not self._disk_refuses:
+                self._say(str(error))
+                self._disk_refuses = True
+                self._publisher.say_status()
+            return
+        self._disk_refuses = False
+        self._seq += 1
+        if dropped:
+            self._say(f"the outbox is full: {len(dropped)} of the oldest windows dropped")
+        self._publisher.kept([Key(message.run, message.seq)], dropped)
+        self._say_notes()
+
+    async def _heartbeat(self) -> None:
+        was_connected: bool | None = None
+        spoken_s = self._times.monotonic_s()
+        said_links = self._assembler.links
+        while True:
+            connected = self._publisher.is_connected
+            if connected != was_connected:
+                self._say(self._connection_words(connected=connected))
+                was_connected = connected
+            now_s = self._times.monotonic_s()
+            if self._assembler.links != said_links or now_s - spoken_s >= STATUS_EVERY_S:
+                said_links, spoken_s = self._assembler.links, now_s
+                self._publisher.say_status()
+            await asyncio.sleep(1.0)
+
+    def _connection_words(self, *, connected: bool) -> str:
+        if connected:
+            return "connected to the broker"
+        why = f" ({self._publisher.refusal})" if self._publisher.refusal else ""
+        return f"no broker{why}; windows are kept here until there is one"
+
+    # What collectors and server bring.
+
+    def _take_reading(self, reading: Reading) -> None:
+        self._assembler.add(reading)
+
+    def _take_link(self, link: Link) -> None:
+        self._assembler.link(link.channel, link.state)
+
+    def _take_message(self, message: NoticeMessage | ContextMessage) -> None:
+        if isinstance(message, ContextMessage):
+            for event in events_of(message.state):
+                self._apply(self._permission.after(event))
+        else:
+            self._say(f"notice: {message.kind.value}" + (f" by {message.by}" if message.by else ""))
+
+    # The agent's word.
+
+    def _apply(self, permission: Permission) -> None:
+        """Make `permission` hold from this moment on."""
+        consent_changed = permission.given != self._permission.given
+        self._permission = permission
+        withheld = permission.withheld(self._assembler.channels)
+        self._assembler.withhold(withheld)
+        for supervisor in self._supervisors:
+            supervisor.allow(frozenset(self._assembler.channels) - withheld)
+        if consent_changed:
+            self._publisher.say_consent()
+
+    def _check_shift(self) -> None:
+        local_at = self._times.wall_at().astimezone()
+        inside = in_shift(self._settings.shifts, local_at)
+        self._apply(self._permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS))
+
+    async def _obey(self, command: str, words: tuple[str, ...]) -> dict[str, Any]:
+        """Do what another terminal asks; return the answer."""
+        now_at = self._times.wall_at()
+        match command:
+            case "pause" | "resume" | "lock" | "unlock":
+                self._change(self._permission.after(Event(command)))
+            case "withdraw":
+                self._change(self._permission.withdrawing(parse_channels(words), now_at))
+            case "consent":
+                self._change(self._permission.consenting(parse_channels(words), now_at))
+            case "ask":
+                await self.request(RequestKind(words[0]))
+                return {"text": "sent to the broker", **self.report()}
+            case "status":
+                pass
+            case _:
+                raise ConfigurationError(f"unknown command {command!r}")
+        return self.report()
+
+    def _change(self, permission: Permission) -> None:
+        """Obey first, then write it down: a full disk must not keep a microphone open."""
+        self._apply(permission)
+        self._publisher.say_status()
+        self._consent_file.save(permission)
+
+    async def request(self, kind: RequestKind) -> None:
+        """Send what the agent asks for; wait until the broker has it."""
+        message = RequestMessage(id=token_hex(8), at=self.now_at(), kind=kind)
+        await self._publisher.deliver(TopicKind.REQUEST, message, _REQUEST_WITHIN_S)
+
+    # What it says about itself.
+
+    def _status(self, online: bool) -> StatusMessage:
+        return StatusMessage(
+            source=self._settings.source,
+            run=self._run,
+            online=online,
+            at=self.now_at(),
+            version=software_version(),
+            links=self._assembler.links if online else {},
+            held=self._outbox.held,
+            dropped=self._outbox.dropped + self._not_kept,
+        )
+
+    def _consent(self) -> ConsentMessage | None:
+        return self._permission.message()
+
+    def report(self) -> dict[str, Any]:
+        """Return the edge's state for the agent's own eyes."""
+        permission = self._permission
+        return {
+            "running": True,
+            "site": self._settings.site,
+            "agent": self._settings.agent,
+            "source": self._settings.source,
+            "run": self._run,
+            "connected": self._publisher.is_connected,
+            "windows": self._seq,
+            "held": self._outbox.held,
+            "unsent": self._publisher.unsent,
+            "dropped": self._outbox.dropped + self._not_kept,
+            "out_of_range": self._assembler.rejected,
+            "consent": [channel.value for channel in sorted(permission.channels)],
+            "stopped_because": sorted(permission.reasons),
+            "channels": {c.value: str(state) for c, state in self._assembler.links.items()},
+        }
+
+    def _say_notes(self) -> None:
+        for note in self._outbox.take_notes():
+            self._say(note)
+
+    def start_line(self) -> str:
+        """Return one line that says what this edge does."""
+        s = self._settings
+        allowed = names(self._permission.channels & frozenset(self._assembler.channels))
+        return f"edge of {s.agent} at {s.site}, source {s.source}; may measure: {allowed}"
+
+
+@contextlib.contextmanager
+def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into a call of `stop` where the platform allows."""
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not main thread
+            loop.add_signal_handler(number, stop)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,318 @@
+"""From the outbox to the broker, and the server's word back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from secrets import token_hex
+from typing import Protocol
+
+from sensors import codec, topics
+from sensors.config import BrokerSettings
+from sensors.edge.clock import OffsetEstimate
+from sensors.edge.outbox import Key, Outbox
+from sensors.edge.sending import Pace, SendPlan
+from sensors.errors import MessageError
+from sensors.messages import (
+    ConsentMessage,
+    ContextMessage,
+    Message,
+    NoticeMessage,
+    ReadingMessage,
+    StatusMessage,
+    StoredMessage,
+    TimeMessage,
+)
+from sensors.mqtt import Connection, Inbound, Will
+from sensors.topics import DELIVERY, TopicKind
+
+ASK_TIME_S = 30.0
+"""How often the server's clock is asked for. [s]"""
+
+_IDLE_S = 0.25  # longest wait between two looks at what is due
+_GOODBYE_S = 2.0  # the last status is not worth a longer wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who sends: on every topic and in every message."""
+
+    site: str
+    agent: str
+    source: str
+    run: str
+
+
+class SendingClock(Protocol):
+    """The present, for pacing and as the windows are stamped."""
+
+    def monotonic_s(self) -> float:
+        """Return the monotonic clock that paces sending. [s]."""
+
+    def now_at(self) -> datetime:
+        """Return the present on the clock that stamps windows. UTC."""
+
+
+class Publisher:
+    """Sends one outbox's windows and keeps the agent's retained topics.
+
+    Runs on one asyncio loop; the network thread only hands things over.
+
+    Parameters
+    ----------
+    status : callable
+        Returns the status of this moment, or with ``online=False`` the farewell.
+    consent : callable
+        Returns the consent to be retained, or ``None`` when never asked.
+    on_message : callable or None
+        Given each notice and context message.
+    asks_time : bool
+        Whether to estimate the clock offset; a window that carries one keeps it.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        identity: Identity,
+        outbox: Outbox,
+        clock: SendingClock,
+        *,
+        status: Callable[[bool], StatusMessage],
+        consent: Callable[[], ConsentMessage | None],
+        on_message: Callable[[NoticeMessage | ContextMessage], None] | None = None,
+        pace: Pace | None = None,
+        asks_time: bool = True,
+    ) -> None:
+        self._identity = identity
+        self._outbox = outbox
+        self._clock = clock
+        self._status = status
+        self._consent = consent
+        self._on_message = on_message
+        self._pace = pace or Pace()
+        self._plan = SendPlan(self._pace, outbox.keys())
+        self._generation = outbox.generation
+        self._mids: dict[int, Key] = {}
+        self._estimate = OffsetEstimate()
+        self._next_ask_s = 0.0 if asks_time else math.inf
+        self._asks_time = asks_time
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.refused = 0  # messages from the broker that made no sense
+        site, agent, source = identity.site, identity.agent, identity.source
+        self._connection = Connection(
+            broker,
+            client_id=f"edge-{site}-{agent}-{source}",
+            subscriptions=topics.edge_subscriptions(site, agent, source),
+            on_message=self._on_inbound,
+            on_change=self._on_change,
+            on_published=self._on_confirmed,
+            will=Will(topics.status(site, agent, source), codec.encode(status(False))),
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._connection.is_connected
+
+    @property
+    def refusal(self) -> str:
+        """Why the broker refused us, if it did."""
+        return self._connection.refusal
+
+    @property
+    def room(self) -> int:
+        """How many more windows may be in flight."""
+        return self._plan.room
+
+    @property
+    def unsent(self) -> int:
+        """How many windows wait to be handed to the broker for the first time."""
+        return self._plan.unsent
+
+    async def wait_connected(self, timeout_s: float) -> None:
+        """Return once connected; `run` must be running.
+
+        Raises
+        ------
+        BrokerError
+            If that takes longer than `timeout_s`.
+        """
+        await asyncio.to_thread(self._connection.wait_connected, timeout_s)
+
+    def kept(self, keys: Sequence[Key], dropped: Sequence[Key] = ()) -> None:
+        """Note windows that the outbox has just taken, and what it dropped for them."""
+        self._check_generation()
+        self._plan.forgotten(dropped)
+        for key in keys:
+            self._plan.added(key, self._clock.monotonic_s())
+        self._changed.set()
+
+    def anchored_anew(self) -> None:
+        """Forget the clock offset: the clock it belonged to was set."""
+        self._estimate.forget()
+        self._ask_soon()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        self._connection.start()
+        while True:
+            # The event first, then the work: what comes in between is not missed.
+            self._changed.clear()
+            if self._connection.is_connected:
+                self._send_due()
+                self._ask_time()
+            # Not wait_for: Python 3.11's may swallow a cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_S):
+                    await self._changed.wait()
+
+    async def stop(self) -> None:
+        """Say goodbye, retained, and disconnect politely."""
+        if self._connection.is_connected:
+            topic = self._topic(TopicKind.STATUS)
+            farewell = codec.encode(self._status(False))
+            with contextlib.suppress(ConnectionError):  # the will says the same
+                await asyncio.to_thread(
+                    self._connection.publish_and_wait,
+                    topic,
+                    farewell,
+                    retain=True,
+                    timeout_s=_GOODBYE_S,
+                )
+        await asyncio.to_thread(self._connection.stop)
+
+    def say_status(self) -> None:
+        """Publish the status of this moment, if connected."""
+        self._publish(TopicKind.STATUS, self._status(True))
+
+    def say_consent(self) -> None:
+        """Publish the consent of this moment, if connected and ever asked."""
+        consent = self._consent()
+        if consent is not None:
+            self._publish(TopicKind.CONSENT, consent)
+
+    async def deliver(self, kind: TopicKind, message: Message, timeout_s: float) -> None:
+        """Publish `message` and return once the broker confirmed.
+
+        Raises
+        ------
+        BrokerError
+            If it did not within `timeout_s`.
+        """
+        await asyncio.to_thread(
+            self._connection.publish_and_wait,
+            self._topic(kind),
+            codec.encode(message),
+            retain=DELIVERY[kind].retained,
+            timeout_s=timeout_s,
+        )
+
+    def _topic(self, kind: TopicKind) -> str:
+        site, agent = self._identity.site, self._identity.agent
+        if kind is TopicKind.STATUS:
+            return topics.status(site, agent, self._identity.source)
+        builders: dict[TopicKind, Callable[[str, str], str]] = {
+            TopicKind.READING: topics.reading,
+            TopicKind.CONSENT: topics.consent,
+            TopicKind.REQUEST: topics.request,
+            TopicKind.REPLY: topics.reply,
+            TopicKind.TIME: topics.time,
+        }
+        return builders[kind](site, agent)
+
+    def _publish(self, kind: TopicKind, message: Message) -> int | None:
+        if not self._connection.is_connected:
+            return None
+        delivery = DELIVERY[kind]
+        return self._connection.publish(
+            self._topic(kind), codec.encode(message), qos=delivery.qos, retain=delivery.retained
+        )
+
+    def _check_generation(self) -> None:
+        if self._generation != self._outbox.generation:  # a damaged file was replaced
+            self._generation = self._outbox.generation
+            self._plan = SendPlan(self._pace)
+            self._mids.clear()
+
+    def _send_due(self) -> None:
+        self._check_generation()
+        now_s = self._clock.monotonic_s()
+        for key in self._plan.due(now_s):
+            message = self._outbox.load(key)
+            if message is None:
+                self._plan.forgotten([key])
+                continue
+            mid = self._publish(TopicKind.READING, self._stamped(message))
+            if mid is not None:
+                self._mids[mid] = key
+                self._plan.sent(key, now_s)
+
+    def _stamped(self, message: ReadingMessage) -> ReadingMessage:
+        """Return `message` with what is known only when it leaves."""
+        sent_at = self._clock.now_at()
+        if message.clock_offset_ms is not None or self._estimate.best is None:
+            return replace(message, sent_at=sent_at)
+        offset_ms, error_ms = self._estimate.best
+        return replace(message, sent_at=sent_at, clock_offset_ms=offset_ms, clock_error_ms=error_ms)
+
+    def _ask_soon(self) -> None:
+        if self._asks_time:
+            self._next_ask_s = 0.0
+
+    def _ask_time(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._next_ask_s:
+            self._next_ask_s = now_s + ASK_TIME_S
+            question = TimeMessage(id=token_hex(8), edge_sent_at=self._clock.now_at())
+            self._publish(TopicKind.TIME, question)
+
+    # The network thread hands over; everything else happens on the loop.
+
+    def _hand_over(self, work: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed: we are stopping
+            self._loop.call_soon_threadsafe(work, *arguments)
+
+    def _on_change(self, connected: bool) -> None:
+        self._hand_over(self._changed_now, connected)
+
+    def _on_confirmed(self, mid: int) -> None:
+        self._hand_over(self._confirmed_now, mid)
+
+    def _on_inbound(self, inbound: Inbound) -> None:
+        self._hand_over(self._received_now, inbound)
+
+    def _changed_now(self, connected: bool) -> None:
+        if connected:
+            self._plan.connected(self._clock.monotonic_s())
+            self._ask_soon()
+            self.say_status()
+            self.say_consent()
+        self._changed.set()
+
+    def _confirmed_now(self, mid: int) -> None:
+        key = self._mids.pop(mid, None)
+        if key is not None:
+            self._plan.confirmed(key)
+            self._changed.set()
+
+    def _received_now(self, inbound: Inbound) -> None:
+        try:
+            topic = topics.parse(inbound.topic)
+            message = codec.decode(inbound.payload, DELIVERY[topic.kind].message)
+        except MessageError:
+            self.refused += 1
+            return
+        if isinstance(message, StoredMessage):
+            released = self._outbox.release(message.run, message.seq)
+            if released:
+                self._plan.released(released, self._clock.monotonic_s())
+            self._changed.set()
+        elif isinstance(message, TimeMessage) and message.server_at is not None:
+            self._estimate.add(message.edge_sent_at, message.server_at, self._clock.now_at())
+        elif isinstance(message, NoticeMessage | ContextMessage) and self._on_message:
+            self._on_message(message)

@@ -1,0 +1,123 @@
+"""``[edge]``: who sends, from where, with which collectors."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_state_path
+
+from sensors.edge.outbox import MAX_AGE_S, MAX_WINDOWS
+from sensors.edge.shift import Shift
+from sensors.errors import ConfigurationError, MessageError
+from sensors.messages import check_identity
+
+
+def default_source() -> str:
+    """Return this computer's name as an identity."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", socket.gethostname().partition(".")[0].lower())
+    return name.strip("-_")[:32] or "pc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    """``[edge]``: the agent's process.
+
+    Parameters
+    ----------
+    site, agent, source : str
+        Identities; `agent` is a pseudonym. `source` names this edge, by
+        default after the computer.
+    state_dir : str
+        Where outbox and consent are kept; empty takes the system's place for
+        a person's program state.
+    collectors : tuple of str
+        Which collectors run: simulated, replay, heart_rate, hid, voice, or a
+        third party's by its entry-point name.
+    options : dict
+        ``[edge.options.NAME]``: the options of one collector.
+    shifts : tuple of Shift
+        When capture may happen; none declared means whenever the edge runs.
+    max_windows, max_age_s : int, float
+        Bounds of the outbox. [s]
+    backlog_per_s : float
+        Most windows a second sent beside the live ones. [1/s]
+    resend_after_s : float
+        How long a window may stay unconfirmed by the server. [s]
+    """
+
+    site: str = "main"
+    agent: str = ""
+    source: str = field(default_factory=default_source)
+    state_dir: str = ""
+    collectors: tuple[str, ...] = ()
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shifts: tuple[Shift, ...] = ()
+    max_windows: int = MAX_WINDOWS
+    max_age_s: float = MAX_AGE_S
+    backlog_per_s: float = 20.0
+    resend_after_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for key in ("site", "agent", "source"):
+            value = getattr(self, key)
+            if key == "agent" and not value:
+                continue  # checked by `require_agent` where one is needed
+            try:
+                check_identity(key, value)
+            except MessageError as error:
+                raise ConfigurationError(f"[edge] {error.detail}") from None
+        bounds = {"max_windows": 1, "max_age_s": 1, "backlog_per_s": 0.1, "resend_after_s": 0.1}
+        for key, least in bounds.items():
+            if not getattr(self, key) >= least:
+                raise ConfigurationError(
+                    f"[edge] {key} is {getattr(self, key)!r}; expected {least} or more"
+                )
+        if self.max_age_s > MAX_AGE_S:
+            raise ConfigurationError(
+                f"[edge] max_age_s is {self.max_age_s:g}; at most {MAX_AGE_S:g} (72 hours) are kept"
+            )
+
+    def require_agent(self) -> str:
+        """Return the agent.
+
+        Raises
+        ------
+        ConfigurationError
+            If none was given.
+        """
+        if not self.agent:
+            raise ConfigurationError(
+                "[edge] agent is not set; give the agent's pseudonym there or with --agent"
+            )
+        return self.agent
+
+    @property
+    def root(self) -> Path:
+        """The folder of all state."""
+        if self.state_dir:
+            return Path(self.state_dir).expanduser()
+        return user_state_path("agent-wellbeing", appauthor=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this agent's state."""
+        return self.root / self.site / self.require_agent()
+
+    @property
+    def consent_path(self) -> Path:
+        """Where the agent's choices are kept; one file for all of a person's edges here."""
+        return self.folder / "consent.json"
+
+    @property
+    def outbox_path(self) -> Path:
+        """Where windows wait."""
+        return self.folder / f"outbox-{self.source}.sqlite"
+
+    @property
+    def control_path(self) -> Path:
+        """Where a running edge says how to talk to it."""
+        return self.folder / f"control-{self.source}.json"
