@@ -16,7 +16,7 @@ from typing import Any
 
 from analytics.store.admission import TAGS
 from analytics.store.base import Query, Row
-from analytics.store.points import Database, FieldValue, Measurement, epoch_ns
+from analytics.store.points import Database, Measurement, epoch_ns
 
 Answers = list[dict[str, Any]]
 """The parts of the answer to one statement, as decoded from JSON."""
@@ -121,23 +121,21 @@ def rows_of(answers: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> l
 
     JSON writes the float 5.0 as 5, so `kinds` says which fields are floats.
     """
-    rows: list[Row] = []
+    rows = []
     for series in series_of(answers):
-        columns = series["columns"]
+        names = series["columns"]
         tags = {k: v for k, v in series.get("tags", {}).items() if v}
-        floats = [kinds.get(column) == "float" for column in columns]
-        is_tag = [column in TAGS for column in columns]
+        floats = [name for name in names if kinds.get(name) == "float"]
+        tag_names = [name for name in names if name in TAGS]
         for values in series["values"]:
-            own_tags = dict(tags)
-            fields: dict[str, FieldValue] = {}
-            for i, value in enumerate(values):
-                if i == 0 or value is None:
-                    continue
-                if is_tag[i]:
-                    own_tags[columns[i]] = value
-                else:
-                    fields[columns[i]] = float(value) if floats[i] else value
-            rows.append(Row(values[0], own_tags, fields))
+            found = {n: v for n, v in zip(names, values, strict=True) if v is not None}
+            time_ns = found.pop("time")
+            for column in floats:
+                value = found.get(column)
+                if type(value) is int:
+                    found[column] = float(value)
+            own = {n: found.pop(n) for n in tag_names if n in found}
+            rows.append(Row(time_ns, tags | own, found))
     return rows
 
 
