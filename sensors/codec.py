@@ -12,6 +12,9 @@ from sensors.messages import MAX_MESSAGE_BYTES, SCHEMA_VERSION, Message
 
 T = TypeVar("T")
 
+# What msgspec raises on bytes that strangers send; RecursionError on thousands of brackets.
+_NOT_DECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
@@ -53,7 +56,7 @@ def decode(payload: bytes, kind: type[T]) -> T:
         if isinstance(error.__cause__, MessageError):
             raise error.__cause__ from None
         raise MessageError(Refusal.MALFORMED, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _NOT_DECODABLE as error:
         raise MessageError(Refusal.MALFORMED, f"not JSON: {error}") from None
     return found
 
@@ -73,10 +76,9 @@ class WindowKey:
 
 
 def _refuse_other_schema(payload: bytes) -> None:
-
     try:
         version = msgspec.json.decode(payload, type=_Version).schema
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except _NOT_DECODABLE:
         return
     if version not in (SCHEMA_VERSION, SCHEMA_VERSION - 1) or version < 1:
         raise MessageError(
@@ -90,7 +92,7 @@ def window_key(payload: bytes) -> WindowKey | None:
         return None
     try:
         return msgspec.json.decode(payload, type=WindowKey)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except _NOT_DECODABLE:
         return None
 
 

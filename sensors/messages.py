@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import isfinite
 from typing import ClassVar
 
 from sensors.errors import MessageError, Refusal
@@ -35,6 +36,8 @@ _IDENTITY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _TOKEN = re.compile(r"[a-z0-9]{8,32}")
 _MAX_SEQ = 2**53  # exactly representable by every JSON reader
 _MAX_TEXT = 500
+_MAX_SHOWN = 60
+_MAX_CONTRIBUTIONS = 3  # DESIGN, Scoring 6: the three signals that contributed most
 
 
 class Absence(StrEnum):
@@ -154,7 +157,9 @@ class AuditKind(StrEnum):
 
 
 def _refuse(name: str, value: object, expected: str) -> MessageError:
-    return MessageError(Refusal.OUT_OF_RANGE, f"{name} is {value!r}; expected {expected}")
+    # Shortened: a refusal is logged and shown, and must not carry a payload along.
+    shown = repr(value)[:_MAX_SHOWN]
+    return MessageError(Refusal.OUT_OF_RANGE, f"{name} is {shown}; expected {expected}")
 
 
 def check_identity(name: str, value: str) -> str:
@@ -170,9 +175,32 @@ def check_identity(name: str, value: str) -> str:
     return value
 
 
-def _check_token(name: str, value: str) -> None:
-    if not _TOKEN.fullmatch(value):
+def _check_person(name: str, value: str | None) -> None:
+    if value is not None:
+        check_identity(name, value)
+
+
+def check_token(name: str, value: str | None) -> None:
+    """Refuse a run or id that is not 8 to 32 lower-case letters and digits.
+
+    Raises
+    ------
+    MessageError
+        If it is anything else; ``None`` is let through.
+    """
+    if value is not None and not _TOKEN.fullmatch(value):
         raise _refuse(name, value, "8 to 32 lower-case letters and digits")
+
+
+def _check_count(name: str, value: int | None, limit: int = _MAX_SEQ) -> None:
+    if value is not None and not 0 <= value <= limit:
+        raise _refuse(name, value, f"0 to {limit}")
+
+
+def _check_finite(name: str, value: float | None) -> None:
+    # NaN would compare as "not late" and turn into null on the wire.
+    if value is not None and not isfinite(value):
+        raise _refuse(name, value, "a finite number")
 
 
 def _check_utc(name: str, value: datetime | None) -> None:
@@ -194,9 +222,14 @@ def _check_text(name: str, value: str | None, limit: int = _MAX_TEXT) -> None:
         raise _refuse(name, f"{len(value)} characters", f"at most {limit}")
 
 
-def _check_quality(value: float) -> None:
-    if not 0.0 <= value <= 1.0:
+def _check_quality(value: float | None) -> None:
+    if value is not None and not 0.0 <= value <= 1.0:
         raise _refuse("quality", value, "0 to 1")
+
+
+def _check_contributions(value: tuple[Contribution, ...]) -> None:
+    if len(value) > _MAX_CONTRIBUTIONS:
+        raise _refuse("contributions", len(value), f"at most {_MAX_CONTRIBUTIONS}")
 
 
 class _Section:
@@ -366,16 +399,17 @@ class ReadingMessage:
     def __post_init__(self) -> None:
         _check_schema(self.schema)
         check_identity("source", self.source)
-        _check_token("run", self.run)
-        if not 0 <= self.seq <= _MAX_SEQ:
-            raise _refuse("seq", self.seq, "0 to 2^53")
+        check_token("run", self.run)
+        _check_count("seq", self.seq)
         if not 0 <= self.oldest_seq <= self.seq:
             raise _refuse("oldest_seq", self.oldest_seq, f"0 to seq, {self.seq}")
         _check_utc("window_end_at", self.window_end_at)
         _check_utc("sent_at", self.sent_at)
         if not -1080 <= self.utc_offset_min <= 1080:
             raise _refuse("utc_offset_min", self.utc_offset_min, "-1080 to 1080")
-        if self.clock_error_ms is not None and not self.clock_error_ms >= 0:
+        _check_finite("clock_offset_ms", self.clock_offset_ms)
+        _check_finite("clock_error_ms", self.clock_error_ms)
+        if self.clock_error_ms is not None and self.clock_error_ms < 0:
             raise _refuse("clock_error_ms", self.clock_error_ms, "0 or more")
         for channel in self.absent:
             if getattr(self, channel) is not None:
@@ -404,9 +438,11 @@ class StatusMessage:
     def __post_init__(self) -> None:
         _check_schema(self.schema)
         check_identity("source", self.source)
-        _check_token("run", self.run)
+        check_token("run", self.run)
         _check_utc("at", self.at)
         _check_text("version", self.version, 32)
+        _check_count("held", self.held)
+        _check_count("dropped", self.dropped)
         for channel, state in self.links.items():
             if state not in _LINK_STATES:
                 raise _refuse(f"links.{channel}", state, f"one of {', '.join(_LINK_STATES)}")
@@ -443,12 +479,11 @@ class ReplyMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("id", self.id)
+        check_token("id", self.id)
         _check_utc("at", self.at)
-        for name in ("demanding", "recovered"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 10:
-                raise _refuse(name, value, "0 to 10")
+        check_token("alert_id", self.alert_id)
+        _check_count("demanding", self.demanding, 10)
+        _check_count("recovered", self.recovered, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -462,7 +497,7 @@ class RequestMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("id", self.id)
+        check_token("id", self.id)
         _check_utc("at", self.at)
 
 
@@ -477,7 +512,7 @@ class TimeMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("id", self.id)
+        check_token("id", self.id)
         _check_utc("edge_sent_at", self.edge_sent_at)
         _check_utc("server_at", self.server_at)
 
@@ -493,7 +528,8 @@ class StoredMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("run", self.run)
+        check_token("run", self.run)
+        _check_count("seq", self.seq)
         _check_utc("at", self.at)
 
 
@@ -515,8 +551,11 @@ class NoticeMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("id", self.id)
+        check_token("id", self.id)
         _check_utc("at", self.at)
+        check_token("alert_id", self.alert_id)
+        _check_person("by", self.by)
+        _check_contributions(self.contributions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -582,10 +621,18 @@ class AlertMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("alert_id", self.alert_id)
+        check_token("alert_id", self.alert_id)
         check_identity("team", self.team)
-        if self.agent is not None:
-            check_identity("agent", self.agent)
+        _check_person("agent", self.agent)
+        _check_person("taken_by", self.taken_by)
+        for supervisor in self.told_to:
+            check_identity("told_to", supervisor)
+        for name in ("escalated", "affected", "team_size"):
+            _check_count(name, getattr(self, name))
+        _check_text("reason", self.reason, 64)
+        _check_text("detector_version", self.detector_version, 64)
+        _check_quality(self.quality)
+        _check_contributions(self.contributions)
         if self.fault is not None and self.fault not in _FAULTS:
             raise _refuse("fault", self.fault, f"one of {', '.join(_FAULTS)}")
         for name in ("started_at", "told_at", "taken_at", "resolved_at", "closed_at"):
@@ -610,11 +657,10 @@ class DecisionMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("id", self.id)
-        _check_token("alert_id", self.alert_id)
+        check_token("id", self.id)
+        check_token("alert_id", self.alert_id)
         check_identity("by", self.by)
-        if self.to is not None:
-            check_identity("to", self.to)
+        _check_person("to", self.to)
         _check_utc("at", self.at)
         _check_utc("follow_up_at", self.follow_up_at)
         _check_text("reason", self.reason, 64)
@@ -638,11 +684,10 @@ class AuditMessage:
 
     def __post_init__(self) -> None:
         _check_schema(self.schema)
-        _check_token("id", self.id)
+        check_token("id", self.id)
         check_identity("by", self.by)
         _check_utc("at", self.at)
-        if self.agent is not None:
-            check_identity("agent", self.agent)
+        _check_person("agent", self.agent)
 
 
 Message = (

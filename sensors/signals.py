@@ -256,8 +256,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     _field("decision", "-", "one of the decisions", "What the supervisor decided."),
     _field("escalated", "1", ">= 0", "How often it went on to the next supervisor on duty."),
     _field("told_to", "-", "supervisors", "Who is told, in order."),
-    _field("late", "-", "true or false", "Found only in data that arrived late; for the record, nobody was told."),
-    _field("detector_version", "-", "text", "Version of the detector that scored."),
+    _field("detector_version", "-", "up to 64 characters", "Version of the detector that scored."),
     # decisions, audit, notices
     _field("by", "-", _ID, "The authenticated person."),
     _field("action", "-", "one of the actions", "Take, decide or record what followed."),
@@ -266,6 +265,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     _field("note", "-", "up to 500 characters", "Free words of the supervisor."),
     _field("follow_up_at", "-", "UTC", "When to look again."),
     _field("outcome", "-", "one of the outcomes", "What followed."),
+    _field("request", "-", "one of the requests", "What the agent asked for."),
     _field("fault", "-", "one of the faults", "Class of a technical fault."),
     _field("channel", "-", "channel", "Channel concerned."),
 )})

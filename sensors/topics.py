@@ -24,6 +24,7 @@ from sensors.messages import (
     StoredMessage,
     TimeMessage,
     check_identity,
+    check_token,
 )
 
 ROOT = "wellbeing/v1"
@@ -149,6 +150,7 @@ def context(site: str, agent: str) -> str:
 
 def alert(site: str, alert_id: str) -> str:
     """Return where one alert stands while it is open."""
+    check_token("alert_id", alert_id)
     return f"{ROOT}/{check_identity('site', site)}/alert/{alert_id}"
 
 
@@ -220,7 +222,8 @@ def parse(topic: str) -> Topic:  # noqa: C901 - one case per row of the table of
                 found = Topic(_SERVER_TAILS[tail], site, agent)
             case [site, "context", agent]:
                 found = Topic(TopicKind.CONTEXT, site, agent)
-            case [site, "alert", alert_id] if alert_id:
+            case [site, "alert", alert_id]:
+                check_token("alert_id", alert_id)
                 found = Topic(TopicKind.ALERT, site, alert_id=alert_id)
             case [site, ("decision" | "audit") as word]:
                 found = Topic(TopicKind(word), site)

@@ -1,0 +1,81 @@
+"""Imports point one way, drivers stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("sensors", "analytics", "dashboard", "firmware_bridge")
+DRIVERS = {
+    "amqtt", "bleak", "dbus_fast", "influxdb_client", "librosa", "msgspec", "nats", "numba", "paho",
+    "pynput", "scipy", "serial", "sounddevice", "soundfile", "streamlit",
+}  # fmt: skip
+# STYLE: each third-party driver is imported in exactly one file.
+SINGLE = DRIVERS - {"scipy", "streamlit", "numba"}
+
+
+def _fresh(code):
+    """Return what a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("sensors", set()),
+        ("sensors.messages", set()),
+        ("sensors.signals", set()),
+        ("sensors.topics", set()),
+        ("sensors.collector", set()),
+        ("sensors.codec", {"msgspec"}),
+        ("sensors.config", {"msgspec"}),
+        ("sensors.mqtt", {"msgspec", "paho"}),
+        ("wellbeing", set()),
+    ],
+)
+def test_importing_the_contracts_loads_no_driver(module, allowed):
+    loaded = _fresh(f"import sys, {module}; print(*{{m.split('.')[0] for m in sys.modules}})")
+    assert module.split(".", maxsplit=1)[0] in loaded
+    assert loaded & DRIVERS == allowed
+
+
+def test_the_server_needs_no_driver_of_the_edge():
+    """A server installs no bleak, pynput or librosa: it must start without them."""
+    code = "import sys, analytics.events, analytics.features, analytics.store.base, sensors.mqtt"
+    loaded = _fresh(f"{code}; print(*{{m.split('.')[0] for m in sys.modules}})")
+    assert loaded & {"bleak", "pynput", "librosa", "sounddevice", "soundfile", "serial"} == set()
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_each_driver_is_imported_in_one_file():
+    importers = defaultdict(set)
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for name in set(_imports(path)) & SINGLE:
+                importers[name].add(str(path.relative_to(ROOT)))
+    assert {"msgspec", "paho"} <= set(importers)
+    assert {name: files for name, files in importers.items() if len(files) > 1} == {}
+
+
+def test_import_contracts_hold():
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 kept, 0 broken" in done.stdout
