@@ -191,9 +191,7 @@ class Floor:
             quality=features.quality[index],
             moving=features.moving[index],
         )
-        scores, episodes = self._score(
-            rows[index], batch, live[index] & ~late[index], now_s, learn=~late[index]
-        )
+        scores, episodes = self._score(rows[index], batch, live[index], now_s, learn=~late[index])
         return Judged(windows, features, place, scores, episodes)
 
     def _score(

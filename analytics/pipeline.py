@@ -105,13 +105,11 @@ class Pipeline:
             message = window.message
             at_s = message.window_end_at.timestamp()
             self._floor.find_team(window, at_s)
-            if window.late:
-                continue
-            self._technical.window(window.agent, message, at_s, now)
+            self._technical.window(window.agent, message, at_s, now, late=window.late)
             team = self._floor.team(window.row)
             if team not in on_shift:
                 on_shift[team] = team is not None and self.teams.in_shift(team, now)
-            live[index] = on_shift[team]
+            live[index] = on_shift[team] and not window.late
         judged = self._floor.judge(windows, live, now.timestamp())
         window_points.write(self.site, self._floor, judged, self._context, points)
         self._personal.begin(judged, now)

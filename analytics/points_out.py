@@ -76,14 +76,14 @@ def beats(site: str, agent: str, message: ReadingMessage) -> list[Point]:
         return []
     tags = {"site": site, "agent": agent, "source": message.source}
     end_ns = epoch_ns(message.window_end_at)
-    # Beats are milliseconds apart, so the run's share of a millisecond keeps order.
+    # Beats are hundreds of milliseconds apart, so the share of one keeps order.
     shift_ns = crc32(message.run.encode()) % 1_000_000
     return [
         Point(
             Measurement.BEAT,
             tags,
             {"rr_ms": float(rr_ms), "run": message.run, "seq": message.seq},
-            end_ns + round(offset_ms) * _NANOSECONDS_PER_MS + shift_ns,
+            end_ns + round(offset_ms * _NANOSECONDS_PER_MS) + shift_ns,
         )
         for rr_ms, offset_ms in zip(heart.rr_ms, heart.beat_offset_ms, strict=True)
     ]

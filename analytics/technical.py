@@ -126,14 +126,19 @@ class Technical:
         self._stepped_at: datetime | None = None
         self._listening_since: datetime | None = None
 
-    def window(self, agent: str, message: ReadingMessage, window_s: float, now: datetime) -> None:
-        """Take in what one live window says about its devices."""
+    def window(
+        self, agent: str, message: ReadingMessage, window_s: float, now: datetime, *, late: bool
+    ) -> None:
+        """Take in what one window says about its edge and, if it is live, about its devices."""
         key = (agent, message.source)
         link = self._links.get(key)
         if link is None:
             link = _Link(agent, message.source, message.run, now, window_s)
             self._links[key] = link
-        link.run, link.seen_at, link.window_s, link.offline = message.run, now, window_s, False
+        link.seen_at, link.offline = now, False
+        if late:
+            return
+        link.run, link.window_s = message.run, window_s
         if not message.absent and not link.faults:
             return
         faults: dict[Channel, _Fault] = {}

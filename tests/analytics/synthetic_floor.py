@@ -1,7 +1,7 @@
 """A synthetic floor for the pipeline's tests: agents as plain functions of time, no device."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -140,12 +140,8 @@ class Floor:
 
     def decide(self, alert_id: str, action: Action, by: str = "ana", **extra: object) -> Outputs:
         self._ids += 1
-        message = DecisionMessage(
-            id=f"decision{self._ids}", at=self.now, alert_id=alert_id, by=by, action=action
-        )
-        if extra:
-            message = replace(message, **extra)
-        return self.say(None, message)
+        facts = {"alert_id": alert_id, "by": by, "action": action, **extra}
+        return self.say(None, DecisionMessage(id=f"decision{self._ids}", at=self.now, **facts))
 
     def open(self, kind: AlertKind | None = None) -> list[AlertMessage]:
         return [a for a in self.pipeline.open_alerts() if kind in {None, a.kind}]
