@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -50,6 +51,7 @@ MAINTAIN_EVERY_S = 10.0
 SNAPSHOT_EVERY_S = 30.0
 # A snapshot of a big floor takes long; it may cost 1 % of the time at most.
 SNAPSHOT_SHARE = 100.0
+_SWITCH_S = 0.0005
 _CLOCK_SLACK = timedelta(seconds=5)
 
 _log = logging.getLogger("wellbeing.detect")
@@ -162,7 +164,11 @@ class Service:
             If the state file cannot be read or written; nothing unwritten was
             confirmed to anybody.
         """
+        switch_interval_s = sys.getswitchinterval()
         try:
+            # By default this thread waits up to 5 ms behind the writer's at every system call;
+            # with 4,000 agents that was the difference between 0.5 and 0.2 s to an alert.
+            sys.setswitchinterval(_SWITCH_S)
             self._recover()
             self._subscriber.start()
             self._writer.start()
@@ -173,6 +179,7 @@ class Service:
                 self._writer.stop()
             self._finish()
         finally:
+            sys.setswitchinterval(switch_interval_s)
             self._db.close()
             self._lock.release()
 

@@ -127,6 +127,10 @@ class Teams:
     versions: Sequence[TeamVersion]
     _by_team: dict[str, list[tuple[datetime, TeamVersion]]] = field(init=False, repr=False)
     _by_agent: dict[str, tuple[list[datetime], list[str | None]]] = field(init=False, repr=False)
+    # Those who never change team, for the question that is asked for every window.
+    _settled: dict[str, str | None] = field(init=False, repr=False)
+    _moments: list[datetime] = field(init=False, repr=False)
+    _members: dict[tuple[str, int], tuple[str, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by_team: dict[str, list[tuple[datetime, TeamVersion]]] = {}
@@ -135,14 +139,20 @@ class Teams:
         for entries in by_team.values():
             entries.sort(key=lambda entry: entry[0])
         object.__setattr__(self, "_by_team", by_team)
+        moments = sorted({begins for entries in by_team.values() for begins, _ in entries})
+        object.__setattr__(self, "_moments", moments)
         object.__setattr__(self, "_by_agent", self._trace_agents())
+        settled = {
+            agent: where[0] for agent, (when, where) in self._by_agent.items() if when == [_EVER]
+        }
+        object.__setattr__(self, "_settled", settled)
+        object.__setattr__(self, "_members", {})
 
     def _trace_agents(self) -> dict[str, tuple[list[datetime], list[str | None]]]:
         """Return for each agent when its team changes and to which."""
-        moments = sorted({begins for entries in self._by_team.values() for begins, _ in entries})
         traced: dict[str, tuple[list[datetime], list[str | None]]] = {}
         everyone = {agent for version in self.versions for agent in version.agents}
-        for moment in moments:
+        for moment in self._moments:
             current = sorted(
                 (
                     (version.begins_at, version)
@@ -174,6 +184,9 @@ class Teams:
 
     def team_of(self, agent: str, at: datetime) -> str | None:
         """Return the team of `agent` at `at`; ``None`` if they are in none."""
+        settled = self._settled.get(agent)
+        if settled is not None:
+            return settled
         traced = self._by_agent.get(agent)
         if traced is None:
             return None
@@ -183,12 +196,16 @@ class Teams:
 
     def agents(self, team: str, at: datetime | None = None) -> tuple[str, ...]:
         """Return who works in `team` at `at` (by its newest version if ``None``)."""
-        version = self._valid(team, at)
-        if version is None:
-            return ()
-        if at is None:
-            at = max(begins for entries in self._by_team.values() for begins, _ in entries)
-        return tuple(agent for agent in version.agents if self.team_of(agent, at) == team)
+        index = len(self._moments) if at is None else bisect_right(self._moments, at)
+        found = self._members.get((team, index))
+        if found is None:
+            # Nothing changes between two moments, so one answer serves for all of it.
+            moment = self._moments[index - 1] if index else _EVER
+            version = self._valid(team, moment)
+            listed = version.agents if version is not None else ()
+            found = tuple(agent for agent in listed if self.team_of(agent, moment) == team)
+            self._members[team, index] = found
+        return found
 
     def size(self, team: str, at: datetime | None = None) -> int:
         """Return how many agents `team` has at `at`."""

@@ -44,7 +44,7 @@ def test_killed_at_random_moments(tmp_path: Path, mosquitto: Mosquitto) -> None:
 
     sender = threading.Thread(target=flow, daemon=True)
     sender.start()
-    dice = random.Random(7)  # noqa: S311 - moments, not secrets
+    dice = random.Random(7)
     server = DetectProcess(tmp_path, mosquitto.port)
     try:
         for kill in range(6):
