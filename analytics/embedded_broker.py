@@ -15,7 +15,9 @@ import hmac
 import logging
 import secrets
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig
@@ -91,6 +93,22 @@ class TopicRulesPlugin(BaseTopicPlugin):  # type: ignore[misc]  # amqtt is untyp
         return allows(self.config.site, session.username, topic, write=write)
 
 
+class _CopiedWhenRead(dict[str, Any]):
+    """A dict that may change while somebody walks through it.
+
+    amqtt 0.12 awaits while it walks through its subscriptions; a client that
+    subscribes meanwhile would end the walk with an error, and the message
+    being delivered would be lost for everybody after it.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().__iter__()))
+
+    def items(self) -> Any:
+        """Return the pairs as they are now."""
+        return list(super().items())
+
+
 @dataclass(slots=True)
 class EmbeddedBroker:
     """A running broker: where it listens and the secret passwords derive from."""
@@ -128,6 +146,7 @@ async def start_broker(site: str) -> EmbeddedBroker:
         },
     )
     broker = Broker(config)
+    broker._subscriptions = _CopiedWhenRead()  # noqa: SLF001 - see there
     try:
         await broker.start()
     except (AMQTTError, OSError) as error:

@@ -7,7 +7,11 @@ a whole team reacts to an outage. Nobody in it is real.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from sensors.messages import Absence, RequestKind
 from sensors.signals import Channel
@@ -40,6 +44,7 @@ class TrialAgent:
     seed: int
     episodes: tuple[Episode, ...] = ()
     outages: tuple[Outage, ...] = ()
+    channels: tuple[Channel, ...] = tuple(Channel)
     requests: tuple[tuple[float, RequestKind], ...] = field(default=())
 
 
@@ -57,6 +62,8 @@ def _agent(number: int, name: str) -> TrialAgent:
         seed=number,
         episodes=_episodes(number, team),
         outages=_HEADSET_OFF if number == 19 else (),
+        # This one consented to the headset only: without it nothing is known.
+        channels=(Channel.HEART,) if number == 19 else tuple(Channel),
         requests=((HELP_AT_S, RequestKind.HELP_NOW),) if number == 22 else (),
     )
 
@@ -82,11 +89,11 @@ def _episodes(number: int, team: str) -> tuple[Episode, ...]:
     return found
 
 
-def teams_toml() -> str:
+def teams_toml(floor: Sequence[TrialAgent]) -> str:
     """Return the trial's teams.toml."""
     lines = []
-    for team in ("billing", "orders"):
-        agents = ", ".join(f'"{a.agent}"' for a in trial_floor() if a.team == team)
+    for team in dict.fromkeys(a.team for a in floor):
+        agents = ", ".join(f'"{a.agent}"' for a in floor if a.team == team)
         lines += [
             f"[{team}]",
             f'supervisors = ["{SUPERVISOR}", "bo"]',
@@ -98,8 +105,67 @@ def teams_toml() -> str:
     return "\n".join(lines)
 
 
-def roster_toml() -> str:
+def roster_toml(floor: Sequence[TrialAgent]) -> str:
     """Return the trial's roster: invented names for the pseudonyms."""
-    agents = [f'{a.agent} = "{a.name}"' for a in trial_floor()]
+    agents = [f"{a.agent} = {_quoted(a.name)}" for a in floor]
     supervisors = [f'{SUPERVISOR} = "Ana Lopez"', 'bo = "Bo Lindqvist"']
     return "\n".join(["[agents]", *agents, "", "[supervisors]", *supervisors, ""])
+
+
+def config_toml(directory: Path, broker_port: int, dashboard_port: int, language: str) -> str:
+    """Return the trial's one configuration file; credentials come by the environment."""
+    here = {
+        name: _quoted(str(directory / name))
+        for name in ("server", "store.sqlite", "teams.toml", "roster.toml", "edges")
+    }
+    return f"""\
+[broker]
+host = "127.0.0.1"
+port = {broker_port}
+
+[server]
+site = "{SITE}"
+state_dir = {here["server"]}
+teams = {here["teams.toml"]}
+
+[store]
+kind = "embedded"
+path = {here["store.sqlite"]}
+
+[policy]
+profile = "general"
+
+[dashboard]
+site = "{SITE}"
+supervisor = "{SUPERVISOR}"
+teams = {here["teams.toml"]}
+roster = {here["roster.toml"]}
+port = {dashboard_port}
+language = {_quoted(language)}
+
+[edge]
+site = "{SITE}"
+state_dir = {here["edges"]}
+"""
+
+
+def floor_plan(
+    floor: Sequence[TrialAgent], broker_port: int, state_dir: str, passwords: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the plan that ``sensors.edge.floor`` runs, as plain values for JSON."""
+    agents = [
+        {
+            "agent": a.agent,
+            "password": passwords[a.agent],
+            "channels": a.channels,
+            "simulation": {"seed": a.seed, "episodes": a.episodes, "outages": a.outages},
+            "requests": a.requests,
+        }
+        for a in floor
+    ]
+    return {"site": SITE, "port": broker_port, "state_dir": state_dir, "agents": agents}
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as a TOML basic string, which JSON's strings are."""
+    return json.dumps(text, ensure_ascii=False)

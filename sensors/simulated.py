@@ -27,7 +27,7 @@ Track = tuple[Floats, Floats]
 """Times since the start of the simulation [s], and values."""
 
 _BLOCK = 1024  # keeps the powers of a drift's decay far from underflow
-_RATE_HZ = 4  # resolution of the latent state; skin-conductance sensors deliver this too
+_RATE_HZ = 4  # resolution of the latent state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +219,7 @@ class Simulation:
         self._response_us = float(level)
         moving = np.abs(rng.normal(0.02, 0.01, len(t_s)))
         return {
-            "eda_us": (t_s, np.maximum(tonic + responses, 0.05)),
+            "eda_us": (t_s[3::4], np.maximum(tonic + responses, 0.05)[3::4]),
             "acc_rms_g": (t_s[3::4], moving[3::4]),
             "skin_temp_c": (
                 t_s[3::4],
