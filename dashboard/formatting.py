@@ -126,15 +126,26 @@ def person_sentence(words: Words, card: Card, now: datetime) -> str:
     """Return what a personal alert says below the name, at most `MAX_WORDS` with it.
 
     What does not fit is left out in the order: when it was told, the third
-    contribution, the names of unknown channels (their number stays).
+    contribution, the names of unknown channels (their number stays), the
+    second contribution.
     """
     lasted = duration(words, (now - card.started_at).total_seconds())
     waited = duration(words, (now - card.waiting_since).total_seconds())
-    for told, contributions, named in ((True, 3, True), (False, 3, True), (False, 2, True)):
+    text = ""
+    for told, contributions, named in _SHORTENING:
         text = _person(words, card, lasted, waited, told=told, limit=contributions, named=named)
         if _length(card.title, text) <= MAX_WORDS:
-            return text
-    return _person(words, card, lasted, waited, told=False, limit=2, named=False)
+            break
+    return text
+
+
+_SHORTENING = (
+    (True, 3, True),
+    (False, 3, True),
+    (False, 2, True),
+    (False, 2, False),
+    (False, 1, False),
+)
 
 
 def _person(

@@ -1,0 +1,236 @@
+"""What a supervisor may ask of the store, on a real one."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics.features import Part
+from analytics.store.base import Query, Row, Store
+from analytics.store.embedded import EmbeddedStore
+from analytics.store.points import Measurement, Point, point_time_ns
+from dashboard import queries
+from dashboard.cards import Shown
+from dashboard.queries import Bands, People, Reader
+from sensors.errors import StoreError
+from sensors.messages import Action
+from tests.dashboard.floors import SITE, score, strained_hour
+
+NOW = datetime(2026, 7, 1, 8, 30, 30, tzinfo=UTC)
+TEAM = [("billing", ("k1", "k2", "k3"))]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
+    store = EmbeddedStore(tmp_path / "store.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def reader(store: EmbeddedStore) -> Reader:
+    return Reader(lambda: store, SITE)
+
+
+def states(people: People) -> dict[str, Shown]:
+    return {person.agent: person.shown for person in people.states}
+
+
+def test_empty_store_knows_nobody_and_draws_nobody_as_fine(reader: Reader) -> None:
+    people = reader.people(TEAM, NOW)
+    assert states(people) == dict.fromkeys(("k1", "k2", "k3"), Shown.NO_DATA)
+    assert people.newest_at is None
+
+
+def test_no_team_asks_nothing(reader: Reader) -> None:
+    assert reader.people([], NOW) == People((), None)
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("as_usual", Shown.AS_USUAL),
+        ("learning", Shown.LEARNING),
+        ("different", Shown.DIFFERENT),
+        ("no_data", Shown.NO_DATA),
+        ("fault", Shown.FAULT),
+        ("something_newer", Shown.NO_DATA),
+    ],
+)
+def test_states(store: EmbeddedStore, reader: Reader, word: str, shown: Shown) -> None:
+    store.write([score("k1", NOW - timedelta(seconds=4), word)])
+    assert states(reader.people(TEAM, NOW))["k1"] is shown
+
+
+def test_newest_state_counts_and_an_old_one_is_unknown(
+    store: EmbeddedStore, reader: Reader
+) -> None:
+    store.write(
+        [
+            score("k1", NOW - timedelta(seconds=9), "different"),
+            score("k1", NOW - timedelta(seconds=4), "as_usual"),
+            score("k2", NOW - timedelta(seconds=queries.FRESH_S + 1), "as_usual"),
+            score("s1", NOW, "as_usual"),  # of another team
+        ]
+    )
+    people = reader.people(TEAM, NOW)
+    assert states(people) == {
+        "k1": Shown.AS_USUAL,
+        "k2": Shown.NO_DATA,
+        "k3": Shown.NO_DATA,
+    }
+    assert people.newest_at is not None
+    assert abs((NOW - people.newest_at).total_seconds() - 4) < 0.01
+
+
+def test_bands_of_an_hour_with_gap_and_unknown(store: EmbeddedStore, reader: Reader) -> None:
+    store.write(strained_hour("k1", NOW))
+    hour = reader.bands("k1", NOW)
+    assert not hour.is_empty
+    heart = [run.level for run in hour.runs(Part.HEART)]
+    assert heart == [0, None, 0, 1, 2]
+    assert [run.level for run in hour.runs(Part.VOICE)] == [None]
+    assert hour.runs(Part.TYPING)[-1].level == -1
+    assert hour.quality.count(None) in (5, 6)
+    assert len(hour.quality) == len(hour.cells[Part.HEART]) == queries.BANDS_MINUTES
+    last = hour.runs(Part.HEART)[-1]
+    assert last.end_at - hour.start_at == timedelta(minutes=60)
+
+
+def test_bands_of_nobody_are_empty(reader: Reader) -> None:
+    assert reader.bands("k3", NOW).is_empty
+
+
+def test_a_minute_is_known_only_if_most_of_it_is(store: EmbeddedStore, reader: Reader) -> None:
+    minute = NOW.replace(second=0)
+    store.write(
+        [score("k1", minute + timedelta(seconds=5 * i), levels={}) for i in range(4)]
+        + [score("k1", minute + timedelta(seconds=25), levels={"heart": 2})]
+    )
+    assert reader.bands("k1", NOW).cells[Part.HEART][-1].level is None
+
+
+def _transition(event: str, told_to: str, alert_id: str, at: datetime) -> Point:
+    values: dict[str, Any] = {
+        "alert_id": alert_id,
+        "kind": "personal",
+        "event": event,
+        "told_to": told_to,
+    }
+    return Point(
+        Measurement.TRANSITION, {"site": SITE, "agent": "k1"}, values, point_time_ns(at, alert_id)
+    )
+
+
+def test_told_counts_what_this_supervisor_was_told_in_the_hour(
+    store: EmbeddedStore, reader: Reader
+) -> None:
+    minutes = timedelta(minutes=1)
+    store.write(
+        [
+            _transition("fire", "ana", "aaaaaaaa01", NOW - 5 * minutes),
+            _transition("fire", "bo", "aaaaaaaa02", NOW - 5 * minutes),
+            _transition("fire", "ana", "aaaaaaaa03", NOW - 70 * minutes),
+            _transition("take", "ana", "aaaaaaaa04", NOW - 4 * minutes),
+        ]
+    )
+    assert reader.told("ana", NOW) == {"aaaaaaaa01"}
+
+
+def _decision(action: str, alert_id: str, at: datetime, by: str = "ana", **more: Any) -> Point:
+    values = {
+        "id": f"{action}{alert_id}",
+        "kind": "decision",
+        "alert_id": alert_id,
+        "by": by,
+        "action": action,
+        "effect": "applied",
+        "team": "billing",
+        **more,
+    }
+    return Point(
+        Measurement.DECISION,
+        {"site": SITE, "agent": "k1"},
+        values,
+        point_time_ns(at, f"{action}{alert_id}"),
+    )
+
+
+def test_decided_survives_a_restart_until_its_outcome(store: EmbeddedStore, reader: Reader) -> None:
+    ago = timedelta(minutes=1)
+    follow = NOW + 19 * ago
+    store.write(
+        [
+            _decision("take", "aaaaaaaa01", NOW - 3 * ago),
+            _decision("talk", "aaaaaaaa01", NOW - 2 * ago, follow_up_at=follow.isoformat()),
+            _decision("talk", "aaaaaaaa02", NOW - 2 * ago, by="bo"),
+            _decision("talk", "aaaaaaaa03", NOW - 2 * ago, effect="already_taken"),
+            _decision("cannot_now", "aaaaaaaa04", NOW - 2 * ago),
+        ]
+    )
+    (one,) = reader.decided("ana", NOW)
+    assert (one.alert_id, one.action, one.agent) == ("aaaaaaaa01", Action.TALK, "k1")
+    assert one.follow_up_at == follow
+    store.write([_decision("outcome", "aaaaaaaa01", NOW - ago, outcome="helped")])
+    assert reader.decided("ana", NOW) == ()
+
+
+class Recording:
+    """A store that notes every question."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked: list[Query] = []
+
+    def read(self, query: Query) -> list[Row]:
+        self.asked.append(query)
+        return self._store.read(query)
+
+
+FORBIDDEN = {"strain_index", "score", "evidence", "hr_bpm", "rr_ms", "rmssd_ms"}
+
+
+def test_no_question_names_index_score_or_a_measured_value(store: EmbeddedStore) -> None:
+    """TRUST T12: words and bands are all that a supervisor's screen can ever hold."""
+    recording = Recording(store)
+    reader = Reader(lambda: recording, SITE)  # type: ignore[arg-type,return-value]
+    reader.people(TEAM, NOW)
+    reader.bands("k1", NOW)
+    reader.told("ana", NOW)
+    reader.decided("ana", NOW)
+    assert len(recording.asked) == 4
+    for query in recording.asked:
+        assert query.fields, "an empty selection means every field"
+        assert not FORBIDDEN & set(query.fields)
+        assert query.measurement not in {
+            Measurement.READING,
+            Measurement.BEAT,
+            Measurement.FEATURE,
+            Measurement.SUMMARY,
+        }
+
+
+def test_no_answer_has_room_for_index_score_or_a_measured_value() -> None:
+    answers = [kind for kind in vars(queries).values() if is_dataclass(kind)]
+    assert Bands in answers
+    for kind in answers:
+        assert not FORBIDDEN & {field.name for field in fields(kind)}, kind
+
+
+def test_store_that_is_not_there_yet_is_tried_again(store: EmbeddedStore) -> None:
+    opened = iter([StoreError("no store yet"), store])
+
+    def open_store() -> Store:
+        found = next(opened)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    reader = Reader(open_store, SITE)
+    with pytest.raises(StoreError, match="no store yet"):
+        reader.people(TEAM, NOW)
+    assert reader.people(TEAM, NOW).newest_at is None
+    assert reader.check()
