@@ -1,0 +1,303 @@
+"""How good the score is on labelled recordings, by the same code that runs live.
+
+Each recording is a new agent with the shipped prior. Its windows go through
+the very features, detector and episodes of the service; nothing here knows a
+label before everything is scored. Definitions stand beside each function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.detector import Detector
+from analytics.episodes import Episodes
+from analytics.features import FEATURES
+from analytics.floor import LEARN_QUALITY
+from analytics.windows import FeatureBatch, FeatureWindows
+from sensors.errors import RecordingError
+from sensors.messages import WINDOW_S
+from sensors.recording import Recording, windows
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+SCORED_FROM_S = 300.0
+"""The score counts from here on: a new agent needs some minutes. [s]"""
+
+TAIL_S = 60.0
+"""An alert that begins this soon after a stretch still found it. [s]"""
+
+MATCHED_S = 300.0
+"""Length of the unstrained time before and after that a stretch is matched with. [s]"""
+
+STRAINED, CALM = 1, 0
+
+_EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # any fixed moment: results do not depend on it
+_RESAMPLES = 2000
+_SEED = 20_260_105
+
+
+@dataclass(slots=True)
+class Trace:
+    """One recording as features: what the service would see of it.
+
+    Parameters
+    ----------
+    name : str
+    t_s : ndarray of float64, shape (n,)
+        Window ends, in recording time. [s]
+    batch : FeatureBatch
+        Of all windows, one row per window.
+    label : ndarray of int8, shape (n,)
+        1 strained, 0 not, -1 not labelled, of the moment the window ends.
+    stretches : list of (float, float)
+        Start and end of each strained stretch that is scored at all. [s]
+    """
+
+    name: str
+    t_s: Floats
+    batch: FeatureBatch
+    label: NDArray[np.int8]
+    stretches: list[tuple[float, float]]
+
+    @property
+    def counted(self) -> Mask:
+        """Windows that are scored and labelled."""
+        return np.asarray((self.t_s >= SCORED_FROM_S) & (self.label >= CALM))
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What the detector said about one recording at one threshold.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        NaN where there was none.
+    alerts_s : ndarray of float64
+        When alerts began, in recording time. [s]
+    """
+
+    score: Floats
+    alerts_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Alerts of one recording against its labels.
+
+    Parameters
+    ----------
+    stretches, found, false_alerts : int
+    delays_s : tuple of float
+        From the start of each found stretch to its first alert. [s]
+    calm_hours : float
+        Scored time of label 0 outside tails. [h]
+    """
+
+    stretches: int
+    found: int
+    false_alerts: int
+    delays_s: tuple[float, ...]
+    calm_hours: float
+
+
+def trace(recording: Recording) -> Trace:
+    """Return the features of every window of `recording`.
+
+    Raises
+    ------
+    RecordingError
+        If it has no label, or none of a kind that can be compared.
+    """
+    messages = list(
+        windows(
+            recording, site="evaluate", agent="a", source="file", run="evaluate0", start_at=_EPOCH
+        )
+    )
+    t_s = WINDOW_S * np.arange(1, len(messages) + 1)
+    label = recording.labels.at(t_s)
+    counted = (t_s >= SCORED_FROM_S) & (label >= CALM)
+    for kind, word in ((STRAINED, "1 (strained)"), (CALM, "0 (not strained)")):
+        if not (counted & (label == kind)).any():
+            raise RecordingError(
+                f"{recording.name}: no time labelled {word} after the first "
+                f"{SCORED_FROM_S:g} s; nothing can be judged on it"
+            )
+    ring = FeatureWindows()
+    ring.ensure(1)
+    row = np.zeros(1, dtype=np.intp)
+    parts = [ring.extract(row, [message]) for message in messages]
+    batch = FeatureBatch(
+        at_s=np.concatenate([part.at_s for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        quality=np.concatenate([part.quality for part in parts]),
+        moving=np.concatenate([part.moving for part in parts]),
+    )
+    stretches = [
+        (start_s, end_s)
+        for start_s, end_s, kind in recording.labels.stretches()
+        if kind == STRAINED and end_s > SCORED_FROM_S
+    ]
+    return Trace(recording.name, t_s, batch, label, stretches)
+
+
+def judge(
+    traces: Sequence[Trace],
+    thresholds: Sequence[float],
+    progress: Callable[[float], None] | None = None,
+) -> list[list[Judgement]]:
+    """Run the detector over all recordings at all thresholds at once.
+
+    What fires does not teach the baseline, so every threshold is an agent of
+    its own: rows are recordings by thresholds.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+    thresholds : sequence of float
+    progress : callable, optional
+        Told the share that is done, 0 to 1.
+
+    Returns
+    -------
+    list of list of Judgement
+        ``[recording][threshold]``.
+    """
+    n_thresholds = len(thresholds)
+    n_rows = len(traces) * n_thresholds
+    detector, episodes = Detector(), Episodes()
+    detector.ensure(n_rows)
+    episodes.ensure(n_rows)
+    threshold = np.tile(np.asarray(thresholds, dtype=np.float64), len(traces))
+    longest = max(len(one.t_s) for one in traces)
+    score = np.full((n_rows, longest), np.nan)
+    began = np.zeros((n_rows, longest), dtype=bool)
+    for k in range(longest):
+        here = [i for i, one in enumerate(traces) if k < len(one.t_s)]
+        rows = (np.array(here)[:, None] * n_thresholds + np.arange(n_thresholds)).ravel()
+        batch = _moment([traces[i].batch for i in here], k, n_thresholds)
+        learn = ~episodes.active(rows) & _good(batch)
+        scores = detector.step(rows, batch, learn=learn)
+        found = episodes.step(
+            rows, batch.at_s, scores.evidence, threshold[rows], live=~scores.learning
+        )
+        score[rows, k] = scores.score
+        began[rows, k] = found.began
+        if progress is not None:
+            progress((k + 1) / longest)
+    return [
+        [
+            Judgement(score[r, : len(one.t_s)], one.t_s[began[r, : len(one.t_s)]])
+            for r in range(i * n_thresholds, (i + 1) * n_thresholds)
+        ]
+        for i, one in enumerate(traces)
+    ]
+
+
+def _good(batch: FeatureBatch) -> Mask:
+    """Return which windows may teach: the service's own rule."""
+    known = np.isfinite(batch.values)
+    total = np.where(known, batch.quality, 0.0).sum(axis=1)
+    return np.asarray(total / np.maximum(known.sum(axis=1), 1) >= LEARN_QUALITY)
+
+
+def _moment(batches: Sequence[FeatureBatch], k: int, copies: int) -> FeatureBatch:
+    """Return window `k` of each batch, `copies` times."""
+    shape = (-1, len(FEATURES))
+    return FeatureBatch(
+        at_s=np.repeat([b.at_s[k] for b in batches], copies),
+        values=np.repeat([b.values[k] for b in batches], copies, axis=0).reshape(shape),
+        quality=np.repeat([b.quality[k] for b in batches], copies, axis=0).reshape(shape),
+        moving=np.repeat([b.moving[k] for b in batches], copies),
+    )
+
+
+def auc(score: Floats, strained: Mask) -> float:
+    """Return the chance that a strained moment scores higher than a calm one.
+
+    Ties count half (Mann and Whitney 1947). NaN if either kind is missing.
+    """
+    n, m = int(strained.sum()), int((~strained).sum())
+    if not n or not m:
+        return float("nan")
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    rank = last - (counts - 1) / 2
+    return float((rank[inverse[strained]].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def auc_of(one: Trace, score: Floats) -> float:
+    """Return the AUC within one recording; a missing score counts as 0."""
+    counted = one.counted
+    return auc(np.nan_to_num(score[counted]), one.label[counted] == STRAINED)
+
+
+def auc_time_matched(one: Trace, score: Floats) -> float:
+    """Return the AUC in which elapsed time says nothing.
+
+    Each strained stretch is compared with only the unstrained 300 s before it
+    and the 60-360 s after it; mean of both, then over stretches.
+    """
+    filled = np.nan_to_num(score)
+    found = []
+    for start_s, end_s in one.stretches:
+        inside = one.counted & (one.label == STRAINED) & _between(one.t_s, start_s, end_s)
+        for low_s, high_s in (
+            (start_s - MATCHED_S, start_s),
+            (end_s + TAIL_S, end_s + TAIL_S + MATCHED_S),
+        ):
+            calm = one.counted & (one.label == CALM) & _between(one.t_s, low_s, high_s)
+            either = inside | calm
+            found.append(auc(filled[either], inside[either]))
+    known = [value for value in found if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _between(t_s: Floats, low_s: float, high_s: float) -> Mask:
+    return np.asarray((t_s > low_s) & (t_s <= high_s))
+
+
+def tally(one: Trace, alerts_s: Floats) -> Tally:
+    """Return what the alerts of one recording found and what they disturbed.
+
+    Found: an alert begins between a stretch's start and 60 s after its end.
+    False: it begins in label 0 outside that tail.
+    """
+    delays = []
+    quiet = one.counted & (one.label == CALM)
+    disturbed = np.isin(one.t_s, alerts_s)
+    for start_s, end_s in one.stretches:
+        quiet &= ~_between(one.t_s, start_s, end_s + TAIL_S)
+        hits = alerts_s[_between(alerts_s, start_s, end_s + TAIL_S)]
+        if hits.size:
+            delays.append(float(hits[0] - start_s))
+    return Tally(
+        stretches=len(one.stretches),
+        found=len(delays),
+        false_alerts=int((disturbed & quiet).sum()),
+        delays_s=tuple(delays),
+        calm_hours=float(quiet.sum() * WINDOW_S / 3600.0),
+    )
+
+
+def chance_found(traces: Sequence[Trace], alerts_per_hour: float) -> float:
+    """Return the share of stretches that alerts at random, at this rate, would find."""
+    lengths_s = np.array([end - start + TAIL_S for one in traces for start, end in one.stretches])
+    return float(np.mean(1.0 - np.exp(-alerts_per_hour * lengths_s / 3600.0)))
+
+
+def bootstrap_ci(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean over people: percentile bootstrap, fixed seed."""
+    known = np.asarray([value for value in values if np.isfinite(value)])
+    if not known.size:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(_SEED)
+    means = known[rng.integers(0, known.size, (_RESAMPLES, known.size))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
