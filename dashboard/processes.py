@@ -24,6 +24,7 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    may_end: bool
 
     def last_lines(self, count: int = 3) -> str:
         """Return the end of its log, for an error message."""
@@ -41,9 +42,19 @@ class Children:
         self._children: list[Child] = []
 
     def start(
-        self, name: str, arguments: Sequence[str], environ: Mapping[str, str], *, tty: bool = False
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        tty: bool = False,
+        may_end: bool = False,
     ) -> Child:
-        """Start ``python ARGUMENTS`` as `name`; with `tty` it speaks to the person directly."""
+        """Start ``python ARGUMENTS`` as `name`.
+
+        With `tty` it speaks to the person directly; with `may_end` it may end
+        by itself with exit code 0.
+        """
         log = self._log_dir / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -55,7 +66,7 @@ class Children:
                 # Its own group: Ctrl-C reaches only us, and we end the others in order.
                 start_new_session=not tty,
             )
-        child = Child(name, process, log)
+        child = Child(name, process, log, may_end)
         self._children.append(child)
         return child
 
@@ -69,7 +80,7 @@ class Children:
         """
         for child in self._children:
             code = child.process.poll()
-            if code is not None:
+            if code is not None and not (child.may_end and code == 0):
                 raise StateError(
                     f"{child.name} ended with exit code {code}: {child.last_lines()} "
                     f"(whole log: {child.log})"

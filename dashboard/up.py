@@ -168,8 +168,10 @@ def _start_floor(
     as_user = _credentials(broker)
     for agent, path in zip((a.agent for a in floor), wish.recordings, strict=False):
         arguments = ["replay", str(path), "--config", config, "--agent", agent]
-        arguments += ["--speed", f"{wish.speed:g}", "--no-wait"]
-        children.start(f"replay-{agent}", ["-m", "wellbeing", *arguments], as_user(agent))
+        arguments += ["--speed", f"{wish.speed:g}"]
+        children.start(
+            f"replay-{agent}", ["-m", "wellbeing", *arguments], as_user(agent), may_end=True
+        )
     if wish.me:
         arguments = ["edge", "--config", config, "--agent", _ME]
         for name in ("heart_rate", "hid", "voice"):

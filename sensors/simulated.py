@@ -342,9 +342,11 @@ class SimulatedCollector:
         self._simulation = Simulation(chosen.seed, chosen.episodes)
 
     async def readings(self, clock: Clock) -> AsyncIterator[Reading | Link]:
-        """Yield one second's readings every second, and link changes of outages."""
+        """Yield one second's readings every second; links are fine but in outages."""
         start_s = clock.monotonic_s()
         silent: dict[Channel, Absence] = {}
+        for channel in sorted(self.channels):
+            yield Link(channel, "ok")
         while True:
             await clock.sleep_until(start_s + self._simulation.elapsed_s + 1)
             now_silent = self._silent_at(self._simulation.elapsed_s + 1)
