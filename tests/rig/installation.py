@@ -112,7 +112,10 @@ class Installation:
                 process.wait()
 
     def _command(self, verb: str, arguments: Sequence[str]) -> list[str]:
-        return [sys.executable, "-m", "wellbeing", verb, "--config", str(self.config), *arguments]
+        config = ("--config", str(self.config))
+        # `edge` takes it before its subcommands, the others after theirs.
+        words = (*config, *arguments) if verb == "edge" else (*arguments, *config)
+        return [sys.executable, "-m", "wellbeing", verb, *words]
 
 
 def simulated_recording(path: Path, seed: int, minutes: int, episode: Episode | None) -> Path:

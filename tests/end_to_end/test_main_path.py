@@ -1,0 +1,142 @@
+"""Recordings travel edge -> Mosquitto -> server -> InfluxDB: each window exactly once, and alert."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors import topics
+from sensors.config import BrokerSettings
+from sensors.mqtt import Connection
+from sensors.recording import read_recording, windows
+from sensors.simulated import Episode
+from tests.rig import Influxd, Mosquitto
+from tests.rig.installation import (
+    SITE,
+    Installation,
+    shared_recordings,
+    simulated_recording,
+)
+from tests.rig.waiting import wait_until
+
+EPISODE = Episode(start_s=900, hold_s=300, ramp_s=30, strength=1.5)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> dict[str, Path]:
+    """Return agent -> recording: two of real people where present, and two synthetic ones."""
+    found = {f"p{n}": path for n, path in enumerate(shared_recordings()[:2], start=1)}
+    calm = simulated_recording(tmp_path / "calm.csv.gz", seed=11, minutes=20, episode=None)
+    strained = simulated_recording(tmp_path / "strained.csv", seed=12, minutes=25, episode=EPISODE)
+    return {**found, "calm": calm, "strained": strained}
+
+
+@pytest.fixture
+def installation(
+    tmp_path: Path, mosquitto: Mosquitto, influxd: Influxd, recordings: dict[str, Path]
+) -> Iterator[Installation]:
+    site = Installation(tmp_path, mosquitto.port, list(recordings), influxd.url)
+    yield site
+    site.stop_all()
+
+
+def _influxql(url: str, query: str) -> list[dict[str, Any]]:
+    """Ask InfluxDB directly, not through our own reader."""
+    parameters = urllib.parse.urlencode({"q": query, "epoch": "ns"})
+    with urllib.request.urlopen(f"{url}/query?{parameters}", timeout=30) as answer:
+        found = json.load(answer)["results"][0]
+    assert "error" not in found, found
+    return [
+        dict(zip(series["columns"], row, strict=True))
+        for series in found.get("series", [])
+        for row in series["values"]
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
+    installation: Installation, mosquitto: Mosquitto, influxd: Influxd, recordings: dict[str, Path]
+) -> None:
+    alerts: list[bytes] = []
+    listener = Connection(
+        BrokerSettings(port=mosquitto.port),
+        client_id="listener",
+        subscriptions=topics.dashboard_subscriptions(SITE),
+        on_message=lambda inbound: alerts.append(inbound.payload),
+    )
+    listener.start()
+    installation.run("store", "init")
+    installation.start_server()
+    agents = [word for agent in recordings for word in ("--agent", agent)]
+    files = [str(path) for path in recordings.values()]
+    report = installation.run(
+        "replay", *files, *agents, "--site", SITE, "--speed", "60", "--json", timeout=200
+    )
+    assert json.loads(report)
+
+    for agent, path in recordings.items():
+        expected = _expected(path, agent)
+        wait_until(
+            lambda agent=agent, expected=expected: (
+                _count(influxd.url, "raw", "reading", agent) == len(expected)
+            ),
+            timeout=60,
+            what=f"all windows of {agent}",
+        )
+        rows = _influxql(
+            influxd.url,
+            f'SELECT seq, run, hr_bpm, eda_us FROM "wellbeing"."raw"."reading" '
+            f"WHERE agent = '{agent}'",
+        )
+        assert len({row["run"] for row in rows}) == 1
+        assert [row["seq"] for row in rows] == list(range(len(expected)))
+        for row, message in zip(rows, expected, strict=True):
+            sent = None if message.heart is None else message.heart.hr_bpm
+            assert row["hr_bpm"] == (None if sent is None else pytest.approx(sent))
+        beats = sum(len(m.heart.rr_ms) for m in expected if m.heart is not None)
+        stored = _influxql(
+            influxd.url,
+            f'SELECT count(rr_ms) AS n FROM "wellbeing"."raw"."beat" WHERE agent = \'{agent}\'',
+        )
+        assert (stored[0]["n"] if stored else 0) == beats
+        assert _count(influxd.url, "derived", "score", agent) == len(expected)
+
+    told = [json.loads(payload) for payload in alerts if payload]
+    strained = [a for a in told if a.get("agent") == "strained" and a["kind"] == "personal"]
+    assert strained, f"no alert about the strained agent in {len(told)} alert messages"
+    assert len({a["alert_id"] for a in strained}) == 1, "one episode is one alert"
+    directions = {c["part"]: c["level"] for c in strained[-1]["contributions"]}
+    assert directions.get("heart", 0) > 0 or directions.get("skin", 0) > 0
+    listener.stop()
+    status = installation.status()
+    assert status, status
+
+
+def _count(url: str, policy: str, measurement: str, agent: str) -> int:
+    rows = _influxql(
+        url,
+        f'SELECT count(seq) AS n FROM "wellbeing"."{policy}"."{measurement}" '
+        f"WHERE agent = '{agent}'",
+    )
+    return int(rows[0]["n"]) if rows else 0
+
+
+def _expected(path: Path, agent: str) -> list[Any]:
+    """Return the windows of the recording as the offline reader makes them."""
+    return list(
+        windows(
+            read_recording(path),
+            site=SITE,
+            agent=agent,
+            source="replay",
+            run="expected1",
+            start_at=datetime.now(UTC),
+        )
+    )
