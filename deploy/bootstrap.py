@@ -125,7 +125,8 @@ def _make(venv: Path) -> None:
 def _install(venv: Path, extras: str) -> None:
     say(f"Installing Python packages into {venv.name} (once; a minute or so) ...")
     command = [str(python_of(venv)), "-m", "pip", "install", "--quiet"]
-    command += ["--disable-pip-version-check", "--progress-bar", "off"]
+    # Not compiling what is never imported saves a third of the time.
+    command += ["--disable-pip-version-check", "--progress-bar", "off", "--no-compile"]
     command += ["-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{extras}]"]
     log_path = venv / "install.log"
     started = time.monotonic()

@@ -7,10 +7,12 @@ system package. Everything else is passed on to pytest:
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,8 +38,15 @@ PACKAGES = {
     "libasound2-plugins": "microphone without a sound card",
     "libportaudio2": "microphone",
     "espeak-ng": "speech to analyse",
-    "gcc": "the C example of the firmware, and drivers without a wheel",
+    "gcc": "the C example of the firmware, and evdev",
     "fonts-noto-cjk": "Chinese pages in screenshots",
+}
+
+# Debian packages of the interpreter itself, and whether this interpreter has their content.
+OF_PYTHON = {
+    "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
+    # evdev, which reads the keyboard on Linux, comes without a wheel
+    "python3-dev": lambda: Path(sysconfig.get_path("include"), "Python.h").exists(),
 }
 
 CHECKS = (
@@ -86,6 +95,7 @@ def prepare_system(*, may_ask: bool, may_install: bool) -> None:
         _name(list(PACKAGES))
         return
     missing = [package for package in PACKAGES if not _is_installed(package)]
+    missing += [package for package, is_there in OF_PYTHON.items() if not is_there()]
     if not missing:
         return
     say("These Debian packages are missing (some start a service; the tests use their own ports):")
@@ -102,7 +112,7 @@ def prepare_system(*, may_ask: bool, may_install: bool) -> None:
 
 def _name(packages: list[str]) -> None:
     for package in packages:
-        say(f"  {package:<20} {PACKAGES[package]}")
+        say(f"  {package:<20} {PACKAGES.get(package, 'Python packages')}")
 
 
 def _is_installed(package: str) -> bool:
