@@ -1,0 +1,318 @@
+"""The supervisor's screen in a real browser, over a real broker and a real store."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analytics.store.embedded import EmbeddedStore
+from sensors import codec, topics
+from sensors.messages import Action, AlertState, DecisionMessage
+from tests.dashboard.floors import (
+    SITE,
+    Server,
+    asking,
+    keep_alive,
+    personal,
+    strained_hour,
+    team_alert,
+    technical,
+    utc_now,
+    write_files,
+)
+from tests.rig import Mosquitto, free_port
+from tests.rig.process import answers_http
+from tests.rig.waiting import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.needs("mosquitto", "chromium")
+
+SHOTS = Path(__file__).parents[2] / "test-output"
+STATES = {
+    "k1": "different",
+    "k2": "as_usual",
+    "k3": "as_usual",
+    "k4": "learning",
+    "k6": "as_usual",
+    "k7": "as_usual",
+}
+
+
+@dataclass
+class Floor:
+    """A running dashboard with everything behind it."""
+
+    url: str
+    server: Server
+    mosquitto: Mosquitto
+    process: subprocess.Popen[str]
+
+    def decisions(self, count: int) -> list[DecisionMessage]:
+        """Return what the server heard once there are `count`."""
+        payloads = self.server.wait_for(topics.decision(SITE), count)
+        return [codec.decode(payload, DecisionMessage) for payload in payloads]
+
+
+class Heartbeat:
+    """Writes fresh scores as a server would, until stopped."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.wait(1.0):
+            keep_alive(self._store, STATES, utc_now())
+
+    def stop(self) -> None:
+        """End."""
+        self._end.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def floor(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Floor]:
+    write_files(tmp_path)
+    store = EmbeddedStore(tmp_path / "store.sqlite")
+    store.write(strained_hour("k1", utc_now()))
+    keep_alive(store, STATES, utc_now())
+    heartbeat = Heartbeat(store)
+    port = free_port()
+    (tmp_path / "wellbeing.toml").write_text(
+        f'[broker]\nport = {mosquitto.port}\n[store]\npath = "{tmp_path}/store.sqlite"\n'
+        f'[dashboard]\nsite = "{SITE}"\nsupervisor = "ana"\nport = {port}\n'
+        f'teams = "{tmp_path}/teams.toml"\nroster = "{tmp_path}/roster.toml"\n'
+    )
+    command = [sys.executable, "-m", "wellbeing", "dashboard", "--config"]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "wellbeing.toml")],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONWARNINGS": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    server = Server(mosquitto.port)
+    try:
+        wait_until(lambda: answers_http(port, "/_stcore/health"), 60, "the dashboard")
+        yield Floor(f"http://127.0.0.1:{port}/", server, mosquitto, process)
+    finally:
+        server.stop()
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.stdout.close()
+            heartbeat.stop()
+            store.close()
+
+
+def fill(server: Server) -> None:
+    """Let one of everything happen."""
+    now = utc_now()
+    server.publish(personal("aaaaaaaa01", "k1", now - timedelta(minutes=7)))
+    server.publish(team_alert("aaaaaaaa03", now - timedelta(minutes=9)))
+    server.publish(technical("aaaaaaaa04", "k5", now - timedelta(minutes=3)))
+
+
+def visit(page: "Page", floor: Floor) -> None:
+    page.goto(floor.url)
+    page.locator(".wb-lead").wait_for(timeout=60_000)
+
+
+def card(page: "Page", alert_id: str):
+    return page.locator(f".st-key-card-{alert_id}")
+
+
+def shoot(page: "Page", name: str) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"dashboard-{name}.png")
+
+
+def test_alert_arrives_without_taking_focus_text_or_place(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    fill(floor.server)
+    visit(page, floor)
+    page.get_by_text("2 need you").wait_for()
+    card(page, "aaaaaaaa01").get_by_role("button", name="Take").click()
+    note = card(page, "aaaaaaaa01").locator("textarea")
+    note.click()
+    page.keyboard.type("after this ca")
+    top = card(page, "aaaaaaaa01").bounding_box()
+    now = utc_now()
+    floor.server.publish(personal("aaaaaaaa05", "k3", now))
+    card(page, "aaaaaaaa05").wait_for(timeout=20_000)
+    took = (utc_now() - now).total_seconds()
+    print(f"alert on the screen after {took:.2f} s")  # noqa: T201 - kept with the test's output
+    page.keyboard.type("ll")
+    assert note.input_value() == "after this call"
+    assert card(page, "aaaaaaaa01").bounding_box()["y"] == top["y"]
+    # A request stands above everything; even so the text and the focus stay.
+    floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
+    card(page, "aaaaaaaa02").wait_for(timeout=20_000)
+    page.keyboard.type(" ends")
+    assert note.input_value() == "after this call ends"
+    assert note.evaluate("node => node === document.activeElement")
+    shoot(page, "en-1280")
+
+
+def test_take_and_decide_with_the_mouse(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    fill(floor.server)
+    visit(page, floor)
+    card(page, "aaaaaaaa01").get_by_role("button", name="Take").click()
+    card(page, "aaaaaaaa01").get_by_text("TAKEN by you").wait_for()
+    (take,) = floor.decisions(1)
+    assert (take.action, take.by, take.alert_id) == (Action.TAKE, "ana", "aaaaaaaa01")
+    card(page, "aaaaaaaa01").locator("textarea").fill("quiet room")
+    card(page, "aaaaaaaa01").get_by_role("button", name="Offer a break").click()
+    _, decision = floor.decisions(2)
+    assert (decision.action, decision.note) == (Action.OFFER_BREAK, "quiet room")
+    alert = personal("aaaaaaaa01", "k1", utc_now())
+    floor.server.publish(
+        replace(alert, state=AlertState.CLOSED, decision=Action.OFFER_BREAK, taken_by="ana")
+    )
+    floor.server.clear("aaaaaaaa01")
+    mine = page.locator(".st-key-section-mine")
+    mine.get_by_text("Look again at").wait_for()
+    mine.get_by_role("button", name="Helped").click()
+    assert floor.decisions(3)[-1].outcome == "helped"
+    card(page, "aaaaaaaa01").wait_for(state="detached")
+
+
+def test_take_look_and_decide_with_the_keyboard_alone(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    floor.server.publish(personal("aaaaaaaa01", "k1", utc_now() - timedelta(minutes=7)))
+    visit(page, floor)
+    card(page, "aaaaaaaa01").wait_for()
+    page.keyboard.press("l")
+    page.get_by_text("Kim Sato will see that you looked.").wait_for()
+    page.keyboard.press("l")
+    page.locator(".wb-bands").wait_for()
+    assert floor.server.wait_for(topics.audit(SITE))
+    page.keyboard.press("t")
+    card(page, "aaaaaaaa01").get_by_text("TAKEN by you").wait_for()
+    page.keyboard.press("1")
+    page.locator(".st-key-section-mine").get_by_text("Look again at").wait_for()
+    page.keyboard.press("n")
+    actions = [message.action for message in floor.decisions(3)]
+    assert actions == [Action.TAKE, Action.TALK, Action.OUTCOME]
+
+
+def test_tab_and_enter_reach_everything_without_single_keys(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    floor.server.publish(personal("aaaaaaaa01", "k1", utc_now() - timedelta(minutes=7)))
+    visit(page, floor)
+    card(page, "aaaaaaaa01").wait_for()
+
+    def tab_to(name: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.innerText || ''").startswith(name):
+                return
+        raise AssertionError(f"{name} is not reached by Tab")
+
+    tab_to("Take")
+    page.keyboard.press("Enter")
+    card(page, "aaaaaaaa01").get_by_text("TAKEN by you").wait_for()
+    # The button that had focus is gone; focus is still on the same card.
+    wait_until(
+        lambda: page.evaluate("Boolean(document.activeElement.closest('.st-key-card-aaaaaaaa01'))"),
+        what="focus on the card",
+    )
+    tab_to("Agent says fine")
+    page.keyboard.press("Enter")
+    assert floor.decisions(2)[-1].action is Action.AGENT_SAYS_FINE
+
+
+def test_assistive_technology_is_told(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    fill(floor.server)
+    visit(page, floor)
+    live = page.locator(".st-key-told")
+    wait_until(lambda: live.get_attribute("aria-live") == "polite", what="the live region")
+    assert live.get_attribute("role") == "status"
+    region = live.element_handle()
+    page.get_by_text("2 need you").wait_for()
+    floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
+    page.get_by_text("3 need you").wait_for()
+    # The same region: one that is replaced with its text is not read out.
+    assert region.evaluate("node => node.isConnected && node.innerText").startswith("3 need you")
+    assert "ago" not in region.inner_text()
+    assert page.evaluate("document.documentElement.lang") == "en"
+    page.get_by_role("button", name="简体中文").click()
+    page.get_by_text("3 项需要您").wait_for()
+    wait_until(
+        lambda: page.evaluate("document.documentElement.lang") == "zh-Hans", what="the language"
+    )
+    shoot(page, "zh-1280")
+
+
+def test_broker_and_its_return(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    fill(floor.server)
+    visit(page, floor)
+    card(page, "aaaaaaaa01").get_by_role("button", name="Take").click()
+    note = card(page, "aaaaaaaa01").locator("textarea")
+    note.fill("will call back")
+    floor.decisions(1)
+    floor.mosquitto.stop()
+    page.get_by_text("The message broker is away").wait_for(timeout=60_000)
+    card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
+    page.get_by_text("Not recorded: the message broker is away.").wait_for()
+    assert note.input_value() == "will call back"
+    shoot(page, "broker-away")
+    floor.mosquitto.start()
+    page.get_by_text("The message broker is away").wait_for(state="detached", timeout=60_000)
+    card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
+    assert floor.decisions(2)[-1].note == "will call back"
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 390), ("zh_CN", 390)])
+def test_on_a_phone_nothing_is_wider_than_the_screen(
+    floor: Floor, chromium: "Page", language: str, width: int
+) -> None:
+    page = chromium
+    page.set_viewport_size({"width": width, "height": 2200})
+    fill(floor.server)
+    floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
+    visit(page, floor)
+    card(page, "aaaaaaaa02").wait_for()
+    page.get_by_role("button", name="简体中文" if language == "zh_CN" else "English").evaluate(
+        "node => node.click()"
+    )
+    page.keyboard.press("t")
+    card(page, "aaaaaaaa02").locator("textarea").wait_for()
+    card(page, "aaaaaaaa01").get_by_role("button").nth(1).click()
+    page.keyboard.press("l")
+    page.locator(".wb-bands").wait_for()
+    wide = page.evaluate(
+        "[...document.querySelectorAll('[data-testid=stMain] *')]"
+        ".filter(n => n.getBoundingClientRect().right > innerWidth + 1).map(n => n.className)"
+    )
+    assert wide == []
+    shoot(page, f"{language}-{width}")
+
+
+def test_control_c_ends_it_cleanly(floor: Floor, chromium: "Page") -> None:
+    visit(chromium, floor)
+    floor.process.send_signal(signal.SIGINT)
+    assert floor.process.wait(20) in {0, 130}
+    said = floor.process.stdout.read()
+    assert floor.url.rstrip("/") in said
+    assert "Traceback" not in said
