@@ -1,0 +1,203 @@
+"""Acoustic features of a voice: samples in, numbers out. Pure.
+
+Usable by itself: :func:`extract` takes any mono sound. Nothing here keeps a
+sample; no words, no speaker, no audio can be told from the result (TRUST T1).
+
+References
+----------
+.. [1] F. Eyben et al., "GeMAPS", IEEE Transactions on Affective Computing,
+   vol. 7, no. 2, pp. 190-202, 2016.
+.. [2] N. H. de Jong, T. Wempe, "Praat script to detect syllable nuclei and
+   measure speech rate automatically", Behavior Research Methods, vol. 41,
+   no. 2, pp. 385-390, 2009.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sensors.signals import SIGNALS
+from sensors.voice import cycles, pitch, spectrum
+from sensors.voice.pitch import HOP_S, Floats, Frames, PitchTrack
+
+MIN_SAMPLE_RATE = 8_000
+"""Slowest sound that is taken: the telephone's. [Hz]"""
+
+MIN_SPEECH_S = 0.5
+"""Less speech in a window says nothing about the voice. [s]"""
+
+_FULL_SPEECH_S = 1.5  # from here on the amount of speech lowers the quality no more
+_FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
+_BELOW_LOUDEST_DB = 30.0  # [2] speech lies within this of the loudest
+_NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
+_DIP_DB = 2.0  # [2] two syllables are parted by a dip
+_CLIPPED = 0.999  # of full scale
+_MAX_CLIPPED = 0.01  # share of samples at full scale that makes a window useless
+_MIN_SLOPE_FRAMES = 5  # shorter voiced stretches have no slope to speak of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceFeatures:
+    """Features of one window; ``None`` is unknown, never zero.
+
+    Units, ranges and meanings are those of the catalogue
+    (:mod:`sensors.signals`); `quality` is 0 to 1, lowered by clipping and by
+    too little speech.
+    """
+
+    quality: float
+    speech_ratio: float
+    pause_ratio: float | None = None
+    speech_rate_hz: float | None = None
+    f0_hz: float | None = None
+    f0_spread_st: float | None = None
+    f0_slope_st_s: float | None = None
+    voiced_ratio: float | None = None
+    jitter_local: float | None = None
+    shimmer_local: float | None = None
+    hnr_db: float | None = None
+    loudness_db: float | None = None
+    alpha_ratio_db: float | None = None
+    hammarberg_db: float | None = None
+    slope_0_500_db_hz: float | None = None
+    slope_500_1500_db_hz: float | None = None
+
+    def known(self) -> dict[str, float]:
+        """Return the features that are known and within the catalogue's range, by name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "quality"}
+        return {
+            name: float(value)
+            for name, value in values.items()
+            if value is not None and SIGNALS[name].accepts(value)
+        }
+
+
+def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
+    """Return the features of one window of sound.
+
+    Parameters
+    ----------
+    samples : array_like of float, shape (n,)
+        Mono sound, relative to full scale (-1 to 1); 5 s are usual, at least
+        40 ms are needed. Left as it is.
+    sample_rate : int
+        Samples a second, 8000 or more. [Hz] Below 10 kHz, ``alpha_ratio_db``
+        and ``hammarberg_db`` are unknown.
+
+    Returns
+    -------
+    VoiceFeatures
+
+    Raises
+    ------
+    ValueError
+        If `samples` is not one-dimensional, too short or not finite, or
+        `sample_rate` too low.
+
+    Examples
+    --------
+    >>> extract([0.0] * 16_000, 16_000).known()
+    {'speech_ratio': 0.0}
+    """
+    sound = _checked(samples, sample_rate)
+    frames = pitch.cut(sound, sample_rate)
+    track = pitch.track(frames)
+    level_db = spectrum.loudness_db(frames)
+    speech = _speech(level_db, track.f0_hz > 0)
+    speech_s = float(speech.sum()) * HOP_S
+    clipped = float(np.mean(np.abs(sound) >= _CLIPPED))
+    quality = min(1.0, speech_s / _FULL_SPEECH_S) * max(0.0, 1.0 - clipped / _MAX_CLIPPED)
+    voiced = speech & (track.f0_hz > 0)
+    if speech_s < MIN_SPEECH_S:
+        return VoiceFeatures(quality=quality, speech_ratio=float(speech.mean()))
+    shape = spectrum.shape(frames, voiced)
+    cycle = cycles.measure(sound, frames, track)
+    spoken = np.flatnonzero(speech)
+    return VoiceFeatures(
+        quality=quality,
+        speech_ratio=float(speech.mean()),
+        pause_ratio=float(1.0 - speech[spoken[0] : spoken[-1] + 1].mean()),
+        speech_rate_hz=_syllables(level_db, voiced) / speech_s,
+        f0_hz=float(np.median(track.f0_hz[voiced])),
+        f0_spread_st=_spread(track, voiced),
+        f0_slope_st_s=_slope(track, voiced),
+        voiced_ratio=float(voiced.sum() / speech.sum()),
+        jitter_local=cycle.jitter_local if cycle else None,
+        shimmer_local=cycle.shimmer_local if cycle else None,
+        hnr_db=_harmonicity(track, voiced),
+        loudness_db=min(0.0, float(np.median(level_db[speech]))),
+        alpha_ratio_db=shape.alpha_ratio_db,
+        hammarberg_db=shape.hammarberg_db,
+        slope_0_500_db_hz=shape.slope_0_500_db_hz,
+        slope_500_1500_db_hz=shape.slope_500_1500_db_hz,
+    )
+
+
+def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
+    sound = np.asarray(samples, dtype=np.float32)
+    if sample_rate < MIN_SAMPLE_RATE:
+        raise ValueError(f"sample_rate is {sample_rate}; expected {MIN_SAMPLE_RATE} Hz or more")
+    shortest = round(pitch.FRAME_S * sample_rate)
+    if sound.ndim != 1 or sound.size < shortest:
+        raise ValueError(f"samples has shape {sound.shape}; expected ({shortest} or more,)")
+    if not np.isfinite(sound).all():
+        raise ValueError("samples holds values that are not finite")
+    return sound
+
+
+def _speech(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which frames are speech: loud enough, and near something voiced."""
+    loud = level_db > max(_FLOOR_DBFS, float(level_db.max()) - _BELOW_LOUDEST_DB)
+    reach = round(_NEAR_VOICE_S / HOP_S)
+    # A lone voiced frame is chance; three in a row are the shortest vowel.
+    steady = np.convolve(voiced & loud, np.ones(3), mode="same") > 2.5
+    near = np.convolve(steady, np.ones(2 * reach + 1), mode="full")[reach:-reach] > 0.5
+    return np.asarray(loud & near)
+
+
+def _spread(track: PitchTrack, voiced: NDArray[np.bool_]) -> float:
+    low, high = np.percentile(spectrum.semitones(track.f0_hz[voiced]), [20, 80])
+    return float(high - low)
+
+
+def _slope(track: PitchTrack, voiced: NDArray[np.bool_]) -> float | None:
+    """Return the slope of pitch within voiced stretches, weighted by their length."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced, [0]]))).reshape(-1, 2)
+    total, frames = 0.0, 0
+    for first, last in edges[np.diff(edges, axis=1)[:, 0] >= _MIN_SLOPE_FRAMES]:
+        pitch_st = spectrum.semitones(track.f0_hz[first:last])
+        at_s = HOP_S * (np.arange(last - first) - 0.5 * (last - first - 1))
+        total += float(at_s @ pitch_st / (at_s @ at_s)) * (last - first)
+        frames += int(last - first)
+    return total / frames if frames else None
+
+
+def _harmonicity(track: PitchTrack, voiced: NDArray[np.bool_]) -> float:
+    # A share of 1 would be a sound without any noise; the catalogue ends at 60 dB.
+    share = np.clip(track.periodicity[voiced], 1e-3, 1.0 - 1e-6)
+    return float(np.mean(10.0 * np.log10(share / (1.0 - share))))
+
+
+def _syllables(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> int:
+    """Return the number of voiced loudness peaks parted by dips [2]_."""
+    smooth = np.convolve(level_db, np.hanning(7) / np.hanning(7).sum(), mode="same")
+    count, low, high, high_at = 0, np.inf, -np.inf, -1
+    rising = True
+    for at, level in enumerate(smooth.tolist()):
+        if rising:
+            if level > high:
+                high, high_at = level, at
+            elif high - level > _DIP_DB:
+                count += bool(voiced[high_at])
+                rising, low = False, level
+        elif level < low:
+            low = level
+        elif level - low > _DIP_DB:
+            rising, high, high_at = True, level, at
+    return count + bool(rising and high_at >= 0 and voiced[high_at])
+
+
+__all__ = ["MIN_SAMPLE_RATE", "MIN_SPEECH_S", "Frames", "VoiceFeatures", "extract"]

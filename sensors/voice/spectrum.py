@@ -1,0 +1,116 @@
+"""Loudness and the shape of the spectrum; the only file that imports librosa.
+
+librosa gives the A-weighting and the semitone scale. Its STFT and RMS compile
+themselves for some 15 s on a cold machine and are not used on the live path.
+
+References
+----------
+.. [1] F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set
+   (GeMAPS)", IEEE Transactions on Affective Computing, vol. 7, no. 2,
+   pp. 190-202, 2016.
+.. [2] IEC 61672-1:2013, A-weighting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import librosa
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sensors.voice.pitch import Floats, Frames
+
+_TINY = 1e-20  # below the quantisation noise of 24 bits; keeps logarithms finite
+_WIDE_BAND_HZ = 10_000  # a sound sampled slower holds no 5 kHz: no alpha ratio, no Hammarberg index
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Shape of the spectrum, mean over the voiced frames; ``None`` where the band is too narrow."""
+
+    alpha_ratio_db: float | None
+    hammarberg_db: float | None
+    slope_0_500_db_hz: float
+    slope_500_1500_db_hz: float
+
+
+def semitones(f0_hz: ArrayLike) -> NDArray[np.float64]:
+    """Return pitch on the semitone scale (MIDI note numbers: A4, 440 Hz, is 69)."""
+    return np.asarray(librosa.hz_to_midi(np.asarray(f0_hz, dtype=np.float64)))
+
+
+@lru_cache(maxsize=4)
+def _frequencies(sample_rate: int, n_fft: int) -> NDArray[np.float64]:
+    return np.asarray(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def _weights(sample_rate: int, n_fft: int) -> Floats:
+    """Return the A-weighting of power spectra [2]_; the mean is no sound."""
+    hz = np.maximum(_frequencies(sample_rate, n_fft), 1.0)
+    weights = 10.0 ** (librosa.A_weighting(hz, min_db=-120.0) / 10.0)
+    weights[0] = 0.0
+    return np.asarray(weights, dtype=np.float32)
+
+
+def loudness_db(frames: Frames) -> NDArray[np.float64]:
+    """Return the A-weighted level of each frame.
+
+    Returns
+    -------
+    ndarray of float, shape (n_frames,)
+        Level of the mean square relative to full scale: a sine of 1 kHz from
+        -1 to 1 has -3.0 dB. [dBFS]
+    """
+    # Parseval: bins count twice but for the ends; a Hann window keeps 3/8 of the power.
+    scale = 2.0 / (frames.n_fft * frames.frame * 0.375)
+    power = frames.power @ _weights(frames.sample_rate, frames.n_fft) * scale
+    return np.asarray(np.maximum(10.0 * np.log10(power + 1e-12), -120.0), dtype=np.float64)
+
+
+def shape(frames: Frames, voiced: NDArray[np.bool_]) -> Shape:
+    """Return the shape of the spectrum of the voiced frames [1]_.
+
+    Parameters
+    ----------
+    frames : Frames
+    voiced : ndarray of bool, shape (n_frames,)
+        At least one of them true.
+
+    Notes
+    -----
+    The alpha ratio is low band over high band, and so is the Hammarberg
+    index: a bright, pressed voice lowers both. Tools differ in direction.
+    """
+    hz = _frequencies(frames.sample_rate, frames.n_fft)
+    power = frames.power[voiced] + _TINY
+    level_db = 10.0 * np.log10(power)
+    wide = frames.sample_rate >= _WIDE_BAND_HZ
+    return Shape(
+        alpha_ratio_db=_band_ratio_db(power, hz) if wide else None,
+        hammarberg_db=_peak_ratio_db(level_db, hz) if wide else None,
+        slope_0_500_db_hz=_slope(level_db, hz, 0.0, 500.0),
+        slope_500_1500_db_hz=_slope(level_db, hz, 500.0, 1500.0),
+    )
+
+
+def _band_ratio_db(power: Floats, hz: NDArray[np.float64]) -> float:
+    low = power[:, (hz >= 50) & (hz < 1000)].sum(axis=1)
+    high = power[:, (hz >= 1000) & (hz <= 5000)].sum(axis=1)
+    return float(np.mean(10.0 * np.log10(low / high)))
+
+
+def _peak_ratio_db(level_db: Floats, hz: NDArray[np.float64]) -> float:
+    low = level_db[:, hz < 2000].max(axis=1)
+    high = level_db[:, (hz >= 2000) & (hz <= 5000)].max(axis=1)
+    return float(np.mean(low - high))
+
+
+def _slope(level_db: Floats, hz: NDArray[np.float64], low_hz: float, high_hz: float) -> float:
+    """Return the slope of the regression line, mean over frames. [dB/Hz]."""
+    band = (hz >= low_hz) & (hz <= high_hz)
+    distance = hz[band] - hz[band].mean()
+    # The slope is linear in the levels, so the mean spectrum has the mean slope.
+    return float(distance @ level_db[:, band].mean(axis=0) / (distance @ distance))
