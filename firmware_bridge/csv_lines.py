@@ -1,0 +1,164 @@
+"""Comma-separated lines of a board, decoded: bytes in, values out; pure.
+
+A line is read only if it is whole and says exactly what was announced; every
+other one is counted by its fault and never guessed at. What comes before the
+first line end is dropped, since it may be the tail of a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sensors.errors import ConfigurationError
+from sensors.signals import SIGNALS, Channel, readable_names
+
+SKIP = "-"
+"""Name of a column that is not to be read."""
+
+MAX_LINE_BYTES = 512
+"""A longer line is noise or a wrong speed; memory stays bounded. [byte]"""
+
+# What a board can have measured; keys, pointer and voice have their own collectors.
+_CHANNELS = frozenset({Channel.HEART, Channel.MODULES})
+
+# Not float(): that also reads "nan", "inf" and "1_000".
+_NUMBER = re.compile(rb"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*")
+
+
+def known_columns() -> tuple[str, ...]:
+    """Return the names a column may have, besides :data:`SKIP`."""
+    return tuple(name for name in readable_names() if SIGNALS[name].channel in _CHANNELS)
+
+
+def check_columns(columns: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return `columns` if they can be the columns of a board.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        In the order in which the board prints them.
+    where : str
+        How the person gave them, for the error: ``--csv``.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is unknown, given twice, or none is to be read.
+    """
+    known = known_columns()
+    for column in columns:
+        if column != SKIP and column not in known:
+            raise ConfigurationError(
+                f"{where} has {column!r}; expected {SKIP} to skip a column, or one of: "
+                + ", ".join(known)
+            )
+    wanted = [column for column in columns if column != SKIP]
+    if not wanted:
+        raise ConfigurationError(f"{where} names no signal; expected like eda_us,skin_temp_c")
+    if len(set(wanted)) != len(wanted):
+        raise ConfigurationError(f"{where} is {','.join(columns)!r}; each signal only once")
+    return tuple(columns)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the lines.
+
+    Parameters
+    ----------
+    read : int
+        Lines that gave values.
+    unreadable : int
+        Lines with other than the announced columns, or with something that is
+        no number.
+    too_long : int
+        Lines beyond :data:`MAX_LINE_BYTES`.
+    out_of_range : int
+        Single values outside the catalogue's range; the rest of their line is kept.
+    """
+
+    read: int = 0
+    unreadable: int = 0
+    too_long: int = 0
+    out_of_range: int = 0
+
+
+@dataclass(slots=True)
+class CsvLines:
+    """Decodes the byte stream of one board.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        As checked by :func:`check_columns`.
+    """
+
+    columns: tuple[str, ...]
+    counts: Counts = field(default_factory=Counts)
+    _pending: bytearray = field(default_factory=bytearray)
+    _joined: bool = False
+    _overlong: bool = False
+
+    def feed(self, data: bytes) -> list[dict[str, float]]:
+        """Return the values of every line that `data` completes, oldest first.
+
+        However the stream is cut into pieces, the values are the same. Lines
+        end in CR, LF or both; empty ones mean nothing.
+        """
+        samples = []
+        *ended, rest = re.split(rb"[\r\n]", data)
+        for piece in ended:
+            self._take(piece)
+            sample = self._end_line()
+            if sample is not None:
+                samples.append(sample)
+        self._take(rest)
+        return samples
+
+    def _take(self, piece: bytes) -> None:
+        if len(self._pending) + len(piece) > MAX_LINE_BYTES:
+            self._overlong = True
+            self._pending.clear()
+        elif not self._overlong:
+            self._pending += piece
+
+    def _end_line(self) -> dict[str, float] | None:
+        line, overlong = bytes(self._pending), self._overlong
+        self._pending.clear()
+        self._overlong = False
+        if not self._joined:
+            self._joined = True
+            return None
+        if overlong:
+            self.counts.too_long += 1
+            return None
+        if not line.strip():
+            return None
+        return self._decode(line)
+
+    def _decode(self, line: bytes) -> dict[str, float] | None:
+        cells = line.split(b",")
+        matches = [_NUMBER.fullmatch(cell) for cell in cells]
+        # A skipped column may hold anything, but it must be there.
+        readable = len(cells) == len(self.columns) and all(
+            column == SKIP or match is not None
+            for column, match in zip(self.columns, matches, strict=True)
+        )
+        if not readable:
+            self.counts.unreadable += 1
+            return None
+        sample: dict[str, float] = {}
+        for column, cell in zip(self.columns, cells, strict=True):
+            if column == SKIP:
+                continue
+            value = float(cell)
+            if SIGNALS[column].accepts(value):
+                sample[column] = value
+            else:
+                self.counts.out_of_range += 1
+        if not sample:
+            return None
+        self.counts.read += 1
+        return sample

@@ -1,0 +1,152 @@
+"""A board as a collector, on a real pseudo-terminal."""
+
+import asyncio
+import fcntl
+import os
+import tomllib
+from contextlib import aclosing
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.collector import SerialCollector
+from sensors.collector import Clock, Collector, Link, Reading
+from sensors.edge.clock import SystemTime
+from sensors.errors import ConfigurationError, DeviceError
+from sensors.signals import Channel
+from tests.rig import wait_until_async
+
+CSV = ["eda_us", "-", "skin_temp_c", "hr_bpm"]
+
+
+def collector(board, **options):
+    return SerialCollector({"port": board.port, "csv": CSV} | options)
+
+
+async def take(readings, count):
+    return [await anext(readings) for _ in range(count)]
+
+
+async def test_values_arrive_and_each_channel_says_it_is_there(board):
+    made = collector(board)
+    assert isinstance(made, Collector)
+    assert made.channels == {Channel.MODULES, Channel.HEART}
+    board.keep_sending(b"3.5,x,33,70\n")
+    clock: Clock = SystemTime()
+    async with aclosing(made.readings(clock)) as readings:
+        items = await take(readings, 8)
+    links = [item for item in items if isinstance(item, Link)]
+    assert links == [Link(Channel.MODULES, "ok"), Link(Channel.HEART, "ok")]
+    values = [(item.signal, item.value) for item in items if isinstance(item, Reading)]
+    assert values == [
+        ("eda_us", 3.5),
+        ("skin_temp_c", 33.0),
+        ("hr_bpm", 70.0),
+        ("eda_us", 3.5),
+        ("skin_temp_c", 33.0),
+        ("hr_bpm", 70.0),
+    ]
+    assert all(
+        0 <= clock.monotonic_s() - i.at_monotonic_s < 60 for i in items if isinstance(i, Reading)
+    )
+
+
+async def test_a_channel_that_may_not_be_read_is_not_read(board):
+    made = collector(board, channels=["heart"])
+    assert made.channels == {Channel.HEART}
+    board.keep_sending(b"3.5,x,33,70\n")
+    async with aclosing(made.readings(SystemTime())) as readings:
+        items = await take(readings, 3)
+    assert [i.signal for i in items if isinstance(i, Reading)] == ["hr_bpm", "hr_bpm"]
+
+
+async def test_closing_releases_the_port_at_once(board):
+    """Nothing is captured after a withdrawal, also when the board never speaks (TRUST T6)."""
+    made = collector(board)
+    readings = made.readings(SystemTime())
+    waiting = asyncio.ensure_future(anext(readings))
+    await wait_until_async(lambda: _is_open(board))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await readings.aclose()
+    assert not _is_open(board)
+
+
+def _is_open(board):
+    """Whether a SerialPort holds its lock on the board's port."""
+    descriptor = os.open(board.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+async def test_an_unplugged_board_is_a_device_error_and_what_came_before_counts(board):
+    board.keep_sending(b"3.5,x,33,70\n")
+    async with aclosing(collector(board).readings(SystemTime())) as readings:
+        assert len(await take(readings, 20)) == 20
+        board.unplug()
+        with pytest.raises(DeviceError, match=rf"{board.port} is gone; plug the board in again"):
+            async for _ in readings:
+                pass
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        pytest.param(b"", "has been silent for 0.3 s; is the board running", id="silent"),
+        pytest.param(b"noise\n\xff\xff\n", r"nothing readable .*\d lines refused", id="noise"),
+    ],
+)
+async def test_a_board_that_says_nothing_is_a_device_error(board, sent, words):
+    board.keep_sending(sent)
+    async with aclosing(collector(board, silence_s=0.3).readings(SystemTime())) as readings:
+        with pytest.raises(DeviceError, match=words):
+            await anext(readings)
+
+
+async def test_one_board_is_read_by_one_program(board):
+    board.keep_sending(b"3.5,x,33,70\n")
+    async with aclosing(collector(board).readings(SystemTime())) as first:
+        await anext(first)
+        async with aclosing(collector(board).readings(SystemTime())) as second:
+            with pytest.raises(DeviceError, match="is in use by another program"):
+                await anext(second)
+
+
+async def test_a_port_that_is_not_there(tmp_path):
+    made = SerialCollector({"port": str(tmp_path / "tty"), "csv": CSV})
+    with pytest.raises(DeviceError, match="is not there; run: firmware-bridge ports"):
+        await anext(made.readings(SystemTime()))
+    (tmp_path / "tty").write_text("a file")
+    with pytest.raises(DeviceError, match="is no serial port"):
+        await anext(made.readings(SystemTime()))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"csv": CSV}, r"\[serial\] port is ''", id="no port"),
+        pytest.param({"port": "p"}, r"\[serial\] csv names no signal", id="no columns"),
+        pytest.param({"port": "p", "csv": ["pulse"]}, r"\[serial\] csv has 'pulse'", id="column"),
+        pytest.param({"port": "p", "csv": CSV, "baud": 1}, "baud is 1; expected 50", id="baud"),
+        pytest.param({"port": "p", "csv": CSV, "baud": "x"}, "baud is 'x'", id="type"),
+        pytest.param({"port": "p", "csv": CSV, "silence_s": 0}, "silence_s is 0", id="silence"),
+        pytest.param({"port": "p", "csv": CSV, "bauds": 1}, "did you mean 'baud'", id="key"),
+    ],
+)
+def test_wrong_options_are_named(options, words):
+    with pytest.raises(ConfigurationError, match=words):
+        SerialCollector(options)
+
+
+def test_it_is_registered_for_the_edge():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    target = project["project"]["entry-points"]["wellbeing.collectors"]["serial"]
+    module, _, attribute = target.partition(":")
+    assert getattr(import_module(module), attribute) is SerialCollector
