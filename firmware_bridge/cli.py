@@ -68,7 +68,8 @@ def monitor(  # noqa: PLR0917 - typer calls it by name
             if now_s >= due_s:
                 _show(watching, now_s, as_json=as_json)
                 due_s = max(due_s + every, now_s)
-    _show(watching, time.monotonic(), as_json=as_json)
+    if not watching.is_shown:
+        _show(watching, time.monotonic(), as_json=as_json)
 
 
 def _show(watching: Monitor, now_s: float, *, as_json: bool) -> None:

@@ -20,6 +20,8 @@ SKIP = "-"
 MAX_LINE_BYTES = 512
 """A longer line is noise or a wrong speed; memory stays bounded. [byte]"""
 
+_SHOWN_BYTES = 40
+
 # What a board can have measured; keys, pointer and voice have their own collectors.
 _CHANNELS = frozenset({Channel.HEART, Channel.MODULES})
 
@@ -77,12 +79,15 @@ class Counts:
         Lines beyond :data:`MAX_LINE_BYTES`.
     out_of_range : int
         Single values outside the catalogue's range; the rest of their line is kept.
+    last_unreadable : str
+        The newest unreadable line, shortened, so that its fault can be seen.
     """
 
     read: int = 0
     unreadable: int = 0
     too_long: int = 0
     out_of_range: int = 0
+    last_unreadable: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -148,6 +153,7 @@ class CsvLines:
         )
         if not readable:
             self.counts.unreadable += 1
+            self.counts.last_unreadable = ascii(line[:_SHOWN_BYTES].decode("latin-1"))
             return None
         sample: dict[str, float] = {}
         for column, cell in zip(self.columns, cells, strict=True):

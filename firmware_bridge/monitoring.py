@@ -20,7 +20,7 @@ class Report:
         Newest value of each signal, in the catalogue's unit; ``None`` before the first.
     rate_hz : dict
         Values of each signal per second since the last look. [1/s]
-    read, unreadable, too_long, out_of_range : int
+    read, unreadable, too_long, out_of_range, last_unreadable
         As in :class:`~firmware_bridge.csv_lines.Counts`, since watching began.
     """
 
@@ -31,6 +31,7 @@ class Report:
     unreadable: int
     too_long: int
     out_of_range: int
+    last_unreadable: str
 
     def line(self) -> str:
         """Return it as one line of text, without colour."""
@@ -39,7 +40,7 @@ class Report:
             shown = "nothing yet" if value is None else f"{value:g} {SIGNALS[name].unit}"
             parts.append(f"{name} {shown} ({self.rate_hz[name]:.1f}/s)")
         bad = {
-            "unreadable": self.unreadable,
+            f"unreadable, such as {self.last_unreadable}:": self.unreadable,
             "too long": self.too_long,
             "out of range": self.out_of_range,
         }
@@ -64,9 +65,12 @@ class Monitor:
     _newest: dict[str, float] = field(default_factory=dict)
     _fresh: dict[str, int] = field(default_factory=dict)
     _last_s: float | None = None
+    is_shown: bool = False
+    """Whether everything that was taken has been reported."""
 
     def take(self, data: bytes) -> None:
         """Take bytes that arrived."""
+        self.is_shown = self.is_shown and not data
         for sample in self.lines.feed(data):
             self._newest |= sample
             for name in sample:
@@ -79,6 +83,7 @@ class Monitor:
         rates = {n: self._fresh.get(n, 0) / since_s if since_s > 0 else 0.0 for n in names}
         self._fresh.clear()
         self._last_s = now_s
+        self.is_shown = True
         counts = self.lines.counts
         return Report(
             elapsed_s=round(now_s - self.start_s, 3),
@@ -88,4 +93,5 @@ class Monitor:
             unreadable=counts.unreadable,
             too_long=counts.too_long,
             out_of_range=counts.out_of_range,
+            last_unreadable=counts.last_unreadable,
         )

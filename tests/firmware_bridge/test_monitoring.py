@@ -16,7 +16,7 @@ def test_values_rates_and_refusals():
     assert (report.read, report.unreadable, report.too_long, report.out_of_range) == (3, 1, 1, 1)
     assert report.line() == (
         "    2.0 s  eda_us 3 uS (1.5/s)  skin_temp_c 31 degC (1.0/s)"
-        "  unreadable 1  too long 1  out of range 1"
+        "  unreadable, such as 'boot': 1  too long 1  out of range 1"
     )
 
 
