@@ -45,8 +45,9 @@ class ConsentBook:
         carried = [c for c in _CHANNELS if message.section(c) is not None]
         if not carried:
             return None
-        if entries[-1][1].issuperset(carried):
-            return None
+        newest_at, newest = entries[-1]
+        if newest_at <= message.window_end_at and newest.issuperset(carried):
+            return None  # the usual case, without a search
         allowed = _in_force(entries, _possible_times(message))
         return next((c for c in carried if c not in allowed), None)
 

@@ -27,7 +27,7 @@ from analytics.state_file import FILE_NAME, StateLock, open_state
 from analytics.steps import Commit, Pending, Snapshot, Step, StepLog
 from analytics.store.base import Store
 from analytics.stored import StoredPublisher
-from analytics.subscriber import Subscriber, now_utc
+from analytics.subscriber import BATCH_SIZE, Subscriber, now_utc
 from analytics.teams import Teams
 from sensors import codec, topics
 from sensors.messages import AlertMessage
@@ -40,8 +40,8 @@ STEP_S = 0.25
 IDLE_STEP_S = 1.0
 """How often the pipeline looks at the clock when nothing arrives. [s]"""
 
-MOST_LIVE_WAITING = 20_000
-"""Above this the broker keeps what comes: its disk is larger than our memory."""
+PER_STEP_LIVE = 4_000
+"""At most so many live messages a step, and hardly more in memory: the broker keeps the rest."""
 
 PER_STEP = 1_000
 BACKLOG_AT_LEAST = 50
@@ -153,6 +153,7 @@ class Service:
         self._deleted_spool_id = 0
         self._told_trouble = ""
         self._told_clock = False
+        self._stopped = False
         self._status_due = self._maintain_due = self._snapshot_due = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -187,14 +188,18 @@ class Service:
         due = time.monotonic()
         while not stop.is_set():
             wait_s = max(0.0, due - time.monotonic())
-            if len(self._live) < MOST_LIVE_WAITING:
-                batch = self._subscriber.collect(wait_s)
-                if batch:
-                    self._take_in(batch)
-            elif wait_s:
-                time.sleep(wait_s)
+            self._receive(wait_s)
             if time.monotonic() >= due:
                 due = self._tick()
+
+    def _receive(self, wait_s: float) -> None:
+        """Take in what is there; a queue that has grown long is emptied before the next step."""
+        batch = self._subscriber.collect(wait_s)
+        while batch:
+            self._take_in(batch)
+            if len(batch) < BATCH_SIZE or len(self._live) >= PER_STEP_LIVE:
+                return
+            batch = self._subscriber.collect(0.0)
 
     def _take_in(self, batch: Sequence[Inbound]) -> None:
         """Append, then confirm."""
@@ -237,7 +242,7 @@ class Service:
 
     def _next_arrivals(self) -> tuple[list[Arrival], Step]:
         """Return what the next step takes, live first, in the order of the journal."""
-        live = [self._live.popleft() for _ in range(min(len(self._live), PER_STEP * 4))]
+        live = [self._live.popleft() for _ in range(min(len(self._live), PER_STEP_LIVE))]
         room = max(BACKLOG_AT_LEAST, PER_STEP - len(live))
         late = self._journal.waiting_backlog(self._done.backlog, room) if self._backlog else []
         self._backlog = max(0, self._backlog - len(late)) if len(late) == room else 0
@@ -375,6 +380,7 @@ class Service:
 
     def _finish(self) -> None:
         """Leave a state from which the next start has nothing to repeat."""
+        self._stopped = True
         self._confirmed.extend(self._subscriber.take_confirmed())
         self._commit(Outputs(), with_status=True)
         self._journal.checkpoint(self._clock())
@@ -389,7 +395,7 @@ class Service:
             {
                 "at": self._done.now.isoformat(),
                 "pid": os.getpid(),
-                "broker": self._subscriber.trouble or "connected",
+                "broker": "stopped" if self._stopped else self._subscriber.trouble or "connected",
                 "live_waiting": len(self._live),
                 "backlog_waiting": self._backlog,
                 "missing": self._journal.streams.missing,

@@ -139,7 +139,7 @@ class SpoolWriter:
     def _readable(self, batch_id: int, payload: bytes) -> list[Point]:
         try:
             return unpack(payload)
-        except (ValueError, zlib.error) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
             # One bad batch must not stand in the way of all that follow.
             self._refuse(1, f"spool batch {batch_id} cannot be read: {error}")
             return []

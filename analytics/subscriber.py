@@ -107,7 +107,7 @@ class Subscriber:
             ]
         except queue.Empty:
             return []
-        end = time.monotonic() + LINGER_S
+        end = time.monotonic() + (LINGER_S if timeout_s > 0 else 0.0)
         while len(batch) < BATCH_SIZE:
             try:
                 batch.append(self._queue.get(timeout=max(0.0, end - time.monotonic())))
