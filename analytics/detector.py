@@ -35,7 +35,7 @@ KNOWN_S = 60.0
 LEARNING_S = 300.0
 """Until some part's reference has seen this much, the agent's baseline is learning. [s]"""
 
-EVIDENCE_S = 30.0
+EVIDENCE_S = 20.0
 """Time constant with which the score becomes evidence. [s]"""
 
 MOVEMENT = 0.5
@@ -250,11 +250,15 @@ def _parts(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:
 
 
 def _fuse(parts: Singles, certainty: Singles) -> Floats:
-    """Return the sum of the parts over the spread it would have by chance; NaN of none."""
+    """Return the sum of the parts over the spread of as many sure ones; NaN of none.
+
+    A part that is missing takes nothing away. One that is known but doubtful
+    (poor, moving, the device's own guess) adds less and still counts as known,
+    so that doubt makes for less evidence and never for more.
+    """
     total = np.add.reduce(np.where(certainty > 0, certainty * parts, 0.0), axis=0)
-    spread = np.sqrt(np.add.reduce(certainty * certainty, axis=0))
-    some = spread > 0
-    return np.where(some, total / np.where(some, spread, 1.0), np.nan).astype(np.float64)
+    known = np.add.reduce(certainty > 0, axis=0)
+    return np.where(known > 0, total / np.sqrt(np.maximum(known, 1)), np.nan).astype(np.float64)
 
 
 def _quality(quality: Singles, weight: Singles) -> Floats:
