@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.detector import DETECTOR_VERSION, Detector, ScoreBatch
 from analytics.episodes import EpisodeBatch, Episodes, threshold_for
 from analytics.events import Arrival, is_late
-from analytics.features import PARTS, UNKNOWN_LEVEL
+from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL
 from analytics.teams import Teams
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.messages import ReadingMessage
@@ -32,6 +32,9 @@ LEARN_QUALITY = 0.5
 
 STALE_S = 30.0
 """An agent without a window for so long is no longer judged. [s] Six windows."""
+
+SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PARTS))
+"""What the scoring arrays of a snapshot mean; those of another version are not read."""
 
 _TEAM_CHECK_S = 60.0
 
@@ -251,22 +254,27 @@ class Floor:
         arrays: dict[str, NDArray[Any]],
         agents: list[str],
         team_names: list[str],
-        detector_version: str,
+        scoring_version: str,
     ) -> None:
         """Become the floor of :meth:`to_arrays`.
 
         Teams are looked up again when the file has changed since; a snapshot
         of another detector keeps rows and starts scoring afresh (*learning*).
+
+        Raises
+        ------
+        KeyError
+            If an array is missing.
         """
         self.agents = list(agents)
         self._row_of = {agent: row for row, agent in enumerate(agents)}
         self._capacity = len(arrays["floor.active"])
         self.columns = {name: arrays[f"floor.{name}"] for name in _COLUMNS}
-        self.level, self.contribution = arrays["floor.level"], arrays["floor.contribution"]
         if tuple(team_names) != self.team_names:
             self.columns["team"][:] = -1
             self.columns["team_checked_s"][:] = -np.inf
-        if detector_version == DETECTOR_VERSION:
+        if scoring_version == SCORING_VERSION:
+            self.level, self.contribution = arrays["floor.level"], arrays["floor.contribution"]
             self._windows = FeatureWindows.from_arrays(_of(arrays, "windows"))
             self._detector = Detector.from_arrays(_of(arrays, "detector"))
             self._episodes = Episodes.from_arrays(_of(arrays, "episodes"))
@@ -278,6 +286,9 @@ class Floor:
             )
             for _, part in self._parts():
                 part.ensure(self._capacity)
+            self.level = np.full((self._capacity, len(PARTS)), UNKNOWN_LEVEL, np.int8)
+            self.contribution = np.full((self._capacity, len(PARTS)), np.nan)
+            self.columns["learning"][:] = True
 
 
 def _of(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics import asking, notices, points_out, snapshot, window_points
 from analytics.alert_book import AlertBook
 from analytics.alerting import AlertPolicy
 from analytics.budget import Budget
-from analytics.detector import DETECTOR_VERSION
 from analytics.events import Arrival, Outputs
-from analytics.floor import Floor, Window
+from analytics.floor import SCORING_VERSION, Floor, Window
 from analytics.personal import PersonalAlerts
 from analytics.store.points import Point
 from analytics.team_causes import TeamCauses
@@ -158,7 +158,7 @@ class Pipeline:
         """Return the whole state as bytes; equal states give equal bytes."""
         values: dict[str, Any] = {
             "site": self.site,
-            "detector_version": DETECTOR_VERSION,
+            "scoring": SCORING_VERSION,
             "agents": self._floor.agents,
             "team_names": self._floor.team_names,
             "context": self._context,
@@ -178,14 +178,21 @@ class Pipeline:
             If the bytes are damaged, of another version, or of another site.
         """
         arrays, values = snapshot.unpack(data)
+        try:
+            self._become(arrays, values)
+        except (KeyError, ValueError) as error:
+            raise StateError(
+                f"snapshot is of another build of this program ({error!r}); "
+                "use the build that wrote it, or start afresh"
+            ) from error
+
+    def _become(self, arrays: dict[str, NDArray[Any]], values: Any) -> None:
         if values["site"] != self.site:
             raise StateError(
                 f"snapshot is of site {values['site']}, this is {self.site}; "
                 "point the server at its own state directory"
             )
-        self._floor.restore(
-            arrays, values["agents"], values["team_names"], values["detector_version"]
-        )
+        self._floor.restore(arrays, values["agents"], values["team_names"], values["scoring"])
         self._context = convert(values["context"], dict[str, ContextState])
         self._book.restore(values["book"])
         self._budget.restore(convert(values["budget"], dict[str, list[datetime]]))

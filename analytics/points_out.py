@@ -6,8 +6,10 @@ for every window of the floor, so the loops over fields are laid out once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from zlib import crc32
 
 from analytics.alerting import Alert, Event
@@ -22,17 +24,22 @@ from sensors.messages import (
     ReplyMessage,
     RequestMessage,
 )
-from sensors.signals import SIGNALS, Channel
+from sensors.signals import SIGNALS, Channel, Reduction
 
-_SCALARS: dict[Channel, tuple[str, ...]] = {
-    channel: tuple(
-        f.name
-        for f in fields(section)
-        if f.name in SIGNALS and f.name not in {"rr_ms", "beat_offset_ms"}
-    )
-    for channel, section in SECTIONS.items()
-}
-_QUALITY = {channel: f"quality_{channel.value}" for channel in Channel}
+_Columns = tuple[tuple[str, ...], Callable[[object], tuple[float | None, ...]]]
+
+
+def _columns(channel: Channel) -> _Columns:
+    """Return the field names of a section's scalars, and what takes them out at once."""
+    names = [f.name for f in fields(SECTIONS[channel]) if f.name in SIGNALS]
+    scalars = [name for name in names if SIGNALS[name].reduction is not Reduction.ALL]
+    return (f"quality_{channel.value}", *scalars), attrgetter("quality", *scalars)
+
+
+_HEART = _columns(Channel.HEART)
+_KEYBOARD = _columns(Channel.KEYBOARD)
+_POINTER = _columns(Channel.POINTER)
+_VOICE = _columns(Channel.VOICE)
 _ABSENT = {channel: f"absent_{channel.value}" for channel in Channel}
 _LEVEL = tuple(f"level_{part.value}" for part in PARTS)
 _NANOSECONDS_PER_MS = 1_000_000
@@ -51,16 +58,18 @@ def reading(site: str, agent: str, message: ReadingMessage, time_ns: int, *, lat
         "utc_offset_min": message.utc_offset_min,
         "late": late,
     }
-    for channel, names in _SCALARS.items():
-        section = getattr(message, channel)
-        if section is None:
-            continue
-        values[_QUALITY[channel]] = float(section.quality)
-        for name in names:
-            value = getattr(section, name)
-            if value is not None:
-                values[name] = float(value)
+    for section, names, get in (
+        (message.heart, *_HEART),
+        (message.keyboard, *_KEYBOARD),
+        (message.pointer, *_POINTER),
+        (message.voice, *_VOICE),
+    ):
+        if section is not None:
+            for name, value in zip(names, get(section), strict=True):
+                if value is not None:
+                    values[name] = float(value)
     if message.modules is not None:
+        values["quality_modules"] = float(message.modules.quality)
         for name, value in message.modules.values.items():
             values[name] = float(value)
     for channel, reason in message.absent.items():

@@ -41,7 +41,7 @@ def write(
         tags = {"site": site, "agent": agent}
         out.append(points_out.reading(site, agent, message, time_ns, late=window.late))
         out.extend(points_out.beats(site, agent, message))
-        values = {n: v for n, v in zip(_NAMES, features[index], strict=True) if not isnan(v)}
+        values = {n: v for n, v in zip(_NAMES, features[index], strict=True) if v == v}  # noqa: PLR0124 - NaN
         team = floor.team(window.row)
         if values:
             out.append(_feature(tags, window, time_ns, values, team))

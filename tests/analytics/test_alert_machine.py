@@ -27,7 +27,7 @@ from sensors.messages import (
 )
 from tests.analytics.synthetic_floor import SITE, Floor, teams
 
-AGENTS = tuple(f"k{i}" for i in range(6))
+AGENTS = tuple(f"k{i}" for i in range(4))
 agents = st.sampled_from(AGENTS)
 people = st.sampled_from(["ana", "bo", "cy"])
 
@@ -76,6 +76,7 @@ class AlertMachine(RuleBasedStateMachine):
         decided = message.decision in DECISIONS - {Action.CANNOT_NOW}
         assert (message.state is AlertState.CLOSED) == decided == (message.closed_at is not None)
         assert (message.taken_by is None) == (message.taken_at is None)
+        assert message.told_at is not None or message.state is AlertState.PENDING
         if message.state is AlertState.PENDING:
             assert message.contributions == ()
         if message.state is AlertState.CLOSED:
@@ -172,6 +173,6 @@ class AlertMachine(RuleBasedStateMachine):
 
 
 AlertMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=timedelta(seconds=5)
+    max_examples=40, stateful_step_count=50, deadline=timedelta(seconds=5)
 )
 TestAlertMachine = AlertMachine.TestCase
