@@ -8,6 +8,7 @@ on a connection other than the one it came on.
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ class Connection:
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
         client.on_connect = self._connected_now
+        client.on_connect_fail = self._failed_now
         client.on_subscribe = self._subscribed_now
         client.on_disconnect = self._disconnected_now
         client.on_message = self._message_now
@@ -127,7 +129,7 @@ class Connection:
 
     @property
     def refusal(self) -> str:
-        """Why the broker refused the last attempt, in its words; empty if it did not."""
+        """Why the last attempt failed, in the broker's or the system's words; else empty."""
         return self._refused
 
     def start(self) -> None:
@@ -193,6 +195,10 @@ class Connection:
         else:
             self._announce(connected=True)
 
+    def _failed_now(self, _client: paho.Client, _userdata: Any) -> None:
+        # paho calls this while it handles the error, and does not pass it on.
+        self._refused = _words(sys.exception())
+
     def _subscribed_now(
         self, _client: paho.Client, _userdata: Any, _mid: int, codes: list[ReasonCode], _props: Any
     ) -> None:
@@ -233,6 +239,12 @@ class Connection:
     ) -> None:
         if self._on_published is not None:
             self._on_published(mid)
+
+
+def _words(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}; check [broker] ca_file"
+    return str(getattr(error, "strerror", None) or error or "")
 
 
 def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:

@@ -62,9 +62,10 @@ class Mosquitto(Server):
             f"persistence_location {self.directory}/",
             # Written every second and on SIGTERM: `kill` loses up to a second, as in life.
             "autosave_interval 1",
-            # 0 is no limit. By default 1,000 messages are queued and 20 are in flight;
-            # what goes beyond is dropped without a word, and withheld acknowledgements stall.
-            "max_queued_messages 0",
+            # By default 1,000 messages are queued and 20 are in flight; what goes beyond is
+            # dropped without a word, and withheld acknowledgements stall. 0 is no limit, but
+            # queued_messages 0 makes 2.0.11 disconnect whoever publishes what an ACL refuses.
+            "max_queued_messages 10000000",
             "max_queued_bytes 0",
             "max_inflight_messages 0",
             "set_tcp_nodelay true",

@@ -1,0 +1,195 @@
+"""The connection to a broker, against a real Mosquitto."""
+
+import threading
+
+import pytest
+
+from sensors.config import BrokerSettings
+from sensors.errors import BrokerError, ConfigurationError
+from sensors.mqtt import Connection, Will
+from tests.rig import free_port, wait_until
+
+TOPIC = "wellbeing/v1/hq/agent/k7/reading"
+
+
+class Listener:
+    """A connection that keeps what it hears and says what happens to it."""
+
+    def __init__(self, port, client_id="server", **options):
+        self.heard, self.changes, self.confirmed = [], [], []
+        self.connection = Connection(
+            BrokerSettings(port=port, **options.pop("settings", {})),
+            client_id=client_id,
+            subscriptions=options.pop("subscriptions", (TOPIC,)),
+            on_message=self.heard.append,
+            on_change=self.changes.append,
+            on_published=self.confirmed.append,
+            **options,
+        )
+
+    @property
+    def payloads(self):
+        return [inbound.payload for inbound in self.heard]
+
+    def __enter__(self):
+        self.connection.start()
+        self.connection.wait_connected(20)
+        return self
+
+    def __exit__(self, *_):
+        self.connection.stop()
+
+
+def _send(port, *payloads, retain=False):
+    with Listener(port, "sender", subscriptions=()) as sender:
+        for payload in payloads:
+            sender.connection.publish_and_wait(TOPIC, payload, retain=retain, timeout_s=20)
+
+
+def test_what_is_not_acknowledged_comes_again(mosquitto):
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        _send(mosquitto.port, b"1", b"2", b"3")
+        wait_until(lambda: len(server.heard) == 3)
+        server.connection.acknowledge(server.heard[0])
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        wait_until(lambda: len(server.heard) == 2)
+        assert server.payloads == [b"2", b"3"]
+
+
+def test_an_acknowledgement_never_crosses_to_another_connection(mosquitto):
+    """Packet ids start anew: confirming an old one would confirm somebody else's message."""
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        _send(mosquitto.port, b"1")
+        (old,) = wait_until(lambda: list(server.heard))
+        mosquitto.restart()
+        wait_until(lambda: len(server.heard) == 2, timeout=40)
+        server.connection.acknowledge(old)  # of a connection that is gone: does nothing
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        wait_until(lambda: server.heard)
+        assert server.payloads == [b"1"]
+        server.connection.acknowledge(server.heard[0])
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        _send(mosquitto.port, b"end")
+        wait_until(lambda: server.heard)
+        assert server.payloads == [b"end"]
+
+
+def test_a_persistent_session_keeps_what_came_while_away(mosquitto):
+    with Listener(mosquitto.port, persistent=True):
+        pass
+    _send(mosquitto.port, *(str(n).encode() for n in range(1_200)))
+    with Listener(mosquitto.port, persistent=True) as server:
+        wait_until(lambda: len(server.heard) >= 1_200)
+        assert server.payloads == [str(n).encode() for n in range(1_200)]
+
+
+def test_a_plain_session_hears_only_what_comes_now(mosquitto):
+    with Listener(mosquitto.port):
+        pass
+    _send(mosquitto.port, b"missed")
+    with Listener(mosquitto.port) as server:
+        _send(mosquitto.port, b"now")
+        wait_until(lambda: server.heard)
+        assert server.payloads == [b"now"]
+
+
+def test_it_comes_back_and_subscribes_anew(mosquitto):
+    with Listener(mosquitto.port) as server:
+        mosquitto.kill()
+        wait_until(lambda: server.changes == [True, False])
+        assert not server.connection.is_connected
+        mosquitto.start()
+        server.connection.wait_connected(60)
+        _send(mosquitto.port, b"after")
+        wait_until(lambda: server.heard)
+        assert server.changes == [True, False, True]
+
+
+def test_the_will_speaks_for_a_client_that_vanishes(mosquitto):
+    will = Will("wellbeing/v1/hq/agent/k7/status/pc", b"offline")
+    with Listener(mosquitto.port, "watch", subscriptions=(will.topic,)) as watch:
+        edge = Listener(mosquitto.port, "edge", subscriptions=(), will=will)
+        with edge:
+            edge.connection._client.socket().shutdown(2)
+            wait_until(lambda: watch.heard)
+    assert watch.payloads == [b"offline"]
+    with Listener(mosquitto.port, "later", subscriptions=(will.topic,)) as later:
+        wait_until(lambda: later.heard)
+        assert later.heard[0].retained
+
+
+def test_a_polite_farewell_sends_no_will(mosquitto):
+    will = Will("wellbeing/v1/hq/agent/k7/status/pc", b"offline")
+    with Listener(mosquitto.port, "edge", subscriptions=(), will=will):
+        pass
+    with Listener(mosquitto.port, "watch", subscriptions=(will.topic, TOPIC)) as watch:
+        _send(mosquitto.port, b"end")
+        wait_until(lambda: watch.heard)
+        assert watch.payloads == [b"end"]
+
+
+def test_publishing_tells_when_the_broker_confirmed(mosquitto):
+    with Listener(mosquitto.port) as both:
+        number = both.connection.publish(TOPIC, b"x")
+        wait_until(lambda: both.confirmed)
+        assert both.confirmed == [number]
+
+
+def test_refused_credentials_are_named_without_the_password(mosquitto_factory):
+    broker = mosquitto_factory(passwords={"k7": "right"})
+    settings = {"username": "k7", "password": "hunter2"}
+    listener = Listener(broker.port, settings=settings)
+    listener.connection.start()
+    try:
+        wait_until(lambda: listener.connection.refusal)
+        with pytest.raises(BrokerError) as caught:
+            listener.connection.wait_connected(0.1)
+    finally:
+        listener.connection.stop()
+    assert "Not authorized" in str(caught.value)
+    assert f"127.0.0.1:{broker.port}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(BrokerSettings(**settings))
+    with Listener(broker.port, settings={"username": "k7", "password": "right"}) as accepted:
+        assert accepted.connection.refusal == ""
+
+
+def test_no_broker_is_one_line_that_says_where_and_why():
+    port = free_port()
+    listener = Listener(port)
+    listener.connection.start()
+    try:
+        wait_until(lambda: listener.connection.refusal)
+        with pytest.raises(BrokerError, match=f"no MQTT broker at 127.0.0.1:{port} .*refused"):
+            listener.connection.wait_connected(0.1)
+    finally:
+        listener.connection.stop()
+
+
+def test_publishing_without_a_broker_says_so():
+    listener = Listener(free_port())
+    with pytest.raises(BrokerError):
+        listener.connection.publish_and_wait(TOPIC, b"x", retain=False, timeout_s=0.2)
+
+
+def test_a_frozen_broker_does_not_confirm(mosquitto):
+    with Listener(mosquitto.port, subscriptions=()) as sender:
+        mosquitto.pause()
+        try:
+            with pytest.raises(BrokerError, match=r"did not confirm within 0\.5 s"):
+                sender.connection.publish_and_wait(TOPIC, b"x", retain=False, timeout_s=0.5)
+        finally:
+            mosquitto.resume()
+
+
+def test_a_missing_certificate_authority_names_the_key(tmp_path):
+    settings = BrokerSettings(tls=True, ca_file=str(tmp_path / "none.crt"))
+    with pytest.raises(ConfigurationError, match=r"\[broker\] ca_file is .*none.crt"):
+        Connection(settings, client_id="x")
+
+
+def test_stopping_leaves_no_thread(mosquitto):
+    before = threading.active_count()
+    with Listener(mosquitto.port):
+        assert threading.active_count() > before
+    wait_until(lambda: threading.active_count() == before)
