@@ -153,7 +153,7 @@ def _speech(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray
     loud = level_db > max(_FLOOR_DBFS, float(level_db.max()) - _BELOW_LOUDEST_DB)
     reach = round(_NEAR_VOICE_S / HOP_S)
     # A lone voiced frame is chance; three in a row are the shortest vowel.
-    steady = np.convolve(voiced & loud, np.ones(3), mode="same") > 2.5
+    steady = np.convolve(voiced & loud, np.ones(3), mode="full")[1:-1] > 2.5
     near = np.convolve(steady, np.ones(2 * reach + 1), mode="full")[reach:-reach] > 0.5
     return np.asarray(loud & near)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 
 from sensors.collector import Clock, Link, Reading
@@ -84,7 +83,7 @@ class WavCollector:
                 if block.shape[0] == window:
                     end_s += WINDOW_S
                     await clock.sleep_until(end_s)
-                    taken = np.ascontiguousarray(block[:, self._settings.channel])
+                    taken = block[:, self._settings.channel].copy()
                     block[:] = 0.0
                     for reading in await asyncio.to_thread(
                         readings_of, taken, file.samplerate, end_s

@@ -79,4 +79,3 @@ def _decay(at_s: np.ndarray) -> np.ndarray:
         weight * np.exp(-np.pi * width * at_s) * np.sin(2 * np.pi * hz * at_s)
         for hz, width, weight in FORMANTS
     )
-

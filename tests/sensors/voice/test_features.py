@@ -1,0 +1,199 @@
+"""Features against synthetic voices of known f0, jitter, shimmer and harmonicity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensors.signals import SIGNALS, Channel, of_channel
+from sensors.voice.features import VoiceFeatures, extract
+from tests.sensors.voice.synthesis import RATE, voice
+
+F0_HZ = [90.0, 120.0, 165.0, 200.0, 300.0]
+
+
+def tone(hz: float, level: float, seconds: float = 5.0, rate: int = RATE) -> np.ndarray:
+    return level * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate)
+
+
+@pytest.mark.parametrize("f0_hz", F0_HZ)
+def test_pitch_within_five_cents(f0_hz):
+    made = voice(f0_hz, jitter=0.005)
+    found = extract(made.samples, RATE)
+    assert abs(1200 * np.log2(found.f0_hz / made.f0_hz)) < 5
+    assert found.f0_spread_st < 0.3
+    assert abs(found.f0_slope_st_s) < 0.1
+    assert found.voiced_ratio > 0.95
+    assert found.speech_ratio > 0.95
+    assert found.quality == 1.0
+
+
+def test_pitch_glide_has_its_spread_and_slope():
+    at_s = np.arange(5 * RATE) / RATE
+    f0_hz = 120.0 * 2 ** (at_s * 2.0 / 12)  # two semitones a second
+    phase = 2 * np.pi * np.cumsum(f0_hz) / RATE
+    found = extract(0.05 * sum(np.sin(k * phase) / k for k in range(1, 8)), RATE)
+    assert found.f0_slope_st_s == pytest.approx(2.0, abs=0.05)
+    assert found.f0_spread_st == pytest.approx(6.0, abs=0.2)
+
+
+@pytest.mark.parametrize("jitter", [0.002, 0.005, 0.01, 0.02])
+@pytest.mark.parametrize("f0_hz", F0_HZ)
+def test_jitter_within_a_seventh(f0_hz, jitter):
+    made = voice(f0_hz, jitter=jitter)
+    assert extract(made.samples, RATE).jitter_local == pytest.approx(made.jitter_local, rel=0.15)
+
+
+@pytest.mark.parametrize("shimmer", [0.01, 0.03, 0.06, 0.1])
+@pytest.mark.parametrize(
+    ("f0_hz", "tolerance"), [(90, 0.06), (120, 0.06), (165, 0.15), (200, 0.25)]
+)
+def test_shimmer_rises_with_the_known_one(f0_hz, tolerance, shimmer):
+    # High voices overlap from one cycle to the next, and the measure comes out high.
+    made = voice(f0_hz, shimmer=shimmer)
+    assert extract(made.samples, RATE).shimmer_local == pytest.approx(
+        made.shimmer_local, rel=tolerance
+    )
+
+
+@pytest.mark.parametrize("hnr_db", [5, 10, 15, 20])
+@pytest.mark.parametrize("f0_hz", [100.0, 150.0, 200.0])
+def test_harmonicity_within_a_decibel_and_a_half(f0_hz, hnr_db):
+    made = voice(f0_hz, hnr_db=hnr_db)
+    assert extract(made.samples, RATE).hnr_db == pytest.approx(hnr_db, abs=1.5)
+
+
+def test_noise_lowers_harmonicity_and_raises_jitter():
+    clear, hoarse = (extract(voice(150, hnr_db=h).samples, RATE) for h in (30, 8))
+    assert clear.hnr_db > hoarse.hnr_db + 10
+    assert clear.jitter_local < hoarse.jitter_local
+
+
+def test_loudness_of_a_full_scale_tone_of_one_kilohertz():
+    # A 1 kHz tone has no pitch below 600 Hz of its own, but repeats at 500 Hz and so counts.
+    found = extract(tone(500, 0.999), RATE)
+    # A-weighting at 500 Hz is -3.2 dB, the sine's mean square -3.0 dB.
+    assert found.loudness_db == pytest.approx(-6.25, abs=0.1)
+    assert extract(tone(500, 0.0999), RATE).loudness_db == pytest.approx(-26.25, abs=0.1)
+
+
+def test_alpha_ratio_and_hammarberg_index_are_low_over_high():
+    # Partials at 400 Hz and 2.4 kHz, the lower ten times (20 dB) the stronger.
+    found = extract(tone(400, 0.3) + tone(2400, 0.03), RATE)
+    assert found.alpha_ratio_db == pytest.approx(20.0, abs=0.3)
+    assert found.hammarberg_db == pytest.approx(20.0, abs=0.3)
+
+
+def test_slopes_of_a_falling_spectrum_are_negative():
+    # 100 Hz partials falling by 10 dB a kilohertz: -0.01 dB/Hz.
+    sound = sum(tone(100 * k, 0.1 * 10 ** (-0.05 * k)) for k in range(1, 40))
+    found = extract(sound, RATE)
+    assert found.slope_500_1500_db_hz == pytest.approx(-0.01, abs=0.003)
+
+
+def test_pauses_and_syllables():
+    # Ten bursts of 0.25 s, 0.25 s apart.
+    sound = voice(140).samples.copy()
+    at_s = np.arange(sound.size) / RATE
+    sound[(at_s % 0.5) >= 0.25] *= 1e-4
+    found = extract(sound, RATE)
+    assert found.speech_ratio == pytest.approx(0.5, abs=0.1)
+    assert found.pause_ratio == pytest.approx(0.47, abs=0.1)
+    assert found.speech_rate_hz * found.speech_ratio * 5 == pytest.approx(10, abs=1.1)
+
+
+def test_silence_is_no_speech_and_of_no_quality():
+    found = extract(np.zeros(5 * RATE), RATE)
+    assert found.known() == {"speech_ratio": 0.0}
+    assert found.quality == 0.0
+
+
+def test_steady_noise_is_no_speech():
+    rng = np.random.default_rng(5)
+    found = extract(0.05 * rng.standard_normal(5 * RATE), RATE)
+    assert found.speech_ratio < 0.1
+    assert found.f0_hz is None
+
+
+def test_little_speech_lowers_the_quality():
+    sound = voice(140).samples.copy()
+    sound[RATE:] = 0.0
+    assert 0.3 < extract(sound, RATE).quality < 0.9
+
+
+def test_clipping_lowers_the_quality():
+    clear = voice(140, level=0.9).samples
+    assert extract(clear, RATE).quality == 1.0
+    assert extract(np.clip(4 * clear, -1, 1), RATE).quality < 0.1
+
+
+def test_telephone_band_leaves_out_what_it_cannot_hold():
+    found = extract(voice(140, rate=8000).samples, 8000)
+    assert found.alpha_ratio_db is None
+    assert found.hammarberg_db is None
+    assert found.f0_hz == pytest.approx(140, rel=0.003)
+
+
+@pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
+def test_other_sample_rates_give_the_same_voice(rate):
+    made = voice(150, jitter=0.01, rate=rate)
+    found = extract(made.samples, rate)
+    assert found.f0_hz == pytest.approx(made.f0_hz, rel=0.003)
+    assert found.jitter_local == pytest.approx(made.jitter_local, rel=0.15)
+
+
+def test_gain_changes_the_loudness_only():
+    made = voice(150, jitter=0.01, shimmer=0.03, hnr_db=20)
+    loud, soft = extract(made.samples, RATE), extract(0.05 * made.samples, RATE)
+    assert loud.loudness_db - soft.loudness_db == pytest.approx(26.0, abs=0.1)
+    for name in loud.known().keys() - {"loudness_db"}:
+        assert getattr(soft, name) == pytest.approx(getattr(loud, name), rel=0.02, abs=1e-4)
+
+
+def test_input_is_left_as_it_is_and_the_result_repeats():
+    samples = voice(150).samples
+    before = samples.copy()
+    assert extract(samples, RATE) == extract(samples, RATE)
+    assert np.array_equal(samples, before)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "words"),
+    [
+        (np.zeros((5, 2)), RATE, "shape"),
+        (np.zeros(100), RATE, "640 or more"),
+        (np.full(RATE, np.nan), RATE, "not finite"),
+        (np.zeros(RATE), 4000, "sample_rate is 4000"),
+    ],
+)
+def test_what_is_no_sound_is_refused(samples, rate, words):
+    with pytest.raises(ValueError, match=words):
+        extract(samples, rate)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    kind=st.sampled_from(["noise", "clicks", "square", "step", "tiny"]),
+    size=st.integers(640, 20_000),
+)
+def test_any_sound_gives_values_the_catalogue_accepts(seed, kind, size):
+    rng = np.random.default_rng(seed)
+    sound = {
+        "noise": rng.standard_normal(size),
+        "clicks": (rng.random(size) < 0.01) * 1.0,
+        "square": np.sign(np.sin(np.arange(size) * rng.uniform(0.01, 1))),
+        "step": (np.arange(size) > size / 2) * 1.0,
+        "tiny": 1e-30 * rng.standard_normal(size),
+    }[kind]
+    found = extract(sound, RATE)
+    assert 0.0 <= found.quality <= 1.0
+    assert all(SIGNALS[name].accepts(value) for name, value in found.known().items())
+
+
+def test_every_voice_signal_of_the_catalogue_is_delivered():
+    names = {s.name for s in of_channel(Channel.VOICE)}
+    assert extract(voice(150, jitter=0.01).samples, RATE).known().keys() == names
+    assert set(VoiceFeatures.__dataclass_fields__) - {"quality"} == names
