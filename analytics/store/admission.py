@@ -98,7 +98,7 @@ def plain_value(name: str, value: object) -> FieldValue | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _plain_text(name, value)
+        return plain_text(name, value)
     # NumPy's scalars register as numbers too.
     if isinstance(value, Integral):
         number = int(value)
@@ -111,7 +111,8 @@ def plain_value(name: str, value: object) -> FieldValue | None:
     raise ValueError(f"field {name!r} is of type {type(value).__name__}; expected a number or text")
 
 
-def _plain_text(name: str, value: str) -> str:
+def plain_text(name: str, value: str) -> str:
+    """Return `value` as plain text; raise ValueError if it cannot be stored."""
     text = str.__str__(value)
     try:
         size = len(text.encode())

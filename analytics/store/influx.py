@@ -7,7 +7,8 @@ all three speak. Every failure becomes one line that names the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 from analytics.store import influx_replies, influxql
@@ -90,14 +91,34 @@ class InfluxStore:
 
     def write(self, points: Sequence[Point]) -> WriteReport:
         """Write `points`; refused ones are reported, the rest is written."""
-        lines, accepted, refused = self._encoder.lines(points)
-        by_database: dict[Database, list[_Entry]] = {}
-        for point, line in zip(accepted, lines, strict=True):
-            by_database.setdefault(point.measurement.database, []).append((point, line))
-        for database, entries in by_database.items():
-            for start in range(0, len(entries), BATCH):
-                self._settle(database, entries[start : start + BATCH], refused)
+        refused: list[tuple[Point, str]] = []
+        batches = list(_batches(points))
+        if len(batches) == 1:
+            self._settle(*self._encoded(*batches[0], refused), refused)
+        elif batches:
+            self._write_many(batches, refused)
         return WriteReport(written=len(points) - len(refused), refused=refused)
+
+    def _write_many(
+        self, batches: list[tuple[Database, list[Point]]], refused: list[tuple[Point, str]]
+    ) -> None:
+        """Format one batch while the server digests the one before."""
+        with ThreadPoolExecutor(1, thread_name_prefix="store-write") as sender:
+            sending: Future[None] | None = None
+            for database, batch in batches:
+                encoded = self._encoded(database, batch, refused)
+                if sending is not None:
+                    sending.result()
+                sending = sender.submit(self._settle, *encoded, refused)
+            if sending is not None:
+                sending.result()
+
+    def _encoded(
+        self, database: Database, points: list[Point], refused: list[tuple[Point, str]]
+    ) -> tuple[Database, list[_Entry]]:
+        lines, accepted, bad = self._encoder.lines(points)
+        refused += bad
+        return database, list(zip(accepted, lines, strict=True))
 
     def _settle(
         self, database: Database, entries: list[_Entry], refused: list[tuple[Point, str]]
@@ -108,7 +129,7 @@ class InfluxStore:
         blame has been written; telling it the same again changes nothing, so
         the batch is split until the dropped ones are alone.
         """
-        pending = [entries]
+        pending = [entries] if entries else []
         while pending:
             batch = pending.pop()
             reply = self._post(database, "\n".join(line for _, line in batch))
@@ -228,6 +249,13 @@ class InfluxStore:
     def close(self) -> None:
         """Release connections and files."""
         self._connection.close()
+
+
+def _batches(points: Sequence[Point]) -> Iterator[tuple[Database, list[Point]]]:
+    for database in Database:
+        mine = [point for point in points if point.measurement.database is database]
+        for start in range(0, len(mine), BATCH):
+            yield database, mine[start : start + BATCH]
 
 
 def _halves(batch: list[_Entry]) -> list[list[_Entry]]:

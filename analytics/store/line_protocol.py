@@ -12,6 +12,8 @@ References
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from analytics.store import admission
 from analytics.store.points import FieldValue, Point
@@ -19,15 +21,37 @@ from analytics.store.points import FieldValue, Point
 _MAX_MEMORY = 4_096
 """Keys and tag sets remembered; a floor has some 60 fields and a series per agent."""
 
+_MAX_REMEMBERED = 64
+"""Longer texts are not remembered: they do not come again."""
+
+_FORMATS: dict[type, str] = {float: "%r", int: "%di", bool: "%s", str: "%s"}
+"""How a value of each type is written; text is escaped and quoted before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How points with the same field names and types are formatted.
+
+    `template` takes the values in their order; whole numbers and text are
+    checked by their places, floats by their sum.
+    """
+
+    template: str
+    floats: tuple[int, ...]
+    integers: tuple[int, ...]
+    texts: tuple[int, ...]
+
 
 class Encoder:
-    """Formats points; remembers the keys and tag sets it has checked and escaped."""
+    """Formats points; remembers the names, tag sets and texts it has checked and escaped."""
 
-    __slots__ = ("_heads", "_keys")
+    __slots__ = ("_heads", "_keys", "_shapes", "_texts")
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
         self._heads: dict[tuple[str, ...], str] = {}
+        self._shapes: dict[tuple[tuple[str, ...], tuple[type, ...]], _Shape] = {}
+        self._texts: dict[str, str] = {}
 
     def lines(
         self, points: Sequence[Point]
@@ -58,28 +82,62 @@ class Encoder:
         return f"{self._head(point)} {fields} {point.time_ns}"
 
     def _fields(self, fields: Mapping[str, FieldValue]) -> str:
+        values = tuple(fields.values())
+        kinds = tuple(map(type, values))
+        names = tuple(fields)
+        shape = self._shapes.get((names, kinds))
+        if shape is None:
+            shape = self._shape(names, kinds)
+        if shape is None or not _fits(shape, values):
+            return self._field_by_field(fields)
+        if shape.texts:
+            plain = list(values)
+            for i in shape.texts:
+                text: Any = values[i]
+                plain[i] = self._texts.get(text) or self._text(names[i], text)
+            values = tuple(plain)
+        return shape.template % values
+
+    def _shape(self, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Shape | None:
+        """Return how to format such fields; ``None`` if one by one is the only way."""
+        if not names or not set(kinds) <= _FORMATS.keys():
+            return None
+        pairs = [
+            f"{self._key(name).replace('%', '%%')}={_FORMATS[kind]}"
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+        floats, integers, texts = (
+            tuple(i for i, kind in enumerate(kinds) if kind is wanted)
+            for wanted in (float, int, str)
+        )
+        if len(self._shapes) >= _MAX_MEMORY:
+            self._shapes.clear()
+        shape = self._shapes[names, kinds] = _Shape(",".join(pairs), floats, integers, texts)
+        return shape
+
+    def _text(self, name: str, value: str) -> str:
+        if len(self._texts) >= _MAX_MEMORY:
+            self._texts.clear()
+        literal = _literal(admission.plain_text(name, value))
+        if len(literal) <= _MAX_REMEMBERED:
+            self._texts[value] = literal
+        return literal
+
+    def _field_by_field(self, fields: Mapping[str, FieldValue]) -> str:
         parts = []
-        keys = self._keys
         for name, value in fields.items():
-            key = keys.get(name) or self._key(name)
-            kind = type(value)
-            if kind is float:
-                # False for infinities and NaN, and cheaper than a call.
-                if value - value == 0.0:  # type: ignore[operator]
-                    parts.append(f"{key}={value!r}")
-            elif kind is int and -(2**63) <= value < 2**63:  # type: ignore[operator]
-                parts.append(f"{key}={value}i")
-            elif kind is bool:
-                parts.append(f"{key}=t" if value else f"{key}=f")
-            else:
-                plain = admission.plain_value(name, value)
-                if plain is not None:
-                    parts.append(f"{key}={_literal(plain)}")
+            key = self._key(name)
+            plain = admission.plain_value(name, value)
+            if plain is not None:
+                parts.append(f"{key}={_literal(plain)}")
         if not parts:
             raise ValueError(admission.NO_FIELD)
         return ",".join(parts)
 
     def _key(self, name: str) -> str:
+        known = self._keys.get(name)
+        if known is not None:
+            return known
         admission.check_name(name)
         if len(self._keys) >= _MAX_MEMORY:
             self._keys.clear()
@@ -101,13 +159,24 @@ class Encoder:
         return head
 
 
+def _fits(shape: _Shape, values: tuple[Any, ...]) -> bool:
+    """Return whether all values are such as can be stored."""
+    total = 0.0
+    for i in shape.floats:
+        total += values[i]
+    # False for infinities and NaN; a sum that overflows only costs the slower way.
+    if total - total != 0.0:
+        return False
+    return all(-(2**63) <= values[i] < 2**63 for i in shape.integers)
+
+
 def _escape(text: str) -> str:
     return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
 
 
 def _literal(value: FieldValue) -> str:
     if isinstance(value, bool):
-        return "t" if value else "f"
+        return str(value)
     if isinstance(value, int):
         return f"{value}i"
     if isinstance(value, float):

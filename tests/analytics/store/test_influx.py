@@ -293,7 +293,7 @@ def test_version_2_is_written_by_bucket_with_a_token():
         assert store.write([point(), point(Measurement.BEAT)]).written == 2
         assert [q for q, _ in script.requests("/api/v2/write")] == [
             {"bucket": [f"wellbeing/{d}"], "org": ["floor"], "precision": ["ns"]}
-            for d in ("derived", "raw")
+            for d in ("raw", "derived")
         ]
         assert {a for _, _, _, a in script.asked} == {"Token secret"}
 

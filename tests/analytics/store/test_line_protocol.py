@@ -58,8 +58,8 @@ def _unescaped(text):
 
 
 def _value(text):
-    if text in {"t", "f"}:
-        return text == "t"
+    if text in {"True", "False"}:
+        return text == "True"
     if text.startswith('"'):
         return re.sub(r'\\(["\\])', r"\1", text[1:-1])
     return int(text[:-1]) if text.endswith("i") else float(text)
@@ -71,8 +71,10 @@ def _value(text):
         pytest.param({"a": 1.5}, "a=1.5", id="float"),
         pytest.param({"a": 5.0}, "a=5.0", id="whole float"),
         pytest.param({"a": -3}, "a=-3i", id="integer"),
-        pytest.param({"a": True, "b": False}, "a=t,b=f", id="boolean"),
+        pytest.param({"a": True, "b": False}, "a=True,b=False", id="boolean"),
         pytest.param({"a": 'x "y" \\'}, 'a="x \\"y\\" \\\\"', id="text"),
+        pytest.param({"100 %s": 0.5}, "100\\ %s=0.5", id="per cent"),
+        pytest.param({"a": 1.7e308, "b": 1.7e308}, "a=1.7e+308,b=1.7e+308", id="huge"),
         pytest.param({"a b,c=d": 1}, "a\\ b\\,c\\=d=1i", id="name"),
         pytest.param({"a": math.nan, "b": math.inf, "c": 1}, "c=1i", id="not finite"),
     ],
@@ -116,8 +118,12 @@ def test_tags_with_exchanged_names_are_not_taken_for_each_other():
 def test_memory_stays_bounded():
     encoder = Encoder()
     for n in range(20_000):
-        encoder.line(Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, {f"f{n}": 1}, 0))
+        encoder.line(
+            Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, {f"f{n}": f"t{n}"}, 0)
+        )
     assert len(encoder._keys) <= 4_096
+    assert len(encoder._shapes) <= 4_096
+    assert len(encoder._texts) <= 4_096
     assert len(encoder._heads) <= 4 * 4_096
 
 
