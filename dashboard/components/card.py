@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 
 from dashboard import actions, formatting
-from dashboard.cards import Card, Section, Shown
+from dashboard.cards import Card, Shown
 from dashboard.components import decide, detail, marks
 from dashboard.desk import Screen
 from dashboard.session import tab
@@ -125,23 +125,40 @@ def _sending(screen: Screen, at: datetime) -> str:
 _SERVER_ANSWERS_S = 5.0
 
 
-def key_owner(cards: list[Card]) -> dict[str, frozenset[str]]:
+def key_owner(
+    cards: list[Card], *, asked: str = "", open_detail: str = ""
+) -> dict[str, frozenset[str]]:
     """Return which card each single key acts on: the first on the screen it fits.
+
+    Parameters
+    ----------
+    cards : list of Card
+        As they stand, top to bottom.
+    asked : str
+        What waits to be confirmed: then the look key does that and nothing else.
+    open_detail : str
+        Alert whose detail is open: then the look key closes it.
 
     Returns
     -------
     dict
         Alert id to any of ``take``, ``look``, ``decide``, ``outcome``.
     """
+    any_open = any(c.alert_id == open_detail for c in cards)
     fits: dict[str, Callable[[Card], bool]] = {
         "take": lambda c: c.needs_somebody,
         "decide": lambda c: c.taken_by_me and c.decision is None,
         "outcome": lambda c: c.taken_by_me and c.decision is not None,
-        "look": lambda c: c.agent is not None and c.decision is None,
+        "look": lambda c: (
+            not asked
+            and c.agent is not None
+            and c.decision is None
+            and (c.alert_id == open_detail or not any_open)
+        ),
     }
     owned: dict[str, set[str]] = {}
     for name, fit in fits.items():
-        first = next((c for c in cards if c.section is not Section.TECHNICAL and fit(c)), None)
+        first = next((c for c in cards if fit(c)), None)
         if first is not None:
             owned.setdefault(first.alert_id, set()).add(name)
     return {alert_id: frozenset(names) for alert_id, names in owned.items()}

@@ -11,7 +11,7 @@ from dashboard import actions, formatting
 from dashboard.cards import Card, Step, TimelineEntry
 from dashboard.components import bands
 from dashboard.desk import Screen
-from dashboard.session import tab
+from dashboard.session import chosen, tab
 from dashboard.words import N_, Words
 from sensors.errors import StoreError
 
@@ -83,7 +83,7 @@ def warn(screen: Screen, agent: str, place: str) -> None:
             words.say("Look"),
             key=f"yes-{place}",
             type="primary",
-            shortcut=actions.LOOK_KEY,
+            shortcut=actions.LOOK_KEY if chosen("keys", default=True) else None,
             on_click=screen.look,
             args=(agent, place),
         )

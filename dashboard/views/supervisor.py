@@ -64,7 +64,7 @@ def _keys(memory: Tab, by_id: dict[str, Card]) -> dict[str, frozenset[str]]:
         for place in memory.places.get(section, [])
         if place in by_id and memory.homes.get(place) == section
     ]
-    return card.key_owner(order)
+    return card.key_owner(order, asked=memory.asked, open_detail=memory.open)
 
 
 def _section(

@@ -195,21 +195,24 @@ def test_take_and_decide_with_the_mouse(floor: Floor, chromium: "Page") -> None:
     card(page, "aaaaaaaa01").wait_for(state="detached")
 
 
+def press(page: "Page", key: str, button: str) -> None:
+    """Press `key` once the button that it belongs to is there."""
+    card(page, "aaaaaaaa01").get_by_role("button", name=button).wait_for()
+    page.keyboard.press(key)
+
+
 def test_take_look_and_decide_with_the_keyboard_alone(floor: Floor, chromium: "Page") -> None:
     page = chromium
     floor.server.publish(personal("aaaaaaaa01", "k1", utc_now() - timedelta(minutes=7)))
     visit(page, floor)
-    card(page, "aaaaaaaa01").wait_for()
-    page.keyboard.press("l")
+    press(page, "l", "Look closer")
     page.get_by_text("Kim Sato will see that you looked.").wait_for()
-    page.keyboard.press("l")
+    press(page, "l", "Don't")
     page.locator(".wb-bands").wait_for()
     assert floor.server.wait_for(topics.audit(SITE))
-    page.keyboard.press("t")
-    card(page, "aaaaaaaa01").get_by_text("TAKEN by you").wait_for()
-    page.keyboard.press("1")
-    page.locator(".st-key-section-mine").get_by_text("Look again at").wait_for()
-    page.keyboard.press("n")
+    press(page, "t", "Take")
+    press(page, "1", "Talk")
+    press(page, "n", "No change")
     actions = [message.action for message in floor.decisions(3)]
     assert actions == [Action.TAKE, Action.TALK, Action.OUTCOME]
 
@@ -272,13 +275,14 @@ def test_broker_and_its_return(floor: Floor, chromium: "Page") -> None:
     note.fill("will call back")
     floor.decisions(1)
     floor.mosquitto.stop()
-    page.get_by_text("The message broker is away").wait_for(timeout=60_000)
+    banner = page.locator(".wb-banner", has_text="The message broker is away")
+    banner.wait_for(timeout=60_000)
     card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
     page.get_by_text("Not recorded: the message broker is away.").wait_for()
     assert note.input_value() == "will call back"
     shoot(page, "broker-away")
     floor.mosquitto.start()
-    page.get_by_text("The message broker is away").wait_for(state="detached", timeout=60_000)
+    banner.wait_for(state="detached", timeout=60_000)
     card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
     assert floor.decisions(2)[-1].note == "will call back"
 
@@ -292,7 +296,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     fill(floor.server)
     floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
     visit(page, floor)
-    card(page, "aaaaaaaa02").wait_for()
+    card(page, "aaaaaaaa02").get_by_role("button").first.wait_for()
     page.get_by_role("button", name="简体中文" if language == "zh_CN" else "English").evaluate(
         "node => node.click()"
     )

@@ -229,6 +229,9 @@ def test_single_keys_belong_to_one_card_and_can_be_switched_off(floor: Desk) -> 
     app = page(floor)
     keys = [b.proto.shortcut for b in app.button if b.proto.shortcut]
     assert sorted(keys) == ["l", "t"]
+    app.button(key="look-aaaaaaaa01").click().run()
+    keys = [b.proto.shortcut for b in app.button if b.proto.shortcut]
+    assert sorted(keys) == ["l", "t"], "one key, one meaning"
     app.toggle(key="keys").set_value(False).run()
     assert not [b for b in app.button if b.proto.shortcut]
 
