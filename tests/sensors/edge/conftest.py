@@ -1,0 +1,89 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.config import BrokerSettings
+from sensors.edge import supervise
+from sensors.edge.process import EdgeProcess
+from sensors.edge.settings import EdgeSettings
+from sensors.signals import Channel
+from tests.sensors.edge.scripted import Scripted
+
+
+class FastTime:
+    """The system's clocks, ten times as fast: a window lasts half a second."""
+
+    SPEED = 10.0
+
+    def __init__(self) -> None:
+        self._start_s = time.monotonic()
+        self._start_at = datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        return 5000.0 + (time.monotonic() - self._start_s) * self.SPEED
+
+    def wall_at(self) -> datetime:
+        return self._start_at + timedelta(seconds=self.monotonic_s() - 5000.0)
+
+    async def sleep_until(self, at_monotonic_s: float) -> None:
+        while (left_s := at_monotonic_s - self.monotonic_s()) > 0:
+            await asyncio.sleep(left_s / self.SPEED)
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    Scripted.opened = []
+    monkeypatch.setattr(supervise, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setitem(
+        supervise.BUILT_IN,
+        "scripted",
+        supervise.BuiltIn(
+            "tests.sensors.edge.scripted:Scripted", frozenset({Channel.HEART, Channel.KEYBOARD})
+        ),
+    )
+
+
+class Running:
+    """An edge process in this loop, and what it said."""
+
+    def __init__(self, process: EdgeProcess, lines: list[str]) -> None:
+        self.process = process
+        self.lines = lines
+
+
+RunEdge = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def run_edge(tmp_path: Path) -> RunEdge:
+    """Return a context manager that runs an edge against the broker on `port`."""
+
+    @asynccontextmanager
+    async def run(port: int, consent: Any = None, **changes: Any) -> AsyncIterator[Running]:
+        given = {
+            "agent": "k7",
+            "source": "pc",
+            "state_dir": str(tmp_path / "state"),
+            "collectors": ("scripted",),
+            "backlog_per_s": 1000.0,
+            "resend_after_s": 5.0,
+        }
+        settings = EdgeSettings(**{**given, **changes})
+        lines: list[str] = []
+        process = EdgeProcess(settings, BrokerSettings(port=port), lines.append, FastTime())
+        if consent is not None:
+            process.consent(consent)
+        task = asyncio.create_task(process.run())
+        try:
+            yield Running(process, lines)
+        finally:
+            process.stop()
+            await task
+
+    return run

@@ -1,0 +1,153 @@
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sensors.edge import consent as consent_module
+from sensors.edge.consent import ConsentFile, Event, Permission, Reason, events_of, parse_channels
+from sensors.edge.words import CONSENT_TEXT, CONSENT_VERSION, measured
+from sensors.errors import ConfigurationError, StateError
+from sensors.messages import ContextState
+from sensors.signals import Channel, of_channel
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+some_channels = st.frozensets(st.sampled_from(list(Channel)))
+
+
+class PermissionMachine(RuleBasedStateMachine):
+    """Whatever happens in whatever order: only what is allowed and not stopped is captured."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.permission = Permission()
+        self.allowed: frozenset[Channel] = frozenset()
+        self.stopped: dict[str, bool] = {}
+        self.at = NOW
+
+    @rule(channels=some_channels)
+    def consents(self, channels) -> None:
+        self.at += timedelta(seconds=1)
+        self.permission = self.permission.consenting(channels, self.at)
+        self.allowed = channels
+
+    @rule(channels=some_channels)
+    def withdraws(self, channels) -> None:
+        self.at += timedelta(seconds=1)
+        self.permission = self.permission.withdrawing(channels, self.at)
+        self.allowed -= channels or frozenset(Channel)
+
+    @rule(
+        pair=st.sampled_from(
+            [
+                (Event.PAUSE, Event.RESUME),
+                (Event.LOCK, Event.UNLOCK),
+                (Event.SHIFT_ENDS, Event.SHIFT_BEGINS),
+                (Event.BREAK_BEGINS, Event.BREAK_ENDS),
+                (Event.CALL_ENDS, Event.CALL_BEGINS),
+            ]
+        ),
+        begins=st.booleans(),
+    )
+    def happens(self, pair, begins) -> None:
+        self.permission = self.permission.after(pair[0] if begins else pair[1])
+        self.stopped[pair[0]] = begins
+
+    @invariant()
+    def captures_only_what_it_may(self) -> None:
+        others = any(v for k, v in self.stopped.items() if k != Event.CALL_ENDS)
+        for channel in Channel:
+            off_call = channel is Channel.VOICE and self.stopped.get(Event.CALL_ENDS, False)
+            expected = channel in self.allowed and not others and not off_call
+            assert self.permission.may_capture(channel) is expected
+            assert (channel in self.permission.withheld(Channel)) is not expected
+
+
+TestPermission = PermissionMachine.TestCase
+TestPermission.settings = settings(max_examples=50, deadline=None)
+
+
+def test_before_anything_is_asked_nothing_is_allowed():
+    assert Permission().withheld(Channel) == frozenset(Channel)
+    assert not Permission().is_asked
+    assert Permission().message() is None
+
+
+def test_consent_to_older_words_is_no_consent(monkeypatch):
+    permission = Permission().consenting([Channel.HEART], NOW)
+    assert permission.is_asked
+    monkeypatch.setattr(consent_module, "CONSENT_VERSION", "later")
+    assert not permission.is_asked
+    assert permission.withheld(Channel) == frozenset(Channel)
+    message = permission.message()
+    assert message is not None
+    assert message.channels == ()
+
+
+def test_choices_outlive_the_process_with_version_time_and_history(tmp_path):
+    file = ConsentFile(tmp_path / "a" / "consent.json")
+    assert file.load() == Permission()
+    permission = Permission().consenting([Channel.HEART, Channel.VOICE], NOW)
+    file.save(permission)
+    permission = permission.withdrawing([Channel.VOICE], NOW + timedelta(hours=1))
+    file.save(permission.after(Event.PAUSE).after(Event.LOCK))
+    loaded = file.load()
+    assert loaded.channels == {Channel.HEART}
+    assert loaded.reasons == {Reason.PAUSED}  # a lock ends with the session, a pause does not
+    message = loaded.message()
+    assert message is not None
+    assert (message.version, message.at) == (CONSENT_VERSION, NOW + timedelta(hours=1))
+    assert len(file._read().history) == 2  # nothing is deleted silently
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_only_its_owner_can_read_it(tmp_path):
+    path = tmp_path / "consent.json"
+    ConsentFile(path).save(Permission().consenting([], NOW))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"{", "damaged"), (b"[]", "damaged"), (b'{"file_version": 9}', "upgrade")],
+)
+def test_consent_that_cannot_be_read_is_not_guessed(tmp_path, content, said):
+    path = tmp_path / "consent.json"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=said):
+        ConsentFile(path).load()
+
+
+def test_channels_are_parsed_from_words():
+    assert parse_channels(["voice,heart", "heart"]) == (Channel.HEART, Channel.VOICE)
+    assert parse_channels(["none"]) == ()
+    with pytest.raises(ConfigurationError, match="'hart'; known: heart, keyboard"):
+        parse_channels(["hart"])
+
+
+def test_the_microphone_is_open_only_in_a_call_where_telephony_says_so():
+    permission = Permission().consenting(Channel, NOW)
+    assert permission.may_capture(Channel.VOICE)  # nobody says anything about calls
+    for state, voice, keyboard in (
+        (ContextState.READY, False, True),
+        (ContextState.ON_CALL, True, True),
+        (ContextState.WRAP_UP, False, True),
+        (ContextState.BREAK, False, False),
+        (ContextState.OFF, False, False),
+        (ContextState.ON_CALL, True, True),
+    ):
+        for event in events_of(state):
+            permission = permission.after(event)
+        assert permission.may_capture(Channel.VOICE) is voice, state
+        assert permission.may_capture(Channel.KEYBOARD) is keyboard, state
+
+
+def test_the_consent_text_names_every_signal():
+    for channel in Channel:
+        assert CONSENT_TEXT[channel]
+        for signal in of_channel(channel):
+            assert signal.meaning in measured(channel)

@@ -1,0 +1,213 @@
+import asyncio
+
+import pytest
+
+from sensors import codec, topics
+from sensors.edge.control import ask
+from sensors.errors import ConfigurationError, StateError
+from sensors.messages import Absence, ContextMessage, ContextState, RequestKind, RequestMessage
+from sensors.signals import Channel
+from tests.rig.waiting import wait_until_async as wait_until
+from tests.sensors.edge.scripted import SECRET, Scripted
+from tests.sensors.edge.standin import StandIn
+
+pytestmark = pytest.mark.needs("mosquitto")
+
+BOTH = (Channel.HEART, Channel.KEYBOARD)
+
+
+def after(server: StandIn, count: int):
+    """Return whether `count` more windows than now have arrived."""
+    wanted = len(server.windows) + count
+    return lambda: len(server.windows) >= wanted
+
+
+async def test_windows_arrive_once_released_and_in_order(mosquitto, run_edge):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await wait_until(after(server, 5))
+            await wait_until(lambda: edge.process.report()["held"] <= 1)
+        (numbers,) = server.runs.values()
+        assert numbers == list(range(len(numbers)))
+        ends = [w.window_end_at for w in server.windows]
+        assert all((b - a).total_seconds() == 5 for a, b in zip(ends, ends[1:], strict=False))
+        last = server.windows[-1]
+        assert last.heart is not None
+        assert last.heart.hr_bpm == SECRET
+        assert last.keyboard is not None
+        assert last.sent_at is not None
+        assert any(w.clock_offset_ms is not None for w in server.windows)
+
+
+async def test_without_consent_nothing_is_read_and_empty_windows_still_go(mosquitto, run_edge):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port) as edge:
+            await wait_until(after(server, 2))
+            assert Scripted.opened == []
+            await edge.process.request(RequestKind.HELP_NOW)  # T9: works with no channel at all
+            await wait_until(lambda: any(isinstance(m, RequestMessage) for m in server.others))
+        assert all(set(w.absent.values()) == {Absence.WITHHELD} for w in server.windows)
+
+
+async def test_a_refused_channel_leaves_no_byte_on_the_broker(mosquitto, run_edge):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, [Channel.KEYBOARD]):
+            await wait_until(after(server, 3))
+        assert [one.channels for one in Scripted.opened] == [{Channel.KEYBOARD}]
+        assert any(w.keyboard for w in server.windows)
+        for topic, payload in server.payloads:
+            assert b"hr_bpm" not in payload, topic
+            assert str(SECRET).encode() not in payload
+        assert server.consents[-1].channels == (Channel.KEYBOARD,)
+
+
+@pytest.mark.parametrize("command", ["pause", "withdraw", "lock"])
+async def test_the_agents_word_closes_the_device_at_once(mosquitto, run_edge, command, tmp_path):
+    control = tmp_path / "state" / "main" / "k7" / "control-pc.json"
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH):
+            await wait_until(after(server, 2))
+            assert Scripted.opened[-1].is_open
+            answer = await asyncio.to_thread(ask, control, command)
+            assert answer is not None
+            await wait_until(lambda: not Scripted.opened[-1].is_open, timeout=5)
+            opened, arrived = len(Scripted.opened), len(server.windows)
+            await wait_until(after(server, 3))
+            assert len(Scripted.opened) == opened
+            later = server.windows[arrived + 1 :]  # the first may have ended before
+            assert later
+            assert all(set(w.absent.values()) == {Absence.WITHHELD} for w in later)
+            undo = {"pause": ("resume", ()), "lock": ("unlock", ()), "withdraw": ("consent", BOTH)}
+            await asyncio.to_thread(ask, control, *undo[command])
+            await wait_until(lambda: server.windows[-1].heart is not None)
+    assert not control.exists()
+
+
+async def test_pause_and_lock_are_the_same_bytes_on_the_broker(mosquitto, run_edge, tmp_path):
+    """T7, at the broker: but for run, times and numbers the messages are identical."""
+    seen: dict[str, set[bytes]] = {}
+    for n, command in enumerate(("pause", "lock")):
+        site = f"site{n}"
+        with StandIn(mosquitto.port, site) as server:
+            folder = str(tmp_path / site)
+            async with run_edge(mosquitto.port, BOTH, site=site, state_dir=folder) as edge:
+                await edge.process._obey(command, ())
+                server.payloads.clear()
+                await wait_until(after(server, 3))
+            plain = set()
+            for topic, payload in list(server.payloads):
+                if topic.endswith("/reading"):
+                    fields = codec.load_json(payload)
+                    for name in ("run", "seq", "oldest_seq", "window_end_at", "sent_at"):
+                        fields.pop(name, None)
+                    fields.pop("clock_offset_ms", None), fields.pop("clock_error_ms", None)
+                    plain.add(codec.dump_json(fields))
+            seen[command] = plain
+    assert seen["pause"] == seen["lock"]
+    assert len(seen["pause"]) == 1
+
+
+async def test_a_pause_outlives_the_process(mosquitto, run_edge):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await edge.process._obey("pause", ())
+        Scripted.opened.clear()
+        async with run_edge(mosquitto.port):
+            await wait_until(after(server, 2))
+            assert Scripted.opened == []
+
+
+async def test_typing_in_a_break_yields_nothing(mosquitto, run_edge):
+    """T8."""
+    where = topics.context("main", "k7")
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await wait_until(lambda: Scripted.opened and Scripted.opened[-1].is_open)
+            message = ContextMessage(at=edge.process.now_at(), state=ContextState.BREAK)
+            server.connection.publish(where, codec.encode(message), retain=True)
+            await wait_until(lambda: not Scripted.opened[-1].is_open)
+            arrived = len(server.windows)
+            await wait_until(after(server, 3))
+            assert all(w.keyboard is None for w in server.windows[arrived + 1 :])
+
+
+@pytest.mark.parametrize(("fails", "state"), [("device", "disconnected"), ("bug", "fault")])
+async def test_a_failing_collector_is_said_and_tried_again(mosquitto, run_edge, fails, state):
+    with StandIn(mosquitto.port) as server:
+        options = {"scripted": {"fails": fails}}
+        async with run_edge(mosquitto.port, BOTH, options=options) as edge:
+            await wait_until(after(server, 2))
+            await wait_until(lambda: len(Scripted.opened) >= 3)
+        assert server.windows[-1].absent[Channel.HEART] == state
+        said = [line for line in edge.lines if "collector scripted" in line]
+        assert len(said) == 1  # once, not at every attempt
+        assert "\n" not in said[0]
+
+
+async def test_a_missing_driver_is_one_line_with_the_command_and_the_edge_runs_on(
+    mosquitto, run_edge, monkeypatch
+):
+    from sensors.edge import supervise
+
+    lacking = supervise.BuiltIn("no_such_driver:create", frozenset({Channel.VOICE}), "voice")
+    monkeypatch.setitem(supervise.BUILT_IN, "lacking", lacking)
+    with StandIn(mosquitto.port) as server:
+        collectors = ("lacking", "scripted")
+        async with run_edge(mosquitto.port, Channel, collectors=collectors) as edge:
+            await wait_until(after(server, 2))
+        assert server.windows[-1].absent == {Channel.VOICE: Absence.FAULT}
+        (line,) = [line for line in edge.lines if "lacking" in line]
+        assert "pip install 'agent-wellbeing[voice]'" in line
+
+
+async def test_wrong_options_end_the_start(mosquitto, run_edge):
+    with pytest.raises(ConfigurationError, match="bad is 1"):
+        async with run_edge(mosquitto.port, BOTH, options={"scripted": {"bad": 1}}):
+            pass
+
+
+async def test_a_second_edge_of_the_same_source_is_refused(mosquitto, run_edge):
+    async with run_edge(mosquitto.port, BOTH):
+        with pytest.raises(StateError, match="another edge"):
+            async with run_edge(mosquitto.port):
+                pass
+
+
+async def test_the_farewell_is_polite_and_the_status_honest(mosquitto, run_edge):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, [Channel.HEART]) as edge:
+            await wait_until(
+                lambda: any(s.links.get(Channel.HEART) == "ok" for s in server.statuses)
+            )
+            run = edge.process.report()["run"]
+        await wait_until(lambda: not server.statuses[-1].online)
+        assert {s.run for s in server.statuses} == {run}
+        assert server.statuses[-2].links[Channel.KEYBOARD] == Absence.WITHHELD
+
+
+async def test_without_a_broker_windows_are_kept_and_sent_later(mosquitto, run_edge):
+    mosquitto.stop()
+    async with run_edge(mosquitto.port, BOTH) as edge:
+        await wait_until(lambda: edge.process.report()["held"] >= 4)
+        assert any("no broker" in line for line in edge.lines)
+        mosquitto.start()
+        with StandIn(mosquitto.port) as server:
+            await wait_until(lambda: edge.process.report()["held"] <= 1, timeout=40)
+            (numbers,) = server.runs.values()
+            assert numbers == list(range(len(numbers)))
+
+
+async def test_a_full_disk_is_said_once_and_leaves_no_gap(mosquitto, run_edge):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await wait_until(after(server, 2))
+            database = edge.process._outbox._db
+            pages = database.execute("PRAGMA page_count").fetchone()[0]
+            database.execute("PRAGMA query_only = ON")  # refuses every write, as a bad disk does
+            await wait_until(lambda: edge.process.report()["dropped"] >= 2)
+            database.execute("PRAGMA query_only = OFF")
+            assert pages
+            await wait_until(after(server, 2))
+            assert len([line for line in edge.lines if "outbox" in line]) == 1
+        (numbers,) = server.runs.values()
+        assert numbers == list(range(len(numbers)))
