@@ -218,6 +218,18 @@ class Detector:
         self._last_s[rows] = np.maximum(last_s, at_s)
 
 
+def _sum(rows: Singles) -> Singles:
+    """Return the sum down the columns, in the same order however many there are.
+
+    NumPy's own sum goes another way for one column than for many, and an agent
+    scored alone must get, bit for bit, the score of one scored among others.
+    """
+    total = rows[0].copy()
+    for row in rows[1:]:
+        total += row
+    return total
+
+
 def _softplus(total: Floats) -> Floats:
     """Return a smooth max(0, total): never negative, and order is kept below usual too."""
     with np.errstate(invalid="ignore"):
@@ -240,10 +252,10 @@ def _parts(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:
     certainty = np.zeros((len(PARTS), n), dtype=np.float32)
     for p, features in enumerate(_SCORED):
         w = weight[features]
-        total = np.add.reduce(w, axis=0)
-        spread = np.sqrt(np.add.reduce(w * w, axis=0))
+        total = _sum(w)
+        spread = np.sqrt(_sum(w * w))
         some = total > 0
-        added = np.add.reduce(np.where(w > 0, w * squashed[features], 0.0), axis=0)
+        added = _sum(np.where(w > 0, w * squashed[features], 0.0))
         parts[p] = np.where(some, added / np.where(some, spread, 1.0), np.nan)
         certainty[p] = np.where(some, np.max(w, axis=0) / _WEIGHT[features].max(), 0.0)
     return parts, certainty
@@ -256,16 +268,16 @@ def _fuse(parts: Singles, certainty: Singles) -> Floats:
     (poor, moving, the device's own guess) adds less and still counts as known,
     so that doubt makes for less evidence and never for more.
     """
-    total = np.add.reduce(np.where(certainty > 0, certainty * parts, 0.0), axis=0)
-    known = np.add.reduce(certainty > 0, axis=0)
+    total = _sum(np.where(certainty > 0, certainty * parts, 0.0))
+    known = _sum((certainty > 0).astype(np.float32))
     return np.where(known > 0, total / np.sqrt(np.maximum(known, 1)), np.nan).astype(np.float64)
 
 
 def _quality(quality: Singles, weight: Singles) -> Floats:
     """Return the mean quality of what was scored."""
-    total = np.add.reduce(weight, axis=0)
+    total = _sum(weight)
     some = total > 0
-    mean = np.add.reduce(weight * quality, axis=0) / np.where(some, total, 1.0)
+    mean = _sum(weight * quality) / np.where(some, total, 1.0)
     return np.where(some, mean, 0.0).astype(np.float64)
 
 

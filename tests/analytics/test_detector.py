@@ -1,0 +1,253 @@
+"""The contract of the detector: unknown, order, sources, subsets, restarts, direction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.detector import KNOWN_S, LEARNING_S, Detector
+from analytics.features import FEATURE_INDEX, FEATURES, PARTS, UNKNOWN_LEVEL, Part
+from analytics.windows import FeatureBatch
+
+_D = len(FEATURES)
+_CENTRE = np.array([70.0, 70, 3.4, 3.7, 1.0, 33, 100, 130, 2, 0.05, 400, 0.2, 12, -30, 4, 0.2, 0.01])
+_SPREAD = np.array([feature.floor for feature in FEATURES])
+
+
+def batch(at_s, values, *, quality=1.0, moving=False):
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+    n = len(values)
+    return FeatureBatch(
+        at_s=np.full(n, float(at_s)),
+        values=values,
+        quality=np.where(np.isfinite(values), quality, 0.0),
+        moving=np.full(n, moving),
+    )
+
+
+def calm(rng, n=1):
+    return _CENTRE + 0.5 * _SPREAD * rng.normal(size=(n, _D))
+
+
+def rows(n):
+    return np.arange(n, dtype=np.intp)
+
+
+def settled(n=1, minutes=20, seed=0, keep=None):
+    """Return a detector that has seen `n` calm agents for a while, and the time."""
+    rng = np.random.default_rng(seed)
+    detector = Detector()
+    detector.ensure(n)
+    at_s = 1000.0
+    for _ in range(minutes * 12):
+        at_s += 5
+        values = calm(rng, n)
+        if keep is not None:
+            values[:, ~keep] = np.nan
+        last = detector.step(rows(n), batch(at_s, values), learn=np.ones(n, bool))
+    return detector, at_s, last
+
+
+def strained(size=3.0):
+    sign = np.array([feature.sign for feature in FEATURES])
+    return _CENTRE + size * sign * _SPREAD
+
+
+def test_nothing_known_is_unknown_and_learning():
+    detector = Detector()
+    detector.ensure(1)
+    found = detector.step(rows(1), batch(5, np.full(_D, np.nan)), learn=np.ones(1, bool))
+    for values in (found.score, found.strain_index, found.evidence, found.part_contribution[0]):
+        assert np.isnan(values).all()
+    assert found.learning[0]
+    assert found.quality[0] == 0.0
+    assert (found.part_level == UNKNOWN_LEVEL).all()
+
+
+def test_a_score_appears_within_two_minutes_and_learning_ends_after_five():
+    rng = np.random.default_rng(1)
+    detector = Detector()
+    detector.ensure(1)
+    first_score = first_settled = None
+    for k in range(1, 100):
+        found = detector.step(rows(1), batch(5 * k, calm(rng)), learn=np.ones(1, bool))
+        if first_score is None and np.isfinite(found.score[0]):
+            first_score = 5 * k
+        if first_settled is None and not found.learning[0]:
+            first_settled = 5 * k
+    assert KNOWN_S <= first_score <= 120
+    assert LEARNING_S <= first_settled <= LEARNING_S + 30
+
+
+def test_strain_raises_everything_and_its_opposite_does_not():
+    detector, at_s, before = settled()
+    twin = Detector.from_arrays(detector.to_arrays())
+    for k in range(1, 25):
+        up = detector.step(rows(1), batch(at_s + 5 * k, strained()), learn=np.zeros(1, bool))
+        down = twin.step(rows(1), batch(at_s + 5 * k, strained(-3.0)), learn=np.zeros(1, bool))
+    assert up.score[0] > before.score[0] + 1.5
+    assert up.strain_index[0] > 95
+    assert up.evidence[0] > 2
+    assert (up.part_contribution > 1).all()
+    assert down.score[0] < 0.3
+    assert down.evidence[0] == 0
+    assert down.strain_index[0] < 5
+    assert down.score[0] >= 0
+
+
+def test_levels_tell_the_direction_of_the_signal_not_of_the_strain():
+    detector, at_s, _ = settled()
+    values = _CENTRE.copy()
+    values[FEATURE_INDEX["heart_rate_bpm"]] -= 20
+    values[FEATURE_INDEX["log_eda"]] += 2
+    found = detector.step(rows(1), batch(at_s + 5, values), learn=np.zeros(1, bool))
+    level = dict(zip(PARTS, found.part_level[0].tolist(), strict=True))
+    assert level[Part.HEART] == -2
+    assert level[Part.SKIN] == 2
+
+
+@given(st.sets(st.sampled_from(list(Part)), min_size=1))
+@settings(deadline=None, max_examples=20)
+def test_any_subset_of_parts_is_scored_on_the_same_scale(parts):
+    keep = np.array([feature.part in parts for feature in FEATURES])
+    detector, at_s, before = settled(minutes=6, keep=keep)
+    values = strained()
+    values[~keep] = np.nan
+    found = detector.step(rows(1), batch(at_s + 5, values), learn=np.zeros(1, bool))
+    assert np.isfinite(before.score[0])
+    assert found.score[0] > 1.5  # a lone part is not diluted by missing ones
+    for p, part in enumerate(PARTS):
+        assert (found.part_level[0, p] != UNKNOWN_LEVEL) == (part in parts)
+        assert np.isfinite(found.part_contribution[0, p]) == (part in parts)
+
+
+def test_doubt_makes_for_less_evidence():
+    detector, at_s, _ = settled()
+    arrays = detector.to_arrays()
+
+    def total(**how):
+        twin = Detector.from_arrays(arrays)
+        return twin.step(
+            rows(1), batch(at_s + 5, strained(), **how), learn=np.zeros(1, bool)
+        ).score[0]
+
+    sure = total()
+    assert total(quality=0.4) < sure
+    assert total(moving=True) < sure
+
+
+def test_the_device_rate_only_stands_in():
+    detector, at_s, _ = settled()
+    arrays = detector.to_arrays()
+    both = _CENTRE.copy()
+    both[FEATURE_INDEX["device_rate_bpm"]] += 40
+    lone = both.copy()
+    lone[FEATURE_INDEX["heart_rate_bpm"]] = np.nan
+    heart = PARTS.index(Part.HEART)
+
+    def contribution(values):
+        twin = Detector.from_arrays(arrays)
+        found = twin.step(rows(1), batch(at_s + 5, values), learn=np.zeros(1, bool))
+        return found.part_contribution[0, heart]
+
+    assert abs(contribution(both)) < 0.5
+    assert contribution(lone) > 1.5
+
+
+def test_what_must_not_teach_does_not():
+    detector, at_s, _ = settled()
+    before = detector.to_arrays()
+    for k in range(1, 200):
+        detector.step(rows(1), batch(at_s + 5 * k, strained()), learn=np.zeros(1, bool))
+    after = detector.to_arrays()
+    for name in ("mean", "spread", "seconds"):
+        assert np.array_equal(before[name], after[name])
+
+
+def test_a_batch_equals_one_by_one_and_inputs_stay_untouched():
+    n, rng = 23, np.random.default_rng(9)
+    together = Detector()
+    together.ensure(n)
+    alone = [Detector() for _ in range(n)]
+    for k in range(1, 40):
+        values = calm(rng, n)
+        values[rng.uniform(size=values.shape) < 0.2] = np.nan
+        learn = rng.uniform(size=n) < 0.8
+        given_batch = batch(5 * k, values, quality=0.9)
+        copies = [a.copy() for a in (given_batch.values, given_batch.quality, learn)]
+        found = together.step(rows(n), given_batch, learn=learn)
+        for a in range(n):
+            alone[a].ensure(1)
+            one = alone[a].step(
+                rows(1), batch(5 * k, values[a], quality=0.9), learn=learn[a : a + 1]
+            )
+            for name in ("score", "evidence", "quality", "part_contribution", "part_level"):
+                single, batched = getattr(one, name)[0], getattr(found, name)[a]
+                assert np.array_equal(single, batched, equal_nan=True), name
+        for kept, now in zip(
+            copies, (given_batch.values, given_batch.quality, learn), strict=True
+        ):
+            assert np.array_equal(kept, now, equal_nan=True)
+
+
+def test_part_of_the_floor_leaves_the_rest_alone():
+    detector, at_s, _ = settled(n=5)
+    before = detector.to_arrays()
+    chosen = np.array([3, 1], dtype=np.intp)
+    values = np.stack([strained(), _CENTRE])
+    detector.step(chosen, batch(at_s + 5, values), learn=np.ones(2, bool))
+    after = detector.to_arrays()
+    for name, array in before.items():
+        assert np.array_equal(array[..., [0, 2, 4]], after[name][..., [0, 2, 4]])
+        if name != "taught":
+            assert not np.array_equal(array[..., chosen], after[name][..., chosen])
+
+
+def test_a_restart_goes_on_bit_for_bit():
+    detector, at_s, _ = settled(n=3)
+    twin = Detector.from_arrays(detector.to_arrays())
+    rng = np.random.default_rng(4)
+    for k in range(1, 30):
+        given_batch = batch(at_s + 5 * k, calm(rng, 3))
+        one = detector.step(rows(3), given_batch, learn=np.ones(3, bool))
+        two = twin.step(rows(3), given_batch, learn=np.ones(3, bool))
+        assert one.evidence.tobytes() == two.evidence.tobytes()
+    assert {n: a.tobytes() for n, a in detector.to_arrays().items()} == {
+        n: a.tobytes() for n, a in twin.to_arrays().items()
+    }
+
+
+def test_a_second_source_of_the_same_moment_counts_once():
+    detector, at_s, _ = settled()
+    twin = Detector.from_arrays(detector.to_arrays())
+    learn = np.ones(1, bool)
+    half = strained()
+    half[FEATURE_INDEX["log_eda"]] = np.nan
+    for k in range(1, 12):
+        detector.step(rows(1), batch(at_s + 5 * k, half), learn=learn)
+        found = detector.step(rows(1), batch(at_s + 5 * k, strained()), learn=learn)
+        plain = twin.step(rows(1), batch(at_s + 5 * k, strained()), learn=learn)
+        assert found.evidence[0] == pytest.approx(plain.evidence[0], rel=1e-6)
+    ours, theirs = detector.to_arrays(), twin.to_arrays()
+    assert ours["seconds"] == pytest.approx(theirs["seconds"], rel=1e-6)
+
+
+def test_an_older_window_changes_nothing():
+    detector, at_s, _ = settled()
+    before = detector.to_arrays()
+    found = detector.step(rows(1), batch(at_s - 60, strained()), learn=np.ones(1, bool))
+    assert np.isnan(found.evidence[0])
+    after = detector.to_arrays()
+    for name, array in before.items():
+        assert np.array_equal(array, after[name], equal_nan=True), name
+
+
+def test_growing_keeps_what_is_known():
+    detector, _, _ = settled()
+    before = detector.to_arrays()
+    detector.ensure(100)
+    after = detector.to_arrays()
+    for name, array in before.items():
+        assert np.array_equal(array, after[name][..., :1], equal_nan=True)

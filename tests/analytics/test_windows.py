@@ -1,0 +1,223 @@
+"""Features from 5-second windows: gaps, sources, order, subsets, restarts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.features import FEATURE_INDEX, FEATURES, PART_CHANNEL
+from analytics.windows import FeatureWindows
+from sensors.messages import Heart, Keyboard, Modules, Pointer, ReadingMessage, Voice
+from sensors.signals import Channel
+
+_START = datetime(2026, 3, 2, 9, 0, 3, tzinfo=UTC)
+_ROW = np.zeros(1, dtype=np.intp)
+_ALL = tuple(Channel)
+
+
+def window(k, *, channels=_ALL, source="pc", rr_ms=800.0, hr_bpm=75.0, quality=1.0, seed=None):
+    """Return window `k` of one agent, with six regular beats."""
+    rng = np.random.default_rng([seed, k]) if seed is not None else None
+    wobble = rng.normal(0, 20, 6) if rng is not None else np.zeros(6)
+    rr = rr_ms + wobble
+    sections = {
+        Channel.HEART: Heart(
+            quality=quality,
+            hr_bpm=hr_bpm,
+            rr_ms=tuple(rr.tolist()),
+            beat_offset_ms=tuple((np.cumsum(rr) - 5000.0).tolist()),
+        ),
+        Channel.KEYBOARD: Keyboard(
+            quality=quality, key_presses=10, dwell_ms=100.0, flight_ms=120.0, key_corrections=1
+        ),
+        Channel.POINTER: Pointer(quality=quality, pointer_speed_px_s=400.0, pointer_clicks=1),
+        Channel.VOICE: Voice(
+            quality=quality, speech_ratio=0.5, f0_hz=200.0, loudness_db=-30.0, speech_rate_hz=4.0
+        ),
+        Channel.MODULES: Modules(
+            quality=quality, values={"eda_us": 2.0, "skin_temp_c": 33.0, "acc_rms_g": 0.01}
+        ),
+    }
+    return ReadingMessage(
+        source=source,
+        run="abcdefgh",
+        seq=k,
+        window_end_at=_START + timedelta(seconds=5 * k),
+        **{channel.value: sections[channel] for channel in channels},
+    )
+
+
+def fed(messages):
+    windows = FeatureWindows()
+    windows.ensure(1)
+    batch = None
+    for message in messages:
+        batch = windows.extract(_ROW, [message])
+    return windows, batch
+
+
+def value(batch, name, row=0):
+    return batch.values[row, FEATURE_INDEX[name]]
+
+
+def test_a_steady_minute_gives_what_was_put_in():
+    _, batch = fed(window(k) for k in range(13))
+    assert value(batch, "heart_rate_bpm") == pytest.approx(75.0)
+    assert value(batch, "device_rate_bpm") == pytest.approx(75.0)
+    assert value(batch, "log_eda") == pytest.approx(np.log(2.0), rel=1e-6)
+    assert value(batch, "typing_rate_hz") == pytest.approx(2.0)
+    assert value(batch, "correction_ratio") == pytest.approx(0.1)
+    assert value(batch, "f0_st") == pytest.approx(12.0)
+    assert value(batch, "click_rate_hz") == pytest.approx(0.2)
+    assert not batch.moving[0]
+    # identical intervals: a stuck sensor, not a calm agent
+    assert np.isnan(value(batch, "log_rmssd"))
+    assert batch.at_s[0] == (_START + timedelta(seconds=60)).timestamp()
+
+
+def test_rmssd_is_that_of_the_beats_of_the_last_minute():
+    messages = [window(k, seed=5) for k in range(40)]
+    _, batch = fed(messages)
+    assert np.exp(value(batch, "log_rmssd")) == pytest.approx(28.0, abs=8.0)
+
+
+@given(st.sets(st.sampled_from(_ALL)))
+@settings(deadline=None, max_examples=40)
+def test_any_subset_of_channels_gives_just_its_features(channels):
+    _, batch = fed(window(k, channels=channels, seed=1) for k in range(13))
+    always = {"pause_ratio", "jitter_local"}  # not in these windows at all
+    for feature in FEATURES:
+        expected = PART_CHANNEL[feature.part] in channels and feature.name not in always
+        assert np.isfinite(value(batch, feature.name)) == expected, feature.name
+    assert ((batch.quality > 0) == np.isfinite(batch.values)).all()
+
+
+def test_a_body_channel_that_falls_silent_is_unknown_within_15_s():
+    quiet = (Channel.KEYBOARD,)
+    messages = [window(k) for k in range(13)]
+    messages += [window(k, channels=quiet) for k in range(13, 17)]
+    _, batch = fed(messages)
+    assert np.isnan(value(batch, "log_eda"))
+    assert np.isnan(value(batch, "device_rate_bpm"))
+    assert np.isfinite(value(batch, "dwell_ms"))
+
+
+def test_after_a_gap_nothing_old_is_left():
+    _, batch = fed([*(window(k) for k in range(13)), window(200, channels=())])
+    assert np.isnan(batch.values).all()
+    assert (batch.quality == 0).all()
+
+
+def test_two_sources_of_one_moment_are_one_window():
+    both = []
+    for k in range(13):
+        both.append(window(k, channels=(Channel.KEYBOARD, Channel.POINTER), source="desktop"))
+        both.append(window(k, channels=(Channel.HEART, Channel.MODULES), source="headset"))
+    _, joined = fed(both)
+    _, single = fed(
+        window(k, channels=(Channel.KEYBOARD, Channel.POINTER, Channel.HEART, Channel.MODULES))
+        for k in range(13)
+    )
+    assert np.array_equal(joined.values, single.values, equal_nan=True)
+
+
+def test_beats_of_two_headsets_are_not_mixed():
+    mixed = []
+    for k in range(13):
+        mixed.append(window(k, channels=(Channel.HEART,), source="one", rr_ms=800.0))
+        mixed.append(window(k, channels=(Channel.HEART,), source="two", rr_ms=600.0))
+    _, batch = fed(mixed)
+    assert value(batch, "heart_rate_bpm") == pytest.approx(75.0)
+
+
+def test_a_late_window_finds_its_place_or_none():
+    order = [*range(11), 12, 11, 13]
+    _, late = fed(window(k, seed=2, channels=(Channel.MODULES, Channel.KEYBOARD)) for k in order)
+    _, plain = fed(
+        window(k, seed=2, channels=(Channel.MODULES, Channel.KEYBOARD)) for k in range(14)
+    )
+    assert np.array_equal(late.values, plain.values, equal_nan=True)
+    windows, _ = fed(window(k) for k in range(100, 120))
+    before = windows.to_arrays()
+    windows.extract(_ROW, [window(3)])
+    after = windows.to_arrays()
+    assert all(np.array_equal(before[n], after[n], equal_nan=True) for n in ("raw", "beat_s", "rr"))
+
+
+def test_movement_is_seen_and_wears_off():
+    shaken = Modules(quality=1.0, values={"acc_rms_g": 0.6})
+    messages = [window(k, channels=()) for k in range(12)]
+    moved = ReadingMessage(
+        source="pc", run="abcdefgh", seq=12, window_end_at=_START + timedelta(seconds=60),
+        modules=shaken,
+    )  # fmt: skip
+    windows, batch = fed([*messages, moved])
+    assert batch.moving[0]
+    for k in range(13, 19):
+        batch = windows.extract(_ROW, [window(k)])
+    assert not batch.moving[0]
+
+
+def test_a_batch_equals_one_by_one_and_inputs_stay_untouched():
+    agents = 7
+    together = FeatureWindows()
+    together.ensure(agents)
+    alone = [FeatureWindows() for _ in range(agents)]
+    rows = np.arange(agents, dtype=np.intp)
+    kept = rows.copy()
+    for k in range(15):
+        messages = [window(k, seed=a, channels=_ALL[: a % 6]) for a in range(agents)]
+        batch = together.extract(rows, messages)
+        for a, one in enumerate(alone):
+            one.ensure(1)
+            single = one.extract(_ROW, [messages[a]])
+            assert np.array_equal(single.values[0], batch.values[a], equal_nan=True)
+            assert np.array_equal(single.quality[0], batch.quality[a])
+    assert np.array_equal(rows, kept)
+
+
+def test_rows_may_come_in_any_order():
+    forward, backward = FeatureWindows(), FeatureWindows()
+    forward.ensure(3)
+    backward.ensure(3)
+    for k in range(14):
+        messages = [window(k, seed=a) for a in range(3)]
+        a = forward.extract(np.arange(3), messages)
+        b = backward.extract(np.array([2, 0, 1]), [messages[2], messages[0], messages[1]])
+    assert np.array_equal(a.values[[2, 0, 1]], b.values, equal_nan=True)
+
+
+def test_a_restart_goes_on_bit_for_bit():
+    windows, _ = fed(window(k, seed=8) for k in range(20))
+    twin = FeatureWindows.from_arrays(windows.to_arrays())
+    for k in range(20, 40):
+        one = windows.extract(_ROW, [window(k, seed=8)])
+        two = twin.extract(_ROW, [window(k, seed=8)])
+        assert one.values.tobytes() == two.values.tobytes()
+    assert {n: a.tobytes() for n, a in windows.to_arrays().items()} == {
+        n: a.tobytes() for n, a in twin.to_arrays().items()
+    }
+
+
+def test_memory_is_bounded_and_growing_keeps_what_is_known():
+    windows, _ = fed(window(k) for k in range(13))
+    before = sum(a.nbytes for a in windows.to_arrays().values())
+    for k in range(13, 300):
+        windows.extract(_ROW, [window(k)])
+    assert sum(a.nbytes for a in windows.to_arrays().values()) == before
+    kept = windows.to_arrays()
+    windows.ensure(50)
+    assert all(np.array_equal(windows.to_arrays()[n][:1], kept[n], equal_nan=True) for n in kept)
+    windows.ensure(2)
+    assert len(windows.to_arrays()["head"]) == 50
+
+
+def test_nothing_to_do_is_done():
+    windows = FeatureWindows()
+    windows.ensure(3)
+    batch = windows.extract(np.empty(0, dtype=np.intp), [])
+    assert batch.values.shape == (0, len(FEATURES))
