@@ -21,7 +21,7 @@ from typing import Any
 
 from sensors.collector import Clock, Link, Reading
 from sensors.config import section
-from sensors.errors import ConfigurationError, DeviceError
+from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.hid.keys import KeyDropper
 from sensors.hid.timing import PointerTiming
 from sensors.signals import Channel
@@ -63,6 +63,10 @@ def _load(part: str) -> ModuleType:
             from pynput import keyboard as module  # noqa: PLC0415
         else:
             from pynput import mouse as module  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed; run: pip install 'agent-wellbeing[hid]'"
+        ) from None
     except Exception as error:  # noqa: BLE001 - each platform has errors of its own
         words = " ".join(str(error).split())
         raise DeviceError(f"keyboard and pointer cannot be seen: {words}") from None
@@ -282,13 +286,3 @@ def create(options: Mapping[str, Any]) -> HidCollector:
         Naming key, value and what was expected.
     """
     return HidCollector(section({"hid": options}, "hid", HidSettings, environ={}).channels)
-
-
-def create_keyboard(options: Mapping[str, Any]) -> HidCollector:
-    """Return a collector of the keyboard alone, for who consents to that alone."""
-    return create({**options, "channels": [Channel.KEYBOARD]})
-
-
-def create_pointer(options: Mapping[str, Any]) -> HidCollector:
-    """Return a collector of the pointer alone, for who consents to that alone."""
-    return create({**options, "channels": [Channel.POINTER]})

@@ -14,7 +14,7 @@ from typing import Any
 
 from sensors.collector import Clock, Link, Reading
 from sensors.config import section
-from sensors.errors import ConfigurationError, DeviceError
+from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.messages import WINDOW_S
 from sensors.signals import Channel
 from sensors.voice.ring import SoundRing
@@ -50,6 +50,10 @@ def _load() -> ModuleType:
     """Import sounddevice, which looks for PortAudio when it is imported."""
     try:
         import sounddevice  # noqa: PLC0415 - fails where PortAudio is not installed
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed; run: pip install 'agent-wellbeing[voice]'"
+        ) from None
     except OSError as error:
         words = " ".join(str(error).split())
         raise DeviceError(

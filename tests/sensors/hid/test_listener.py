@@ -17,20 +17,15 @@ import numpy as np
 import pytest
 
 from sensors.collector import Collector, Link, Reading
-from sensors.errors import ConfigurationError, DeviceError
-from sensors.hid.listener import (
-    HidCollector,
-    create,
-    create_keyboard,
-    create_pointer,
-    display_problem,
-)
+from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
+from sensors.hid.listener import HidCollector, create, display_problem
 from sensors.signals import Channel
 from tests.rig.display import Display, virtual_display
 
 pytestmark = pytest.mark.needs("Xvfb", "xdotool")
 
 PATIENCE_S = 30
+KEYBOARD, POINTER = {"channels": ["keyboard"]}, {"channels": ["pointer"]}
 SENT = ["getmouselocation"]  # a question to the server: xdotool sends what it has gathered
 KEYBOARD_OK, POINTER_OK = Link(Channel.KEYBOARD, "ok"), Link(Channel.POINTER, "ok")
 
@@ -83,9 +78,7 @@ async def test_typing_with_known_timing(xvfb):
     typing = [
         w for key in text for w in ("keydown", key, "sleep", "0.08", "keyup", key, "sleep", "0.12")
     ]
-    links, readings = await gather(
-        create_keyboard({}), xvfb, typing, last="dwell_ms", count=len(text)
-    )
+    links, readings = await gather(create(KEYBOARD), xvfb, typing, last="dwell_ms", count=len(text))
     assert links == [KEYBOARD_OK]
     assert len(values(readings, "key_presses")) == len(text)
     # xdotool sleeps at least so long; a loaded machine only adds to it.
@@ -99,7 +92,7 @@ async def test_typing_with_known_timing(xvfb):
 
 async def test_rollover_corrections_and_a_repeating_key(xvfb):
     _, readings = await gather(
-        create_keyboard({}),
+        create(KEYBOARD),
         xvfb,
         ["keydown", "a", "sleep", "0.06", "keydown", "b", "sleep", "0.05", "keyup", "a"],
         ["keyup", "b", "key", "BackSpace", "key", "Delete"],
@@ -119,7 +112,7 @@ async def test_pointer_movement_clicks_and_scrolling(xvfb):
         word for x in range(0, 600, 20) for word in ("mousemove", str(x), "300", "sleep", "0.02")
     ]
     links, readings = await gather(
-        create_pointer({}),
+        create(POINTER),
         xvfb,
         ["mousemove", "0", "300", "sleep", "0.3", *steps],
         [
@@ -258,10 +251,16 @@ def test_which_sessions_can_be_seen(platform, environ, words):
     assert problem is None if words is None else words in (problem or "")
 
 
+async def test_a_machine_without_pynput_names_the_command(xvfb, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynput", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[hid\]'"):
+        await anext(create({}).readings(RealClock()))
+
+
 def test_create_checks_its_options():
     assert isinstance(create({}), Collector)
     assert create({}).channels == {Channel.KEYBOARD, Channel.POINTER}
-    assert create_pointer({}).channels == {Channel.POINTER}
+    assert create(POINTER).channels == {Channel.POINTER}
     with pytest.raises(ConfigurationError, match=r"\[hid\] channels is heart; expected keyboard"):
         create({"channels": ["heart"]})
     with pytest.raises(ConfigurationError, match=r"unknown key 'chanels'"):

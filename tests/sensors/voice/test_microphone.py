@@ -14,9 +14,11 @@ import pytest
 import soundfile
 
 from sensors.collector import Collector
-from sensors.errors import ConfigurationError
+from sensors.errors import ConfigurationError, MissingExtraError
 from sensors.signals import Channel
-from sensors.voice.microphone import create
+from sensors.voice import collector
+from sensors.voice.microphone import MicrophoneCollector, create
+from sensors.voice.wavfile import WavCollector
 from tests.rig import wait_until
 from tests.sensors.voice.synthesis import RATE, voice
 
@@ -30,7 +32,7 @@ import asyncio, json, sys, time
 from contextlib import aclosing
 from sensors.collector import Link
 from sensors.errors import DeviceError
-from sensors.voice.microphone import create
+from sensors.voice.collector import create
 
 class Clock:
     def monotonic_s(self):
@@ -141,6 +143,17 @@ def test_an_input_nobody_has_is_one_clear_line(sound_server):
     assert kind == "error"
     assert "Golden Headset" in words
     assert "set [voice] device" in words
+
+
+async def test_a_machine_without_sounddevice_names_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[voice\]'"):
+        await anext(create({}).readings(None))
+
+
+def test_a_named_file_is_taken_instead_of_the_microphone():
+    assert isinstance(collector.create({"path": "a.wav"}), WavCollector)
+    assert isinstance(collector.create({"device": "USB"}), MicrophoneCollector)
 
 
 def test_create_checks_its_options():
