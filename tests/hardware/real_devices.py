@@ -1,0 +1,60 @@
+"""The live collectors on this machine's own devices; run by hand, never collected by itself.
+
+    pytest tests/hardware/real_devices.py -s -k heart     # wear the headset
+    pytest tests/hardware/real_devices.py -s -k hid       # type and move the mouse
+    pytest tests/hardware/real_devices.py -s -k voice     # speak
+
+WELLBEING_HEADSET names the headset (its advertised name) where several are near.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import aclosing
+
+import pytest
+
+from sensors.collector import Link
+from sensors.edge.supervise import find_factory
+from sensors.signals import SIGNALS
+
+WAIT_S = 60
+
+
+class RealClock:
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    async def sleep_until(self, at_monotonic_s: float) -> None:
+        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
+
+
+HEADSET = {"name": os.environ["WELLBEING_HEADSET"]} if "WELLBEING_HEADSET" in os.environ else {}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        pytest.param("heart_rate", HEADSET, {"hr_bpm", "rr_ms"}, id="heart"),
+        pytest.param(
+            "hid", {}, {"dwell_ms", "flight_ms", "pointer_speed_px_s", "pointer_clicks"}, id="hid"
+        ),
+        pytest.param("voice", {}, {"f0_hz", "jitter_local", "hnr_db"}, id="voice"),
+    ],
+)
+async def test_a_device_delivers_what_it_should(name, options, expected):
+    missing, collector = set(expected), find_factory(name)(options)
+    async with asyncio.timeout(WAIT_S), aclosing(collector.readings(RealClock())) as found:
+        async for item in found:
+            sys.stdout.write(f"{item}\n")
+            if isinstance(item, Link):
+                continue
+            assert SIGNALS[item.signal].accepts(item.value)
+            assert abs(item.at_monotonic_s - time.monotonic()) < 15
+            missing.discard(item.signal)
+            if not missing:
+                return
+    raise AssertionError(f"nothing came of: {missing}")
