@@ -25,6 +25,8 @@ BATCH = 5_000
 
 _Entry = tuple[Point, str]
 
+_DATABASE = {measurement: measurement.database for measurement in Measurement}
+
 
 class InfluxStore:
     """Points on an InfluxDB server; see :class:`analytics.store.base.Store`.
@@ -253,7 +255,7 @@ class InfluxStore:
 
 def _batches(points: Sequence[Point]) -> Iterator[tuple[Database, list[Point]]]:
     for database in Database:
-        mine = [point for point in points if point.measurement.database is database]
+        mine = [point for point in points if _DATABASE[point.measurement] is database]
         for start in range(0, len(mine), BATCH):
             yield database, mine[start : start + BATCH]
 
