@@ -82,16 +82,21 @@ class Installation:
 
     def start_server(self) -> subprocess.Popen[bytes]:
         """Start ``wellbeing detect`` and return once it has subscribed."""
-        log = self.directory / "detect.log"
-        before = log.stat().st_size if log.exists() else 0
-        process = self.start("detect", "--json")
+        process = self.start("detect")
         wait_until(
-            lambda: process.poll() is not None or b"answers" in log.read_bytes()[before:]
-            or b"connected" in log.read_bytes()[before:],
+            lambda: process.poll() is not None or self._is_served_by(process.pid),
+            timeout=60,
             what="the server connects",
-        )  # fmt: skip
-        assert process.poll() is None, log.read_text()
+        )
+        assert process.poll() is None, (self.directory / "detect.log").read_text()
         return process
+
+    def _is_served_by(self, pid: int) -> bool:
+        if not (self.server_dir / "server.sqlite").exists():
+            return False
+        service = self.status().get("service") or {}
+        assert isinstance(service, dict)
+        return service.get("pid") == pid and service.get("broker") == "connected"
 
     def status(self) -> dict[str, object]:
         """Return ``wellbeing status --json``."""
