@@ -51,6 +51,7 @@ MAINTAIN_EVERY_S = 10.0
 SNAPSHOT_EVERY_S = 30.0
 # A snapshot of a big floor takes long; it may cost 1 % of the time at most.
 SNAPSHOT_SHARE = 100.0
+_PATIENCE_S = 2.0  # connecting takes a moment; that is no trouble yet
 _SWITCH_S = 0.0005
 _CLOCK_SLACK = timedelta(seconds=5)
 
@@ -152,6 +153,7 @@ class Service:
         self._spooled_points, self._spooled_bytes = 0, 0
         self._deleted_spool_id = 0
         self._told_trouble = ""
+        self._quiet_until = time.monotonic() + _PATIENCE_S
         self._told_clock = False
         self._stopped = False
         self._status_due = self._maintain_due = self._snapshot_due = 0.0
@@ -290,11 +292,14 @@ class Service:
 
     def _watch_broker(self) -> None:
         trouble = self._subscriber.trouble
-        if trouble and trouble != self._told_trouble:
+        if not trouble:
+            self._quiet_until = time.monotonic() + _PATIENCE_S
+            if self._told_trouble:
+                _log.info("the broker answers again")
+            self._told_trouble = ""
+        elif trouble != self._told_trouble and time.monotonic() >= self._quiet_until:
             _log.warning("%s; retrying, edges keep their windows", trouble)
-        elif self._told_trouble and not trouble:
-            _log.info("the broker answers again")
-        self._told_trouble = trouble
+            self._told_trouble = trouble
         if not trouble and self._subscriber.connections != self._connections:
             self._reconnected()
         self._clear_forgotten_alerts()

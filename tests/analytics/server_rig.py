@@ -38,6 +38,8 @@ from tests.rig import wait_until
 
 SITE = "lab"
 
+_RESEND_AT_ONCE = 200  # the oldest first, at a bounded rate, as a real edge does
+
 TEAMS = """
 [billing]
 supervisors = ["ana", "bo"]
@@ -141,7 +143,7 @@ class StandInEdge:
             if not self._connection.is_connected:
                 continue
             with self._lock:
-                held = list(self.held.values())
+                held = list(self.held.values())[:_RESEND_AT_ONCE]
             for payload in held:
                 self._connection.publish(topics.reading(SITE, self.agent), payload)
 
