@@ -87,12 +87,13 @@ def beats(site: str, agent: str, message: ReadingMessage) -> list[Point]:
     end_ns = epoch_ns(message.window_end_at)
     # Beats are hundreds of milliseconds apart, so the share of one keeps order.
     shift_ns = crc32(message.run.encode()) % 1_000_000
+    base_ns, run, seq = end_ns + shift_ns, message.run, message.seq
     return [
         Point(
             Measurement.BEAT,
             tags,
-            {"rr_ms": float(rr_ms), "run": message.run, "seq": message.seq},
-            end_ns + round(offset_ms * _NANOSECONDS_PER_MS) + shift_ns,
+            {"rr_ms": float(rr_ms), "run": run, "seq": seq},
+            base_ns + round(offset_ms * _NANOSECONDS_PER_MS),
         )
         for rr_ms, offset_ms in zip(heart.rr_ms, heart.beat_offset_ms, strict=True)
     ]

@@ -41,7 +41,7 @@ DEAF_AFTER = timedelta(seconds=10)
 """If the server itself made no step for so long, silence says nothing about the edges."""
 
 CHECK_EVERY = timedelta(seconds=5)
-"""Silence is looked for once per window length."""
+"""Faults are looked for once per window length."""
 
 _OFFLINE = "offline"
 _FAULTS = (Absence.DISCONNECTED, Absence.FAULT)
@@ -121,7 +121,6 @@ class Technical:
         self._links: dict[tuple[str, str], _Link] = {}
         self._faulty: dict[tuple[str, str], None] = {}
         self._raised: dict[str, str] = {}
-        self._silent: list[_Finding] = []
         self._checked_at: datetime | None = None
         self._stepped_at: datetime | None = None
         self._listening_since: datetime | None = None
@@ -182,12 +181,10 @@ class Technical:
         if self._stepped_at is None or now - self._stepped_at > DEAF_AFTER:
             self._listening_since = now
         self._stepped_at = now
-        if self._checked_at is None or now - self._checked_at >= CHECK_EVERY:
-            self._checked_at = now
-            self._silent = self._find_silent(now)
-        elif not self._faulty and not self._raised:
+        if self._checked_at is not None and now - self._checked_at < CHECK_EVERY:
             return
-        broken = {f.key: f for f in (*self._find_faults(now), *self._silent)}
+        self._checked_at = now
+        broken = {f.key: f for f in (*self._find_faults(now), *self._find_silent(now))}
         for finding in broken.values():
             self._raise(finding, now)
         for key, identity in tuple(self._raised.items()):
@@ -213,13 +210,18 @@ class Technical:
         deaf_until = self._listening_since or now
         silent: dict[str, list[_Link]] = {}
         tracked: dict[str, int] = {}
+        working: dict[str, bool] = {}
         for key, link in tuple(self._links.items()):
             if now - link.seen_at >= FORGOTTEN_AFTER:
                 del self._links[key]
                 self._faulty.pop(key, None)
                 continue
             team = self._team_of(link.agent, now)
-            if team is None or not self._in_shift(team, now):
+            if team is None:
+                continue
+            if team not in working:
+                working[team] = self._in_shift(team, now)
+            if not working[team]:
                 continue
             tracked[team] = tracked.get(team, 0) + 1
             if link.offline or now - max(link.seen_at, deaf_until) >= SILENT_AFTER:
@@ -270,7 +272,6 @@ class Technical:
                 listening_since=self._listening_since,
             ),
             "faulty": list(self._faulty),
-            "silent": self._silent,
         }
 
     def restore(self, plain: Any) -> None:
@@ -282,7 +283,6 @@ class Technical:
         self._stepped_at = kept.stepped_at
         self._listening_since = kept.listening_since
         self._faulty = dict.fromkeys(convert(plain["faulty"], list[tuple[str, str]]))
-        self._silent = convert(plain["silent"], list[_Finding])
 
 
 def _finding(link: _Link, channel: Channel, fault: _Fault, team: str) -> _Finding:

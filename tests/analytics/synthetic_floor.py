@@ -26,7 +26,7 @@ from sensors.signals import Channel
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 SITE = "north"
-CALM_S = 900.0
+CALM_S = 600.0
 
 
 def teams(n_agents: int, name: str = "billing", **extra: object) -> Teams:

@@ -276,14 +276,14 @@ def test_late_windows_are_kept_and_raise_nothing() -> None:
         f.feed(late)
     assert f.alerts == {}
     scores = f.of(Measurement.SCORE)
-    assert len(scores) == len(f.of(Measurement.READING)) == 6 * (180 + 100)
+    assert len(scores) == len(f.of(Measurement.READING)) == 6 * (120 + 100)
     assert sum(bool(p.fields["late"]) for p in scores) == 600
 
 
 def test_backlog_behind_live_windows_is_stored_without_a_judgement() -> None:
     f = floor(1)
     f.run(CALM_S)
-    old = replace(f.people[0].window(600.0), run="run00000", seq=1)
+    old = replace(f.people[0].window(300.0), run="run00000", seq=1)
     before = f.pipeline._floor.columns["scored_s"].copy()
     out = f.say("k0", old)
     (score,) = [p for p in out.points if p.measurement is Measurement.SCORE]
@@ -297,7 +297,7 @@ def test_how_arrivals_fall_into_steps_does_not_change_a_score() -> None:
     def scores(batch: int) -> list[tuple[object, ...]]:
         f = one_strained()
         arrivals = []
-        for _ in range(240):
+        for _ in range(150):
             f.t_s += 5.0
             arrivals.extend(f.windows())
         for i in range(0, len(arrivals), batch):

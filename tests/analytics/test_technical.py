@@ -149,7 +149,7 @@ def test_an_alert_that_rests_on_the_faulty_channel_gives_way() -> None:
         return {**only_heart, **heart}
 
     broken_at = 1e9
-    f = floor(Person("k0", strained_after(CALM_S), absent))
+    f = floor(Person("k0", strained_after(CALM_S), absent), n=1)
     assert f.run(CALM_S + 600, until=lambda: bool(f.open()))
     (alert,) = f.open()
     assert alert.kind is AlertKind.PERSONAL
