@@ -32,7 +32,7 @@ class FastTime:
         return self._start_at + timedelta(seconds=self.monotonic_s() - 5000.0)
 
     async def sleep_until(self, at_monotonic_s: float) -> None:
-        while (left_s := at_monotonic_s - self.monotonic_s()) > 0:
+        while (left_s := at_monotonic_s - self.monotonic_s()) > 0:  # noqa: ASYNC110 - may wake early
             await asyncio.sleep(left_s / self.SPEED)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sensors.collector import Clock, Link, Reading
 from sensors.errors import ConfigurationError, DeviceError
@@ -15,7 +15,7 @@ SECRET = 77.125
 class Scripted:
     """Delivers key presses and a heart rate ten times a second while it is open."""
 
-    opened: list["Scripted"] = []
+    opened: ClassVar[list["Scripted"]] = []
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         if "bad" in options:

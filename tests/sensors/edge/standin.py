@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from sensors import codec, topics
 from sensors.config import BrokerSettings
@@ -30,16 +30,17 @@ class StandIn:
         self._site = site
         self._done: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
+        self.port = port
+
+    def start(self) -> Self:
         self.connection = Connection(
-            BrokerSettings(port=port),
-            client_id=f"stand-in-{site}",
-            subscriptions=topics.server_subscriptions(site),
+            BrokerSettings(port=self.port),
+            client_id=f"stand-in-{self._site}",
+            subscriptions=topics.server_subscriptions(self._site),
             on_message=self._take,
             persistent=True,
             manual_ack=True,
         )
-
-    def start(self) -> "StandIn":
         self.connection.start()
         self.connection.wait_connected(20)
         return self
@@ -47,7 +48,7 @@ class StandIn:
     def stop(self) -> None:
         self.connection.stop()
 
-    def __enter__(self) -> "StandIn":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ def test_window_ends_never_repeat_and_stay_on_the_grid(steps):
             ends.append(clock.end_at)
             clock.advance()
     assert all(on_grid(end) for end in ends)
-    assert all(before < after for before, after in zip(ends, ends[1:], strict=False))
+    assert all(before < after for before, after in pairwise(ends))
 
 
 def test_a_corrected_system_clock_does_not_move_the_windows():

@@ -117,7 +117,7 @@ def test_a_window_is_on_disk_when_put_returns(tmp_path):
     ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=root, check=False)
     assert ended.returncode == -signal.SIGKILL
     outbox = Outbox(path)
-    assert [key.seq for key in outbox.keys()] == list(range(50))
+    assert [key.seq for key in outbox.keys()] == list(range(50))  # noqa: SIM118 - not a mapping
     outbox.close()
 
 
@@ -196,11 +196,11 @@ def test_a_full_disk_is_an_error_that_loses_nothing_and_passes(tmp_path):
     pages = outbox._db.execute("PRAGMA page_count").fetchone()[0]
     outbox._db.execute(f"PRAGMA max_page_count = {pages}")
     kept = 5
-    with pytest.raises(StateError, match=r"full.*free space"):
+    with pytest.raises(StateError, match=r"full.*free space"):  # noqa: PT012 - until it is full
         for seq in range(5, 500):
             outbox.put([window(seq=seq)], NOW)
             kept += 1
-    assert [key.seq for key in outbox.keys()] == list(range(kept))
+    assert [key.seq for key in outbox.keys()] == list(range(kept))  # noqa: SIM118 - not a mapping
     assert outbox.held == kept
     outbox._db.execute("PRAGMA max_page_count = 100000")
     outbox.put([window(seq=kept)], NOW)
@@ -214,7 +214,7 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path):
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StateError, match="version 99.*upgrade"):
+    with pytest.raises(StateError, match=r"version 99.*upgrade"):
         Outbox(path)
     assert not list(tmp_path.glob("*damaged*"))
 

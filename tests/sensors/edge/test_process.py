@@ -1,8 +1,10 @@
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from sensors import codec, topics
+from sensors.edge import supervise
 from sensors.edge.control import ask
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import Absence, ContextMessage, ContextState, RequestKind, RequestMessage
@@ -30,7 +32,7 @@ async def test_windows_arrive_once_released_and_in_order(mosquitto, run_edge):
         (numbers,) = server.runs.values()
         assert numbers == list(range(len(numbers)))
         ends = [w.window_end_at for w in server.windows]
-        assert all((b - a).total_seconds() == 5 for a, b in zip(ends, ends[1:], strict=False))
+        assert all((b - a).total_seconds() == 5 for a, b in pairwise(ends))
         last = server.windows[-1]
         assert last.heart is not None
         assert last.heart.hr_bpm == SECRET
@@ -147,8 +149,6 @@ async def test_a_failing_collector_is_said_and_tried_again(mosquitto, run_edge, 
 async def test_a_missing_driver_is_one_line_with_the_command_and_the_edge_runs_on(
     mosquitto, run_edge, monkeypatch
 ):
-    from sensors.edge import supervise
-
     lacking = supervise.BuiltIn("no_such_driver:create", frozenset({Channel.VOICE}), "voice")
     monkeypatch.setitem(supervise.BUILT_IN, "lacking", lacking)
     with StandIn(mosquitto.port) as server:

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def test_a_silent_server_is_probed_with_the_oldest_ever_more_rarely():
         send(plan, 0.0)
     probes = [(s, batch) for s in range(1, 600) if (batch := send(plan, float(s)))]
     assert all([key.seq for key in batch] == [0, 1, 2, 3, 4] for _, batch in probes)
-    pauses = [after[0] - before[0] for before, after in zip(probes, probes[1:], strict=False)]
+    pauses = [after[0] - before[0] for before, after in pairwise(probes)]
     assert pauses[:3] == [10, 20, 40]
     assert set(pauses[3:]) == {60}
     plan.connected(600.0)

@@ -5,7 +5,7 @@ import pytest
 from sensors.edge.shift import Shift, in_shift
 from sensors.errors import ConfigurationError
 
-MONDAY = datetime(2026, 3, 2)
+MONDAY = datetime(2026, 3, 2)  # noqa: DTZ001 - wall time
 
 
 @pytest.mark.parametrize(
