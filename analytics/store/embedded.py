@@ -280,7 +280,10 @@ class EmbeddedStore:
     def _truncate_log(self) -> None:
         """Overwrite the write-ahead log too, where no reader still needs it."""
         with self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise StoreError(f"the store {self._path} failed: {error}") from None
 
     def prepare(self) -> list[str]:
         """Do nothing: the file is made when it is opened for writing."""
