@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from dashboard.cards import Card, Section, Shown, cards, my_teams, team_zone
 from dashboard.headline import Headline, Trouble, explain, headline, troubles
-from dashboard.live import LiveView
+from dashboard.live import LineState, LiveView
 from dashboard.ordering import arrange, settle
 from dashboard.queries import FRESH_S, PersonState
 from dashboard.resources import Desk
@@ -23,13 +23,14 @@ GONE_FOR = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What the supervisor's screen shows at one moment."""
+    """What the supervisor's screen shows at one moment; `blind` when alerts cannot arrive."""
 
     headline: Headline
     problems: list[tuple[Trouble, str]]
     cards: list[Card]
     faults: list[Card]
     others: list[PersonState]
+    blind: bool
 
 
 def look(desk: Desk, words: Words, now: datetime) -> Floor:
@@ -67,6 +68,7 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
         cards=own,
         faults=[card for card in found if card.section is Section.TECHNICAL],
         others=others,
+        blind=live.line is not LineState.UP,
     )
 
 

@@ -26,6 +26,7 @@ FRESH_S = 20.0
 
 LOOK_BACK = timedelta(minutes=10)
 BANDS_MINUTES = 60
+MINUTE_BEGUN = timedelta(seconds=15)
 BUSY_S = 3.0
 
 LEVEL_FIELDS: tuple[str, ...] = tuple(f"level_{part}" for part in PARTS)
@@ -222,7 +223,9 @@ class Reader:
         StoreError
             If the store cannot be read.
         """
-        start = now.replace(second=0, microsecond=0) - timedelta(minutes=BANDS_MINUTES - 1)
+        # A minute that has only just begun is not shown: it would look like a gap.
+        last = (now - MINUTE_BEGUN).replace(second=0, microsecond=0)
+        start = last - timedelta(minutes=BANDS_MINUTES - 1)
         rows = self._read(
             Query(
                 measurement=Measurement.SCORE,

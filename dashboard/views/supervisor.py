@@ -51,7 +51,7 @@ def _live(desk: Desk, words: Words) -> None:
     by_id = {one.alert_id: one for one in seen.cards}
     keyed = _keys(memory, by_id)
     for section in _SECTIONS:
-        _section(screen, section, memory, by_id, keyed)
+        _section(screen, section, memory, by_id, keyed, blind=seen.blind)
     _rest(screen, seen)
 
 
@@ -73,9 +73,16 @@ def _section(
     memory: Tab,
     by_id: dict[str, Card],
     keyed: dict[str, frozenset[str]],
+    *,
+    blind: bool,
 ) -> None:
-    """Draw one section; each place is a container, so that no other card moves in the page."""
+    """Draw one section; each place is a container, so that no other card moves in the page.
+
+    `blind` says that alerts cannot arrive: then an empty section knows nothing.
+    """
     title, nothing = (screen.words.say(text) for text in _SECTIONS[section])
+    if blind and section is not Section.MINE:
+        nothing = screen.words.say("Not known right now.")
     places = memory.places.get(section, [])
     here = [p for p in places if p in by_id and memory.homes.get(p) == section]
     with st.container(key=f"section-{section}"):

@@ -302,8 +302,8 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     )
     page.keyboard.press("t")
     card(page, "aaaaaaaa02").locator("textarea").wait_for()
-    card(page, "aaaaaaaa01").get_by_role("button").nth(1).click()
-    page.keyboard.press("l")
+    page.locator(".st-key-look-aaaaaaaa01 button").click()
+    page.locator(".st-key-yes-aaaaaaaa01 button").click()
     page.locator(".wb-bands").wait_for()
     wide = page.evaluate(
         "[...document.querySelectorAll('[data-testid=stMain] *')]"

@@ -100,6 +100,13 @@ def test_bands_of_an_hour_with_gap_and_unknown(store: EmbeddedStore, reader: Rea
     assert last.end_at - hour.start_at == timedelta(minutes=60)
 
 
+def test_a_minute_that_has_only_begun_is_no_gap(store: EmbeddedStore, reader: Reader) -> None:
+    end = NOW.replace(second=59)
+    store.write(strained_hour("k1", end))
+    hour = reader.bands("k1", end + timedelta(seconds=3))
+    assert hour.runs(Part.HEART)[-1].level == 2
+
+
 def test_bands_of_nobody_are_empty(reader: Reader) -> None:
     assert reader.bands("k3", NOW).is_empty
 

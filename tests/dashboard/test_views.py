@@ -291,6 +291,15 @@ def test_broker_away_keeps_the_decision_on_the_page(floor: Desk, line: Line) -> 
     assert [message.action for message in line.decided] == [Action.TAKE]
 
 
+def test_with_the_broker_away_an_empty_section_is_not_drawn_as_calm(desk: Desk, line: Line) -> None:
+    desk.watch.look()
+    line.lose()
+    said = html(page(desk))
+    assert said.count("Not known right now.") == 3
+    for calm in ("Nobody is asking.", "No signals.", "Nobody needs you"):
+        assert calm not in said
+
+
 def test_store_away_is_said_and_nobody_is_drawn_as_fine(
     floor: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
