@@ -44,7 +44,7 @@ class Wish:
     """What the command line asked for."""
 
     recordings: tuple[Path, ...]
-    speed: float
+    speed: str
     me: bool
     port: int
     state_dir: Path | None
@@ -63,7 +63,9 @@ def up(  # noqa: PLR0917 - options of the command line
         list[Path] | None,
         typer.Option(help="Recording to stream instead of the simulated floor; repeatable."),
     ] = None,
-    speed: Annotated[float, typer.Option(help="How many times faster recordings play.")] = 1.0,
+    speed: Annotated[
+        str, typer.Option(help="How many times real time recordings play, 1 or more; or max.")
+    ] = "1",
     me: Annotated[
         bool, typer.Option("--me", help="This machine's own sensors, after consent.")
     ] = False,
@@ -89,8 +91,6 @@ def up(  # noqa: PLR0917 - options of the command line
     for path in wish.recordings:
         if not path.is_file():
             raise ConfigurationError(f"--replay {path}: there is no such file")
-    if not wish.speed > 0:
-        raise ConfigurationError(f"--speed is {wish.speed:g}; expected a number above 0")
     with _directory(wish.state_dir) as directory:
         asyncio.run(_run(wish, directory))
 
@@ -168,7 +168,7 @@ def _start_floor(
     as_user = _credentials(broker)
     for agent, path in zip((a.agent for a in floor), wish.recordings, strict=False):
         arguments = ["replay", str(path), "--config", config, "--agent", agent]
-        arguments += ["--speed", f"{wish.speed:g}"]
+        arguments += ["--speed", wish.speed]
         children.start(
             f"replay-{agent}", ["-m", "wellbeing", *arguments], as_user(agent), may_end=True
         )

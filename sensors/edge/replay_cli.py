@@ -15,9 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from sensors import codec
-from sensors.config import read_file
+from sensors.config import read_file, section
 from sensors.edge.cli import BrokerOption, ConfigOption, broker_settings
 from sensors.edge.replay_session import ReplaySession
+from sensors.edge.settings import EdgeSettings
 from sensors.errors import BrokerError, ConfigurationError, MessageError, WellbeingError
 from sensors.messages import check_identity
 from sensors.recording import Recording, read_recording
@@ -42,7 +43,9 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
         list[str] | None,
         typer.Option(help="One pseudonym for each file; by default from the file's name."),
     ] = None,
-    site: Annotated[str, typer.Option(help="Site.")] = "main",
+    site: Annotated[
+        str | None, typer.Option(help="Site; by default the one of [edge].", show_default=False)
+    ] = None,
     source: Annotated[str, typer.Option(help="Name of the edge.")] = "replay",
     config: ConfigOption = None,
     broker: BrokerOption = None,
@@ -58,9 +61,10 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
     factor = parse_speed(speed)
     recordings = [read_recording(path) for path in files]
     agents = _agents(files, agent or [])
-    _check("--site", site)
     _check("--source", source)
-    settings = broker_settings(read_file(config) if config else {}, broker)
+    tables = read_file(config) if config else {}
+    edge = section(tables, "edge", EdgeSettings, site=site)
+    settings = broker_settings(tables, broker)
     for recording in recordings:
         for name, count in recording.skipped.items():
             _line(f"{recording.name}: {count} values of {name} out of range, skipped")
@@ -73,7 +77,7 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
                 build=lambda recording, name: ReplaySession(
                     recording,
                     settings,
-                    site=site,
+                    site=edge.site,
                     agent=name,
                     source=source,
                     folder=Path(folder),
