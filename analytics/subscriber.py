@@ -31,6 +31,8 @@ LINGER_S = 0.01
 flight (Mosquitto's default) still passes 2,000 a second."""
 
 _CLOSED_LOOK_S = 0.2
+# How paho words a broker's answer, as opposed to the system's about an address.
+_CREDENTIAL_WORDS = ("Not authorized", "Bad user name", "subscription refused")
 
 
 def now_utc() -> datetime:
@@ -82,13 +84,14 @@ class Subscriber:
         """Why there is no broker, in one line that says what to check; empty if there is."""
         if self._connection.is_connected:
             return ""
-        refusal = self._connection.refusal
-        if refusal:
+        why = self._connection.refusal
+        if why.startswith(_CREDENTIAL_WORDS):
             return (
-                f"the MQTT broker at {self._where} refuses us ({refusal});"
+                f"the MQTT broker at {self._where} refuses us ({why});"
                 " check [broker] username and password"
             )
-        return f"no MQTT broker at {self._where}; check [broker] host and port"
+        reason = f" ({why})" if why else ""
+        return f"no MQTT broker at {self._where}{reason}; check [broker] host and port"
 
     def start(self) -> None:
         """Begin connecting; retries for ever."""
