@@ -26,6 +26,7 @@ FRESH_S = 20.0
 
 LOOK_BACK = timedelta(minutes=10)
 BANDS_MINUTES = 60
+HOUR_KEEPS = timedelta(seconds=10)
 MINUTE_BEGUN = timedelta(seconds=15)
 BUSY_S = 3.0
 
@@ -123,6 +124,7 @@ class Reader:
         self._opened: Store | None = None
         self._site = site
         self._lock = threading.Lock()
+        self._hours: dict[str, tuple[datetime, Bands]] = {}
 
     def people(self, teams: Sequence[tuple[str, Sequence[str]]], now: datetime) -> People:
         """Return the state of every agent of `teams`, (name, agents) pairs.
@@ -218,11 +220,22 @@ class Reader:
     def bands(self, agent: str, now: datetime) -> Bands:
         """Return the bands of `agent` over the last hour, one cell per minute.
 
+        An hour that was read a moment ago is given again: an open detail is
+        drawn every second and changes every minute.
+
         Raises
         ------
         StoreError
             If the store cannot be read.
         """
+        known = self._hours.get(agent)
+        if known is not None and timedelta(0) <= now - known[0] < HOUR_KEEPS:
+            return known[1]
+        hour = self._read_bands(agent, now)
+        self._hours = {agent: (now, hour)}  # one detail is open at a time
+        return hour
+
+    def _read_bands(self, agent: str, now: datetime) -> Bands:
         # A minute that has only just begun is not shown: it would look like a gap.
         last = (now - MINUTE_BEGUN).replace(second=0, microsecond=0)
         start = last - timedelta(minutes=BANDS_MINUTES - 1)

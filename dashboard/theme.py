@@ -21,7 +21,7 @@ _DARK = {
     "linkColor": "#7fd0da",
 }
 
-STREAMLIT_OPTIONS: dict[str, str | bool | int | float] = {
+STREAMLIT_OPTIONS: dict[str, str | bool | int | list[str]] = {
     "browser.gatherUsageStats": False,  # TRUST T4
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
@@ -29,6 +29,8 @@ STREAMLIT_OPTIONS: dict[str, str | bool | int | float] = {
     "logger.hideWelcomeMessage": True,
     "logger.level": "error",
     "runner.fastReruns": True,
+    # Another site's page must not reach this one under a name of its own (DNS rebinding).
+    "server.allowedHosts": ["127.0.0.1", "::1", "localhost"],
     "server.fileWatcherType": "none",
     "server.headless": True,
     "server.showEmailPrompt": False,

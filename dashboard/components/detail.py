@@ -11,6 +11,7 @@ from dashboard import actions, formatting
 from dashboard.cards import Card, Step, TimelineEntry
 from dashboard.components import bands
 from dashboard.desk import Screen
+from dashboard.queries import Bands
 from dashboard.session import chosen, tab
 from dashboard.words import N_, Words
 from sensors.errors import StoreError
@@ -92,13 +93,23 @@ def warn(screen: Screen, agent: str, place: str) -> None:
 
 def _last_hour(screen: Screen, card: Card) -> None:
     words = screen.words
-    try:
-        hour = screen.desk.reader.bands(card.agent or "", screen.now)
-    except StoreError:
+    hour = _read(screen, card.agent or "")
+    if hour is None:
         text = words.say("The last hour cannot be read: the database is away.")
         st.html(f'<p class="wb-error" role="alert">✕ {escape(text)}</p>')
-        return
-    st.html(bands.html(words, hour, card.title, card.zone))
+    else:
+        st.html(bands.html(words, hour, card.title, card.zone))
+
+
+def _read(screen: Screen, agent: str) -> Bands | None:
+    """Return the last hour of `agent`, ``None`` if it cannot be read."""
+    if screen.desk.watch.view().away_since is not None:
+        # Asking again would hold up the page, and with it the next alert.
+        return None
+    try:
+        return screen.desk.reader.bands(agent, screen.now)
+    except StoreError:
+        return None
 
 
 def _timeline(words: Words, card: Card) -> str:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -311,6 +312,22 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     )
     assert wide == []
     shoot(page, f"{language}-{width}")
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 101), ("evil.example", 403)])
+def test_page_answers_only_to_names_of_this_machine(floor: Floor, host: str, status: int) -> None:
+    port = int(floor.url.rstrip("/").rpartition(":")[2])
+    headers = {
+        "Host": f"{host}:{port}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_control_c_ends_it_cleanly(floor: Floor, chromium: "Page") -> None:
