@@ -148,7 +148,7 @@ class EdgeProcess:
             If a collector refuses its options.
         """
         self._say_notes()
-        self._apply(self._permission)
+        self._check_shift()
         await self._control.start()
         work = [
             self._publisher.run(),
@@ -177,9 +177,9 @@ class EdgeProcess:
                 self._publisher.anchored_anew()
                 self._say("time jumped forward (sleep?); going on with the next window")
                 continue
+            self._check_shift()  # first: a window that reaches out of the shift is withheld
             self._keep_window()
             self._clock.advance()
-            self._check_shift()
 
     def _keep_window(self) -> None:
         end_at = self._clock.end_at

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import signal
 import subprocess
@@ -7,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sensors.edge.consent import ConsentFile
 from sensors.edge.settings import EdgeSettings, default_source
+from sensors.edge.words import CONSENT_TEXT
 from sensors.errors import ConfigurationError
 from sensors.recording import write_recording
+from sensors.signals import Channel
 from tests.rig.process import free_port
 from tests.rig.waiting import wait_until
 from tests.sensors.edge.standin import StandIn
@@ -190,3 +194,24 @@ def test_settings_name_key_and_value(values, said):
 
 def test_the_default_source_is_an_identity():
     assert EdgeSettings(source=default_source()).source
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
+def test_on_a_terminal_each_channel_is_asked_in_plain_words(tmp_path):
+    ours, theirs = os.openpty()
+    command = [*(sys.executable, "-m", "wellbeing", "edge", "--state-dir", str(tmp_path))]
+    command += ["--agent", "k7", "consent"]
+    try:
+        os.write(ours, b"y\nn\n\n\nn\n")  # an empty answer is a no
+        ended = subprocess.run(
+            command, cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=60, check=True
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    for channel in Channel:
+        assert CONSENT_TEXT[channel] in ended.stdout
+    assert "Refusing costs nothing" in ended.stdout
+    assert "You allowed: heart." in ended.stdout
+    kept = ConsentFile(tmp_path / "main" / "k7" / "consent.json").load()
+    assert kept.channels == {Channel.HEART}

@@ -6,6 +6,7 @@ import pytest
 from sensors import codec, topics
 from sensors.edge import supervise
 from sensors.edge.control import ask
+from sensors.edge.shift import Shift
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import Absence, ContextMessage, ContextState, RequestKind, RequestMessage
 from sensors.signals import Channel
@@ -131,6 +132,16 @@ async def test_typing_in_a_break_yields_nothing(mosquitto, run_edge):
             arrived = len(server.windows)
             await wait_until(after(server, 3))
             assert all(w.keyboard is None for w in server.windows[arrived + 1 :])
+
+
+async def test_outside_a_declared_shift_nothing_is_opened(mosquitto, run_edge):
+    """T8: not even before the first window ends."""
+    never = Shift(days=(), start="09:00", end="17:00")
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH, shifts=(never,)):
+            await wait_until(after(server, 2))
+        assert Scripted.opened == []
+        assert all(set(w.absent.values()) == {Absence.WITHHELD} for w in server.windows)
 
 
 @pytest.mark.parametrize(("fails", "state"), [("device", "disconnected"), ("bug", "fault")])

@@ -14,8 +14,9 @@ from sensors.reduction import WINDOW, grid_shift_ms, window_end_after, window_en
 from sensors.signals import SIGNALS, Channel, readable_names
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-YEAR_2000 = datetime.min.replace(year=2000)
-YEAR_2100 = datetime.min.replace(year=2100)
+# Hypothesis wants naive bounds.
+YEAR_2000 = datetime(2000, 1, 1)  # noqa: DTZ001
+YEAR_2100 = datetime(2100, 1, 1)  # noqa: DTZ001
 identities = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
 
 
