@@ -96,20 +96,22 @@ class Connection:
         self._generation = 0
         self._connected = threading.Event()
         self._refused = ""
+        # Before paho's client, which opens sockets: what fails here leaves none behind.
+        tls = _tls_context(settings) if settings.tls else None
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=not persistent,
             manual_ack=manual_ack,
         )
-        self._configure(will)
+        self._configure(will, tls)
 
-    def _configure(self, will: Will | None) -> None:
+    def _configure(self, will: Will | None, tls: ssl.SSLContext | None) -> None:
         client, settings = self._client, self._settings
         if settings.username:
             client.username_pw_set(settings.username, settings.password or None)
-        if settings.tls:
-            client.tls_set_context(_tls_context(settings))
+        if tls is not None:
+            client.tls_set_context(tls)
         if will is not None:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)

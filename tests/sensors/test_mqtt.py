@@ -168,8 +168,12 @@ def test_no_broker_is_one_line_that_says_where_and_why():
 
 def test_publishing_without_a_broker_says_so():
     listener = Listener(free_port())
-    with pytest.raises(BrokerError):
-        listener.connection.publish_and_wait(TOPIC, b"x", retain=False, timeout_s=0.2)
+    listener.connection.start()
+    try:
+        with pytest.raises(BrokerError):
+            listener.connection.publish_and_wait(TOPIC, b"x", retain=False, timeout_s=0.2)
+    finally:
+        listener.connection.stop()
 
 
 def test_a_frozen_broker_does_not_confirm(mosquitto):
