@@ -17,7 +17,8 @@ import typer
 
 from analytics.pipeline import Pipeline
 from analytics.policy import PolicySettings
-from analytics.service import Service, ServiceOptions
+from analytics.service import Service
+from analytics.service_options import ServiceOptions
 from analytics.settings import ServerSettings, require_tls
 from analytics.store.base import Store
 from analytics.store.settings import StoreSettings, open_store

@@ -14,14 +14,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Protocol
 
 from analytics.events import Arrival, Outputs
 from analytics.intake import BACKLOG, LIVE, Intake
 from analytics.journal import Journal
+from analytics.service_options import ScoringPipeline, ServiceOptions
 from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, StateLock, open_state
 from analytics.steps import Commit, Pending, Snapshot, Step, StepLog
@@ -30,9 +28,7 @@ from analytics.stored import StoredPublisher
 from analytics.subscriber import BATCH_SIZE, Subscriber, now_utc
 from analytics.teams import Teams
 from sensors import codec, topics
-from sensors.messages import AlertMessage
 from sensors.mqtt import Inbound
-from sensors.signals import Channel
 
 STEP_S = 0.25
 """How often new windows are scored. [s] (DESIGN, *Scoring*)"""
@@ -56,49 +52,6 @@ _SWITCH_S = 0.0005
 _CLOCK_SLACK = timedelta(seconds=5)
 
 _log = logging.getLogger("wellbeing.detect")
-
-
-class ScoringPipeline(Protocol):
-    """The functional core, as this shell drives it (`analytics.pipeline`)."""
-
-    def step(self, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
-        """Score `arrivals`; no clock, no socket, the same for the same input."""
-
-    def snapshot(self) -> bytes:
-        """Return the whole state."""
-
-    def restore(self, data: bytes) -> None:
-        """Take over what `snapshot` returned."""
-
-    def open_alerts(self) -> list[AlertMessage]:
-        """Return the alerts that are retained right now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceOptions:
-    """What an operator may set.
-
-    Parameters
-    ----------
-    site : str
-    directory : Path
-        Where the state is kept.
-    keep : timedelta
-        How long scored input is kept.
-    keep_rows : int
-        And at most so many rows of it.
-    spool_bytes : int
-        How much may wait for the store. [byte]
-    forbidden : frozenset of Channel
-        Channels the profile forbids.
-    """
-
-    site: str
-    directory: Path
-    keep: timedelta = timedelta(hours=24)
-    keep_rows: int = 500_000
-    spool_bytes: int = 4 << 30
-    forbidden: frozenset[Channel] = frozenset()
 
 
 class Service:

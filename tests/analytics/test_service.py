@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from analytics.pipeline import Pipeline
-from analytics.service import Service, ServiceOptions
+from analytics.service import Service
+from analytics.service_options import ServiceOptions
 from analytics.state_file import open_for_reading
 from analytics.status import ServerStatus, as_lines, read_status
 from analytics.store.base import Store

@@ -1,0 +1,56 @@
+"""What a service is given: the pipeline it drives and what an operator may set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from analytics.events import Arrival, Outputs
+from sensors.messages import AlertMessage
+from sensors.signals import Channel
+
+
+class ScoringPipeline(Protocol):
+    """The functional core, as this shell drives it (`analytics.pipeline`)."""
+
+    def step(self, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        """Score `arrivals`; no clock, no socket, the same for the same input."""
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+
+    def restore(self, data: bytes) -> None:
+        """Take over what `snapshot` returned."""
+
+    def open_alerts(self) -> list[AlertMessage]:
+        """Return the alerts that are retained right now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """What an operator may set.
+
+    Parameters
+    ----------
+    site : str
+    directory : Path
+        Where the state is kept.
+    keep : timedelta
+        How long scored input is kept.
+    keep_rows : int
+        And at most so many rows of it.
+    spool_bytes : int
+        How much may wait for the store. [byte]
+    forbidden : frozenset of Channel
+        Channels the profile forbids.
+    """
+
+    site: str
+    directory: Path
+    keep: timedelta = timedelta(hours=24)
+    keep_rows: int = 500_000
+    spool_bytes: int = 4 << 30
+    forbidden: frozenset[Channel] = frozenset()
