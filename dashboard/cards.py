@@ -102,7 +102,7 @@ class Card:
     taken_by_me: bool = False
     with_other: str = ""
     sending: datetime | None = None
-    resolved: bool = False
+    resolved_at: datetime | None = None
     decision: Action | None = None
     follow_up_at: datetime | None = None
     request: RequestKind | None = None
@@ -120,7 +120,8 @@ class Card:
     @property
     def needs_somebody(self) -> bool:
         """Whether nobody has taken it and the supervisor at this screen is who should."""
-        return not self.with_other and self.shown in (Shown.ASKING, Shown.WORK, Shown.DIFFERENT)
+        waits = not self.taken_by and self.section is not Section.TECHNICAL
+        return waits and not self.with_other
 
 
 _BY_KIND = {
@@ -202,6 +203,8 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
     decided = decision is not None and decision is not Action.CANNOT_NOW
     if (decided or alert.closed_at is not None) and taken_by != me:
         return None
+    if alert.resolved_at is not None and shown is Shown.DIFFERENT:
+        shown = Shown.AS_USUAL
     if taken_by is not None and shown is not Shown.FAULT:
         shown = Shown.TAKEN
         section = Section.MINE if taken_by == me else section
@@ -223,7 +226,7 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
         taken_by_me=taken_by == me,
         with_other="" if current == me else roster.supervisor(current),
         sending=sent.message.at if sent is not None else None,
-        resolved=alert.resolved_at is not None,
+        resolved_at=alert.resolved_at,
         decision=decision if decided else None,
         follow_up_at=follow_up_at,
         request=alert.request,

@@ -129,7 +129,7 @@ def person_sentence(words: Words, card: Card, now: datetime) -> str:
     contribution, the names of unknown channels (their number stays), the
     second contribution.
     """
-    lasted = duration(words, (now - card.started_at).total_seconds())
+    lasted = duration(words, ((card.resolved_at or now) - card.started_at).total_seconds())
     waited = duration(words, (now - card.waiting_since).total_seconds())
     text = ""
     for told, contributions, named in _SHORTENING:
@@ -151,7 +151,10 @@ _SHORTENING = (
 def _person(
     words: Words, card: Card, lasted: str, waited: str, *, told: bool, limit: int, named: bool
 ) -> str:
-    sentences = [words.say("Different from own usual for {time}.", time=lasted)]
+    if card.resolved_at is None:
+        sentences = [words.say("Different from own usual for {time}.", time=lasted)]
+    else:
+        sentences = [words.say("Was different from own usual for {time}.", time=lasted)]
     bands = [
         words.say("{part} {level}", part=part(words, c.part), level=level(words, c.level))
         for c in card.contributions[:limit]

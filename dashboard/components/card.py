@@ -106,7 +106,7 @@ def notes(screen: Screen, card: Card) -> list[str]:
     """Return what is said in small below the sentence."""
     words = screen.words
     found: list[str] = []
-    if card.resolved and card.decision is None:
+    if card.resolved_at is not None and card.decision is None:
         found.append(words.say("As usual again. It still waits for a decision."))
     if card.with_other and not card.taken_by:
         found.append(words.say("Now with {name}.", name=card.with_other))

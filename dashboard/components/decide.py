@@ -29,6 +29,7 @@ def _button(screen: Screen, card: Card, action: Action, key: str | None) -> None
         shortcut=key,
         on_click=screen.decide,
         args=(card, action),
+        wrap=True,
     )
 
 

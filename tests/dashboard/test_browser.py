@@ -264,6 +264,8 @@ def test_assistive_technology_is_told(floor: Floor, chromium: "Page") -> None:
     wait_until(
         lambda: page.evaluate("document.documentElement.lang") == "zh-Hans", what="the language"
     )
+    page.get_by_text("People asking").wait_for(state="detached")
+    page.get_by_text("Signals · 1").wait_for(state="detached")
     shoot(page, "zh-1280")
 
 

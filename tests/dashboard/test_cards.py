@@ -122,8 +122,9 @@ def test_decided_before_a_restart_is_still_mine() -> None:
 
 def test_resolved_still_waits_for_a_decision() -> None:
     (card,) = seen(replace(ALERT, state=AlertState.RESOLVED, resolved_at=NOW))
-    assert card.resolved
     assert card.section is Section.SIGNALS
+    assert card.needs_somebody
+    assert card.shown is Shown.AS_USUAL, "what is over is not drawn as going on"
 
 
 def test_timeline_is_in_order_and_names_people() -> None:

@@ -100,6 +100,12 @@ def test_taken_card_no_longer_waits() -> None:
     assert "Waiting" not in said
 
 
+def test_what_is_over_is_not_told_as_going_on() -> None:
+    card = replace(PERSON, resolved_at=START + timedelta(minutes=6))
+    said = formatting.person_sentence(EN, card, START + timedelta(hours=1))
+    assert said.startswith("Was different from own usual for 6 min.")
+
+
 def test_team_sentence() -> None:
     card = replace(PERSON, agent=None, affected=9, team_size=14)
     assert formatting.team_sentence(EN, card) == (
