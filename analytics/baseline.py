@@ -50,6 +50,7 @@ def column(name: str) -> Singles:
 _HORIZON = column("horizon_s")
 _PRIOR = column("scale")
 _FLOOR = column("floor")
+_LEAST = np.float32(1e-6)
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class Reference:
     Parameters
     ----------
     mean : ndarray of float32
-        NaN before the first value. [unit of the feature]
+        Means nothing where `seconds` is 0. [unit of the feature]
     scale : ndarray of float32
         Spread, never below the feature's floor. [unit of the feature]
     seconds : ndarray of float32
@@ -83,10 +84,11 @@ class Baseline:
     def reference(self, rows: Rows) -> Reference:
         """Return what is usual for the agents of `rows` before they are learnt from."""
         seconds = self.seconds[:, rows]
-        own = ABS_TO_SD * self.spread[:, rows]
-        scale = (PRIOR_S * _PRIOR + seconds * own) / (PRIOR_S + seconds)
-        mean = np.where(seconds > 0, self.mean[:, rows], np.float32(np.nan))
-        return Reference(mean=mean, scale=np.maximum(scale, _FLOOR), seconds=seconds)
+        scale = self.spread[:, rows] * (ABS_TO_SD * seconds)
+        scale += PRIOR_S * _PRIOR
+        scale /= seconds + PRIOR_S
+        np.maximum(scale, _FLOOR, out=scale)
+        return Reference(mean=self.mean[:, rows], scale=scale, seconds=seconds)
 
     def learn(self, rows: Rows, values: Singles, step_s: Singles, reference: Reference) -> None:
         """Take one value of each feature in.
@@ -96,19 +98,28 @@ class Baseline:
         rows : ndarray of intp or slice
             Unique.
         values : ndarray of float32, shape (d, n)
-            NaN teaches nothing.
-        step_s : ndarray of float32, shape (d, n) or (1, n)
+            Finite; what is unknown stands with a time of 0.
+        step_s : ndarray of float32, shape (d, n)
             Time each value stands for; 0 teaches nothing. [s]
         reference : Reference
             Of the same rows, from :meth:`reference`.
         """
-        step = np.where(np.isfinite(values), np.minimum(step_s, LONGEST_STEP_S), 0.0)
-        seconds = reference.seconds * np.exp(-step / _HORIZON) + step
-        share = step / np.maximum(seconds, 1e-6)
-        mean = np.where(np.isfinite(reference.mean), reference.mean, values)
+        step = np.minimum(step_s, LONGEST_STEP_S)
+        # A step is a hundredth of a horizon at most: the exponential is a straight line.
+        seconds = reference.seconds * (1.0 - step / _HORIZON)
+        seconds += step
+        share = step / np.maximum(seconds, _LEAST)
+        mean = reference.mean
+        first = (reference.seconds <= 0) & (step > 0)
+        if first.any():
+            mean = np.where(first, values, mean)
         limit = WINSOR * reference.scale
-        off = np.clip(np.where(step > 0, values - mean, 0.0), -limit, limit)
-        self.mean[:, rows] = np.where(step > 0, mean + share * off, self.mean[:, rows])
+        off = values - mean
+        np.clip(off, -limit, limit, out=off)
+        self.mean[:, rows] = mean + share * off
+        np.abs(off, out=off)
         spread = self.spread[:, rows]
-        self.spread[:, rows] = spread + share * (np.abs(off) - spread)
+        off -= spread
+        off *= share
+        self.spread[:, rows] = spread + off
         self.seconds[:, rows] = seconds

@@ -7,6 +7,7 @@ evidence has stayed below the lower threshold for 30 s; the next one can begin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -171,13 +172,24 @@ class Episodes:
 NULL_ALERTS_PER_TEAM_HOUR = 0.5
 """Personal alerts a team may see when nothing is the matter. [1/h] (TRUST A1)"""
 
-_AT_ONE_PER_HOUR = 1.4
-_PER_E_FOLD = 0.22
-_LOWEST = 1.0
+_AT_ONE_PER_HOUR = 0.97
+_PER_E_FOLD = 0.18
+"""Threshold at one alert per calm agent-hour, and its rise for each factor e fewer.
+
+From 64 simulated calm agent-hours with all five parts known
+(``benchmarks/null_alerts.py --curve``): 2.0 alerts per hour at 0.8, 0.81 at
+1.0, 0.23 at 1.2, 0.08 at 1.4, 0.016 at 1.5, so ln(rate) falls by 1 every 0.18
+and, the tail being that of a normal variable, faster beyond. People vary more
+than the simulation: the alert budget is what holds whatever happens.
+"""
 
 
 def threshold_for(team_size: int) -> float:
     """Return the production threshold for a team of `team_size`; stricter for bigger teams.
+
+    On calm data the whole team is to see at most
+    `NULL_ALERTS_PER_TEAM_HOUR`, so each agent may raise that over the team's
+    size. It is a ceiling: nothing lowers the threshold to fill it.
 
     Raises
     ------
@@ -187,4 +199,4 @@ def threshold_for(team_size: int) -> float:
     if team_size < 1:
         raise ValueError(f"team_size is {team_size}; expected 1 or more")
     rate_per_hour = NULL_ALERTS_PER_TEAM_HOUR / team_size
-    return max(_LOWEST, _AT_ONE_PER_HOUR - _PER_E_FOLD * float(np.log(rate_per_hour)))
+    return _AT_ONE_PER_HOUR - _PER_E_FOLD * math.log(rate_per_hour)

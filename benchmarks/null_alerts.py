@@ -45,12 +45,12 @@ def simulated(seed: int, hours: float) -> Recording:
 
 def trace(recording: Recording) -> Trace:
     """Return its features, window by window."""
-    ring, row, parts = FeatureWindows(), np.zeros(1, dtype=np.intp), []
+    ring, row = FeatureWindows(), np.zeros(1, dtype=np.intp)
     ring.ensure(1)
-    for message in windows(
+    messages = windows(
         recording, site="null", agent="a", source="file", run="nullnull0", start_at=_START
-    ):
-        parts.append(ring.extract(row, [message]))
+    )
+    parts = [ring.extract(row, [message]) for message in messages]
     batch = FeatureBatch(
         at_s=np.concatenate([part.at_s for part in parts]),
         values=np.concatenate([part.values for part in parts]),

@@ -87,9 +87,7 @@ def test_a_silence_breaks_the_run_and_a_second_source_changes_nothing():
     began = 0
     for k in range(10):
         for value in (2.0, 2.0):
-            found = episodes.step(
-                _ROW, np.array([5.0 * k]), np.array([value]), 1.0, _LIVE
-            )
+            found = episodes.step(_ROW, np.array([5.0 * k]), np.array([value]), 1.0, _LIVE)
             began += int(found.began[0])
     assert began == 1
 
