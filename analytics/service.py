@@ -93,7 +93,7 @@ class Service:
             self._steps = StepLog(self._db, path)
             undo.pop_all()
         self._intake = Intake(teams, self._journal.consents, options.forbidden)
-        self._writer = SpoolWriter(options.directory, open_store)
+        self._writer = SpoolWriter(options.directory, open_store, clock)
         self._stored = StoredPublisher(self._journal.streams, subscriber)
         self._done = Step(0, 0, 0, datetime.min.replace(tzinfo=UTC))
         self._live: deque[Arrival] = deque()
@@ -260,6 +260,7 @@ class Service:
     def _reconnected(self) -> None:
         """Say again what a broker may have lost, or never heard before we were restarted."""
         if self._connections == 0:
+            _log.info("connected to the broker")
             self._send(self._steps.pending())
         self._connections = self._subscriber.connections
         for alert in self._pipeline.open_alerts():

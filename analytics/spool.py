@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from analytics.state_file import FILE_NAME, open_for_reading, state_errors
@@ -24,6 +25,7 @@ from sensors.errors import StoreError, WellbeingError
 POINTS_AT_ONCE = 10_000
 BACK_OFF_MIN_S = 0.5
 BACK_OFF_MAX_S = 30.0
+EXPIRE_EVERY_S = 3600.0
 _LOOK_AGAIN_S = 1.0
 _FAREWELL_S = 3.0
 
@@ -49,10 +51,15 @@ class SpoolWriter:
         Where ``server.sqlite`` is.
     open_store : callable
         Opens the store; called on the writer's thread, again after a failure.
+    clock : callable
+        The server's time, UTC: what is older than its retention goes (TRUST T18).
     """
 
-    def __init__(self, directory: Path, open_store: Callable[[], Store]) -> None:
-        self._directory, self._open_store = directory, open_store
+    def __init__(
+        self, directory: Path, open_store: Callable[[], Store], clock: Callable[[], datetime]
+    ) -> None:
+        self._directory, self._open_store, self._clock = directory, open_store, clock
+        self._expire_due_s = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
@@ -85,6 +92,7 @@ class SpoolWriter:
                 try:
                     store = store or self._open_store()
                     idle = self._drain(store)
+                    self._expire(store)
                     back_off_s = BACK_OFF_MIN_S
                 except StoreError as error:
                     self._note_trouble(str(error))
@@ -118,6 +126,15 @@ class SpoolWriter:
                 return True
             self._write(store, points)
             self.written_id = last_id
+
+    def _expire(self, store: Store) -> None:
+        """Once an hour, delete what has been kept for long enough."""
+        if time.monotonic() < self._expire_due_s:
+            return
+        self._expire_due_s = time.monotonic() + EXPIRE_EVERY_S
+        expired = store.expire(self._clock())
+        if expired:
+            _log.info("%d points were older than their retention and are gone", expired)
 
     def _next(self) -> tuple[int, list[Point]]:
         """Return the next points and the id up to which they are."""

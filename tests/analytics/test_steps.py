@@ -17,7 +17,7 @@ from analytics.state_file import FILE_NAME, open_state
 from analytics.steps import Commit, Snapshot, Step, StepLog, pack, unpack
 from analytics.store.base import Query, Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
-from analytics.store.points import Measurement, Point
+from analytics.store.points import Measurement, Point, epoch_ns
 from sensors import topics
 from sensors.errors import ConfigurationError, StateError, StoreError
 from sensors.messages import NoticeKind, NoticeMessage
@@ -28,6 +28,11 @@ NOW = datetime(2026, 11, 21, 10, 0, 0, 1, tzinfo=UTC)
 
 def opened(directory: Path) -> StepLog:
     return StepLog(open_state(directory), directory / FILE_NAME)
+
+
+def in_1970() -> datetime:
+    """The day on which `point` happens, so that nothing is older than its retention."""
+    return datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def step(number: int, *, minutes: float = 0.0) -> Step:
@@ -184,7 +189,7 @@ def test_a_store_that_is_away_loses_nothing_and_doubles_nothing(tmp_path: Path) 
     for n in range(20):
         log.commit(Commit(steps=[step(n + 1)], points=[point(10 * n + i) for i in range(10)]))
     flaky = Flaky(tmp_path / "store.sqlite")
-    writer = SpoolWriter(tmp_path, flaky.open)
+    writer = SpoolWriter(tmp_path, flaky.open, in_1970)
     writer.start()
     wait_until(lambda: flaky.tried > 1, what="tried again")
     assert "no database at" in writer.state.trouble
@@ -207,7 +212,7 @@ def test_what_the_store_refuses_is_counted_and_does_not_stand_in_the_way(tmp_pat
     log._db.execute("INSERT INTO spool (points, payload) VALUES (1, x'00')")
     log.commit(Commit(steps=[step(2)], points=[Point(Measurement.SCORE, {"site": "lab"}, {}, 2)]))
     log.commit(Commit(steps=[step(3)], points=[point(3)]))
-    writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(tmp_path / "store.sqlite"))
+    writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(tmp_path / "store.sqlite"), in_1970)
     writer.start()
     wait_until(lambda: writer.written_id == 3)
     writer.stop()
@@ -223,9 +228,24 @@ def test_what_only_a_person_can_mend_ends_the_writer(tmp_path: Path) -> None:
     def opening() -> Store:
         raise ConfigurationError("[store] wrong")
 
-    writer = SpoolWriter(tmp_path, opening)
+    writer = SpoolWriter(tmp_path, opening, in_1970)
     writer.start()
     wait_until(lambda: writer.failure is not None)
     assert str(writer.failure) == "[store] wrong"
     writer.stop()
+    log._db.close()
+
+
+def test_what_is_older_than_its_retention_goes_by_the_servers_clock(tmp_path: Path) -> None:
+    day_ns = 86_400 * 10**9
+    now_ns = epoch_ns(NOW)
+    log = opened(tmp_path)
+    kept, old = point(now_ns - 89 * day_ns), point(now_ns - 91 * day_ns)
+    log.commit(Commit(steps=[step(1)], points=[old, kept]))
+    path = tmp_path / "store.sqlite"
+    writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(path), lambda: NOW)
+    writer.start()
+    wait_until(lambda: writer.written_id == 1)
+    writer.stop()
+    assert times(path) == [kept.time_ns]
     log._db.close()
