@@ -41,6 +41,13 @@ EVIDENCE_S = 20.0
 MOVEMENT = 0.5
 """Share of its weight a channel keeps that movement disturbs (TRUST A3)."""
 
+GUESS = 0.4
+"""Share of its weight a device's own rate keeps between the beats that it does find.
+
+A device that finds beats at times and none now fills the gap with a guess; one
+that never delivers beats is taken at its word.
+"""
+
 LEVELS = (0.8, 1.6)
 """A part is above (below) usual from the first, far above from the second. [spreads]"""
 
@@ -290,7 +297,8 @@ def _weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) 
     weight *= known & (reference.seconds >= KNOWN_S - WINDOW_S)
     if moving.any():
         weight *= np.where(moving & _DISTURBED, np.float32(MOVEMENT), np.float32(1.0))
-    weight[_DEVICE_RATE] *= weight[_BEAT_RATE] <= 0
+    guessed = np.where(reference.seconds[_BEAT_RATE] > 0, np.float32(GUESS), np.float32(1.0))
+    weight[_DEVICE_RATE] *= guessed * (weight[_BEAT_RATE] <= 0)
     return weight
 
 

@@ -55,8 +55,8 @@ class Feature:
     horizon_s : float
         Time constant of the agent's own reference. [s]
     scale : float
-        Usual spread around that reference before the agent's own is known
-        (the shipped prior), and, as `floor`, the least spread believed. [unit]
+        Usual spread around that reference before the agent's own is known: the
+        shipped prior. [unit]
     floor : float
         The agent's own spread is never taken below this. [unit]
     source : str
@@ -82,7 +82,7 @@ _TEN_MINUTES = 600.0
 
 _KIM = "Kim et al. 2018, Psychiatry Investig. 15(3):235: under stress rate rises, RMSSD falls"
 _STRESS_PREDICT = "Iqbal et al. 2022, Sensors 22(21):8135: +3.9 bpm, the plain reference's floor"
-_DEVICE = "stands in while too few beats are found: then the device guesses, and counts little"
+_DEVICE = "smoothed by the device in its own way; stands in where it delivers no beats"
 _BOUCSEIN = "Boucsein 2012, Electrodermal Activity, 2nd ed.: the level rises with arousal"
 _VIZER = "Vizer et al. 2009, Int. J. Hum.-Comput. Stud. 67:870: hesitant, corrected typing"
 _HERNANDEZ = "Hernandez et al. 2014, CHI: keys are struck harder under stress, hence shorter"
@@ -118,7 +118,7 @@ def _f(  # noqa: PLR0917 - the rows below read as a table
 # fmt: off
 FEATURES: tuple[Feature, ...] = (
     _f("heart_rate_bpm", Part.HEART, "1/min", +1, 1.0, _HOUR, (6.0, 4.0), _STRESS_PREDICT),
-    _f("device_rate_bpm", Part.HEART, "1/min", +1, 0.3, _HOUR, (6.0, 4.0), _DEVICE),
+    _f("device_rate_bpm", Part.HEART, "1/min", +1, 0.7, _HOUR, (6.0, 4.0), _DEVICE),
     _f("log_rmssd", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.35, 0.25), _KIM),
     _f("log_sdnn", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.35, 0.25), _STORED),
     _f("log_eda", Part.SKIN, "ln(uS)", +1, 1.0, _TEN_MINUTES, (0.25, 0.2), _BOUCSEIN),

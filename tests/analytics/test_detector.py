@@ -158,6 +158,20 @@ def test_the_device_rate_only_stands_in():
     assert contribution(lone) > 1.5
 
 
+def test_a_rate_between_found_beats_is_a_guess_and_a_rate_alone_is_not():
+    beat, device = FEATURE_INDEX["heart_rate_bpm"], FEATURE_INDEX["device_rate_bpm"]
+
+    def score(*, beats_before):
+        keep = np.zeros(_D, dtype=bool)
+        keep[[device, *([beat] if beats_before else [])]] = True
+        detector, at_s, _ = settled(keep=keep)
+        values = np.full(_D, np.nan)
+        values[device] = _CENTRE[device] + 30
+        return detector.step(rows(1), batch(at_s + 5, values), learn=np.zeros(1, bool)).score[0]
+
+    assert score(beats_before=True) < score(beats_before=False) - 0.4
+
+
 def test_what_must_not_teach_does_not():
     detector, at_s, _ = settled()
     before = detector.to_arrays()
