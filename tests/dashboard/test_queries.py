@@ -216,7 +216,6 @@ def test_no_question_names_index_score_or_a_measured_value(store: EmbeddedStore)
             Measurement.READING,
             Measurement.BEAT,
             Measurement.FEATURE,
-            Measurement.SUMMARY,
         }
 
 

@@ -281,7 +281,7 @@ def test_erasing_takes_one_agent_at_one_site_from_every_measurement(store):
         store.write([Point(measurement, tags, {"a": 1.0}, epoch_ns(NOW) + n) for n in range(3)])
     store.write([score(agent="k11"), Point(SCORE, {**tags, "site": "south"}, {"a": 1.0}, _at(0))])
     assert store.erase("north", "k1") == 3 * len(Measurement)
-    assert [store.count(ask(measurement=m, agents=("k1",))) for m in Measurement] == [0] * 7
+    assert not any(store.count(ask(measurement=m, agents=("k1",))) for m in Measurement)
     assert store.count(ask()) == 1
     assert store.count(Query(measurement=SCORE, site="south")) == 1
     # What is told again after an erasure is new, not a ghost with old fields.
