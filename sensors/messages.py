@@ -12,19 +12,81 @@ Unknown fields are ignored by readers, so that adding one breaks nobody;
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
-from enum import StrEnum
-from math import isfinite
-from typing import ClassVar
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from sensors.errors import MessageError, Refusal
-from sensors.signals import SIGNALS, Channel
+from sensors.checks import (
+    SCHEMA_VERSION,
+    check_count,
+    check_finite,
+    check_identity,
+    check_person,
+    check_quality,
+    check_schema,
+    check_text,
+    check_token,
+    check_utc,
+    refuse,
+)
+from sensors.sections import SECTIONS, Heart, Keyboard, Modules, Pointer, Section, Voice
+from sensors.signals import Channel
+from sensors.vocabulary import (
+    DECISIONS,
+    FAULTS,
+    LINK_STATES,
+    Absence,
+    Action,
+    AlertKind,
+    AlertState,
+    AuditKind,
+    ContextState,
+    NoticeKind,
+    Outcome,
+    ReplyKind,
+    RequestKind,
+)
 
-SCHEMA_VERSION = 1
-"""Version this code writes; it reads this one and the one before."""
+__all__ = [
+    "DECISIONS",
+    "MAX_MESSAGE_BYTES",
+    "SCHEMA_VERSION",
+    "SECTIONS",
+    "WINDOW_S",
+    "Absence",
+    "Action",
+    "AlertKind",
+    "AlertMessage",
+    "AlertState",
+    "AuditKind",
+    "AuditMessage",
+    "ConsentMessage",
+    "ContextMessage",
+    "ContextState",
+    "Contribution",
+    "DecisionMessage",
+    "Heart",
+    "Keyboard",
+    "Message",
+    "Modules",
+    "NoticeKind",
+    "NoticeMessage",
+    "Outcome",
+    "Pointer",
+    "ReadingMessage",
+    "ReplyKind",
+    "ReplyMessage",
+    "RequestKind",
+    "RequestMessage",
+    "Section",
+    "StatusMessage",
+    "StoredMessage",
+    "TimeMessage",
+    "Voice",
+    "check_identity",
+    "check_token",
+]
+
 
 WINDOW_S = 5.0
 """Length of one window. [s] DESIGN: one reading per source and 5-second window."""
@@ -32,344 +94,12 @@ WINDOW_S = 5.0
 MAX_MESSAGE_BYTES = 64 * 1024
 """No message of ours comes near it: 5 s of beats and features is about 1 KiB."""
 
-_IDENTITY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_TOKEN = re.compile(r"[a-z0-9]{8,32}")
-_MAX_SEQ = 2**53  # exactly representable by every JSON reader
-_MAX_TEXT = 500
-_MAX_SHOWN = 60
 _MAX_CONTRIBUTIONS = 3  # DESIGN, Scoring 6: the three signals that contributed most
-
-
-class Absence(StrEnum):
-    """Why a channel gave nothing. Never zero, never drawn as fine (TRUST T13).
-
-    `WITHHELD` is the one word for every private reason (paused, refused,
-    locked, off shift, private): nobody but the agent can tell them apart (T7).
-    """
-
-    WITHHELD = "withheld"
-    DISCONNECTED = "disconnected"
-    NOT_WORN = "not_worn"
-    POOR = "poor"
-    FAULT = "fault"
-
-
-# Plain strings on the wire: a union of an enum and a literal cannot be decoded.
-_LINK_STATES: tuple[str, ...] = ("ok", *Absence)
-_FAULTS: tuple[str, ...] = ("offline", *Absence)
-
-
-class RequestKind(StrEnum):
-    """What an agent asks for; the first two outrank every detection (T9)."""
-
-    HELP_NOW = "help_now"
-    BREAK_PLEASE = "break_please"
-    CANCEL = "cancel"
-    EXPORT = "export"
-    ERASE = "erase"
-
-
-class ReplyKind(StrEnum):
-    """What an agent answers."""
-
-    FINE = "fine"
-    DIFFERENT_TODAY = "different_today"
-    WAS_IT_SO = "was_it_so"
-    DID_IT_HELP = "did_it_help"
-    SELF_REPORT = "self_report"
-
-
-class ContextState(StrEnum):
-    """Telephony or workforce-management state of an agent."""
-
-    ON_CALL = "on_call"
-    WRAP_UP = "wrap_up"
-    READY = "ready"
-    BREAK = "break"
-    OFF = "off"
-
-
-class AlertKind(StrEnum):
-    """What a card on the supervisor's screen is about, most urgent first."""
-
-    REQUEST = "request"
-    TEAM = "team"
-    PERSONAL = "personal"
-    TECHNICAL = "technical"
-
-
-class AlertState(StrEnum):
-    """States of an alert; the table of transitions stands in analytics.alerting."""
-
-    PENDING = "pending"
-    FIRING = "firing"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-
-
-class Action(StrEnum):
-    """What a supervisor does with an alert: take it, decide, record what followed."""
-
-    TAKE = "take"
-    TALK = "talk"
-    OFFER_BREAK = "offer_break"
-    JOIN_OR_TAKE_OVER = "join_or_take_over"
-    BRING_IN_EXPERT = "bring_in_expert"
-    FIX_THE_WORK = "fix_the_work"
-    AGENT_SAYS_FINE = "agent_says_fine"
-    CANNOT_NOW = "cannot_now"
-    NOT_USEFUL = "not_useful"
-    OUTCOME = "outcome"
-
-
-DECISIONS: frozenset[Action] = frozenset(Action) - {Action.TAKE, Action.OUTCOME}
-"""The actions that answer an alert (SCREENS.md); all but *cannot now* close it."""
-
-
-class Outcome(StrEnum):
-    """What followed a decision."""
-
-    HELPED = "helped"
-    NO_CHANGE = "no_change"
-    DECLINED = "declined"
-    NOT_REACHED = "not_reached"
-
-
-class NoticeKind(StrEnum):
-    """What an agent is told about themselves (T10)."""
-
-    ALERT_TOLD = "alert_told"
-    ALERT_RESOLVED = "alert_resolved"
-    TAKEN = "taken"
-    DECIDED = "decided"
-    LOOKED = "looked"
-    REQUEST_RECEIVED = "request_received"
-    REQUEST_PASSED_ON = "request_passed_on"
-    WAS_IT_SO = "was_it_so"
-
-
-class AuditKind(StrEnum):
-    """What is written to the audit log."""
-
-    VIEWED_PERSON = "viewed_person"
-    SIGNED_IN = "signed_in"
-
-
-def _refuse(name: str, value: object, expected: str) -> MessageError:
-    # Shortened: a refusal is logged and shown, and must not carry a payload along.
-    shown = repr(value)[:_MAX_SHOWN]
-    return MessageError(Refusal.OUT_OF_RANGE, f"{name} is {shown}; expected {expected}")
-
-
-def check_identity(name: str, value: str) -> str:
-    """Return `value` if it is a site, agent, source or person identity.
-
-    Raises
-    ------
-    MessageError
-        If it does not match ``[a-z0-9][a-z0-9_-]{0,31}``.
-    """
-    if not _IDENTITY.fullmatch(value):
-        raise _refuse(name, value, "lower-case letters, digits, - and _, up to 32")
-    return value
-
-
-def _check_person(name: str, value: str | None) -> None:
-    if value is not None:
-        check_identity(name, value)
-
-
-def check_token(name: str, value: str | None) -> None:
-    """Refuse a run or id that is not 8 to 32 lower-case letters and digits.
-
-    Raises
-    ------
-    MessageError
-        If it is anything else; ``None`` is let through.
-    """
-    if value is not None and not _TOKEN.fullmatch(value):
-        raise _refuse(name, value, "8 to 32 lower-case letters and digits")
-
-
-def _check_count(name: str, value: int | None, limit: int = _MAX_SEQ) -> None:
-    if value is not None and not 0 <= value <= limit:
-        raise _refuse(name, value, f"0 to {limit}")
-
-
-def _check_finite(name: str, value: float | None) -> None:
-    # NaN would compare as "not late" and turn into null on the wire.
-    if value is not None and not isfinite(value):
-        raise _refuse(name, value, "a finite number")
-
-
-def _check_utc(name: str, value: datetime | None) -> None:
-    if value is not None and value.utcoffset() != timedelta(0):
-        raise _refuse(name, value.isoformat(), "a time in UTC")
-
-
-def _check_schema(value: int) -> None:
-    if value not in (SCHEMA_VERSION, SCHEMA_VERSION - 1) or value < 1:
-        raise MessageError(
-            Refusal.SCHEMA_VERSION,
-            f"schema is {value}; this version reads {SCHEMA_VERSION}"
-            + (f" and {SCHEMA_VERSION - 1}" if SCHEMA_VERSION > 1 else ""),
-        )
-
-
-def _check_text(name: str, value: str | None, limit: int = _MAX_TEXT) -> None:
-    if value is not None and len(value) > limit:
-        raise _refuse(name, f"{len(value)} characters", f"at most {limit}")
-
-
-def _check_quality(value: float | None) -> None:
-    if value is not None and not 0.0 <= value <= 1.0:
-        raise _refuse("quality", value, "0 to 1")
 
 
 def _check_contributions(value: tuple[Contribution, ...]) -> None:
     if len(value) > _MAX_CONTRIBUTIONS:
-        raise _refuse("contributions", len(value), f"at most {_MAX_CONTRIBUTIONS}")
-
-
-class _Section:
-    """Range checks shared by the channel sections, driven by the catalogue."""
-
-    __slots__ = ()
-    channel: ClassVar[Channel]
-
-    def _check(self) -> None:
-        for name, low, high in _SECTION_BOUNDS[type(self)]:
-            value = getattr(self, name)
-            if value is None:
-                continue
-            values = value if isinstance(value, tuple) else (value,)
-            for number in values:
-                if not low <= number <= high:
-                    raise _refuse(name, number, f"{low:g} to {high:g}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heart(_Section):
-    """What the headset measured in one window; `rr_ms` and `beat_offset_ms` pair up."""
-
-    channel: ClassVar[Channel] = Channel.HEART
-    quality: float
-    hr_bpm: float | None = None
-    rr_ms: tuple[float, ...] = ()
-    beat_offset_ms: tuple[float, ...] = ()
-    contact: float | None = None
-
-    def __post_init__(self) -> None:
-        _check_quality(self.quality)
-        if len(self.rr_ms) != len(self.beat_offset_ms):
-            raise _refuse(
-                "beat_offset_ms",
-                len(self.beat_offset_ms),
-                f"one for each of {len(self.rr_ms)} rr_ms",
-            )
-        self._check()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyboard(_Section):
-    """Counts and timing of one window; no key, no character, no order."""
-
-    channel: ClassVar[Channel] = Channel.KEYBOARD
-    quality: float
-    key_presses: float = 0.0
-    dwell_ms: float | None = None
-    dwell_iqr_ms: float | None = None
-    flight_ms: float | None = None
-    flight_iqr_ms: float | None = None
-    key_pauses: float = 0.0
-    key_corrections: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_quality(self.quality)
-        self._check()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pointer(_Section):
-    """Movement statistics of one window; no position."""
-
-    channel: ClassVar[Channel] = Channel.POINTER
-    quality: float
-    pointer_speed_px_s: float | None = None
-    pointer_acceleration_px_s2: float | None = None
-    pointer_straightness: float | None = None
-    pointer_clicks: float = 0.0
-    click_dwell_ms: float | None = None
-    scroll_steps: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_quality(self.quality)
-        self._check()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice(_Section):
-    """Acoustic features of one window of the agent's own voice; no audio, no words."""
-
-    channel: ClassVar[Channel] = Channel.VOICE
-    quality: float
-    speech_ratio: float | None = None
-    pause_ratio: float | None = None
-    speech_rate_hz: float | None = None
-    f0_hz: float | None = None
-    f0_spread_st: float | None = None
-    f0_slope_st_s: float | None = None
-    voiced_ratio: float | None = None
-    jitter_local: float | None = None
-    shimmer_local: float | None = None
-    hnr_db: float | None = None
-    loudness_db: float | None = None
-    alpha_ratio_db: float | None = None
-    hammarberg_db: float | None = None
-    slope_0_500_db_hz: float | None = None
-    slope_500_1500_db_hz: float | None = None
-
-    def __post_init__(self) -> None:
-        _check_quality(self.quality)
-        self._check()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Modules:
-    """What serial and third-party modules measured, by catalogue name."""
-
-    channel: ClassVar[Channel] = Channel.MODULES
-    quality: float
-    values: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_quality(self.quality)
-        for name, value in self.values.items():
-            known = SIGNALS.get(name)
-            if known is None or known.channel is not Channel.MODULES:
-                raise MessageError(
-                    Refusal.UNKNOWN_SIGNAL, f"modules carry {name!r}, not a module signal"
-                )
-            if not known.accepts(value):
-                raise _refuse(name, value, f"{known.low:g} to {known.high:g}")
-
-
-Section = Heart | Keyboard | Pointer | Voice | Modules
-
-SECTIONS: dict[Channel, type[Section]] = {
-    kind.channel: kind for kind in (Heart, Keyboard, Pointer, Voice, Modules)
-}
-"""The section that carries each channel."""
-
-_SECTION_BOUNDS: dict[type, tuple[tuple[str, float, float], ...]] = {
-    kind: tuple(
-        (f.name, SIGNALS[f.name].low, SIGNALS[f.name].high)
-        for f in fields(kind)
-        if f.name in SIGNALS
-    )
-    for kind in SECTIONS.values()
-}
+        raise refuse("contributions", len(value), f"at most {_MAX_CONTRIBUTIONS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,23 +127,23 @@ class ReadingMessage:
     absent: dict[Channel, Absence] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_identity("source", self.source)
         check_token("run", self.run)
-        _check_count("seq", self.seq)
+        check_count("seq", self.seq)
         if not 0 <= self.oldest_seq <= self.seq:
-            raise _refuse("oldest_seq", self.oldest_seq, f"0 to seq, {self.seq}")
-        _check_utc("window_end_at", self.window_end_at)
-        _check_utc("sent_at", self.sent_at)
+            raise refuse("oldest_seq", self.oldest_seq, f"0 to seq, {self.seq}")
+        check_utc("window_end_at", self.window_end_at)
+        check_utc("sent_at", self.sent_at)
         if not -1080 <= self.utc_offset_min <= 1080:
-            raise _refuse("utc_offset_min", self.utc_offset_min, "-1080 to 1080")
-        _check_finite("clock_offset_ms", self.clock_offset_ms)
-        _check_finite("clock_error_ms", self.clock_error_ms)
+            raise refuse("utc_offset_min", self.utc_offset_min, "-1080 to 1080")
+        check_finite("clock_offset_ms", self.clock_offset_ms)
+        check_finite("clock_error_ms", self.clock_error_ms)
         if self.clock_error_ms is not None and self.clock_error_ms < 0:
-            raise _refuse("clock_error_ms", self.clock_error_ms, "0 or more")
+            raise refuse("clock_error_ms", self.clock_error_ms, "0 or more")
         for channel in self.absent:
             if getattr(self, channel) is not None:
-                raise _refuse("absent", channel.value, "only channels without a section")
+                raise refuse("absent", channel.value, "only channels without a section")
 
     def section(self, channel: Channel) -> Section | None:
         """Return what `channel` measured, or ``None`` when it gave nothing."""
@@ -423,29 +153,37 @@ class ReadingMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusMessage:
-    """An edge's word about itself; retained, and its last will says offline."""
+    """An edge's word about itself; retained, and its last will says offline.
+
+    `goodbye` is set when the edge ends because its agent ended it: the choice
+    is private (T7), so readers treat what follows like any withheld channel
+    and raise nothing technical. The last will never sets it.
+    """
 
     source: str
     run: str
     online: bool
     at: datetime
     schema: int = SCHEMA_VERSION
+    goodbye: bool = False
     version: str = ""
     links: Mapping[Channel, str] = field(default_factory=dict)  # "ok" or an Absence
     held: int = 0
     dropped: int = 0
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_identity("source", self.source)
         check_token("run", self.run)
-        _check_utc("at", self.at)
-        _check_text("version", self.version, 32)
-        _check_count("held", self.held)
-        _check_count("dropped", self.dropped)
+        check_utc("at", self.at)
+        check_text("version", self.version, 32)
+        check_count("held", self.held)
+        check_count("dropped", self.dropped)
+        if self.goodbye and self.online:
+            raise refuse("goodbye", self.goodbye, "true only when offline")
         for channel, state in self.links.items():
-            if state not in _LINK_STATES:
-                raise _refuse(f"links.{channel}", state, f"one of {', '.join(_LINK_STATES)}")
+            if state not in LINK_STATES:
+                raise refuse(f"links.{channel}", state, f"one of {', '.join(LINK_STATES)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,9 +197,9 @@ class ConsentMessage:
     research: bool = False
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
-        _check_utc("at", self.at)
-        _check_text("version", self.version, 32)
+        check_schema(self.schema)
+        check_utc("at", self.at)
+        check_text("version", self.version, 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -478,12 +216,12 @@ class ReplyMessage:
     recovered: int | None = None
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("id", self.id)
-        _check_utc("at", self.at)
+        check_utc("at", self.at)
         check_token("alert_id", self.alert_id)
-        _check_count("demanding", self.demanding, 10)
-        _check_count("recovered", self.recovered, 10)
+        check_count("demanding", self.demanding, 10)
+        check_count("recovered", self.recovered, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -496,9 +234,9 @@ class RequestMessage:
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("id", self.id)
-        _check_utc("at", self.at)
+        check_utc("at", self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -511,10 +249,10 @@ class TimeMessage:
     server_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("id", self.id)
-        _check_utc("edge_sent_at", self.edge_sent_at)
-        _check_utc("server_at", self.server_at)
+        check_utc("edge_sent_at", self.edge_sent_at)
+        check_utc("server_at", self.server_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -527,10 +265,10 @@ class StoredMessage:
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("run", self.run)
-        _check_count("seq", self.seq)
-        _check_utc("at", self.at)
+        check_count("seq", self.seq)
+        check_utc("at", self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -550,11 +288,11 @@ class NoticeMessage:
     contributions: tuple[Contribution, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("id", self.id)
-        _check_utc("at", self.at)
+        check_utc("at", self.at)
         check_token("alert_id", self.alert_id)
-        _check_person("by", self.by)
+        check_person("by", self.by)
         _check_contributions(self.contributions)
 
 
@@ -567,8 +305,8 @@ class ContextMessage:
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
-        _check_utc("at", self.at)
+        check_schema(self.schema)
+        check_utc("at", self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -579,9 +317,9 @@ class Contribution:
     level: int
 
     def __post_init__(self) -> None:
-        _check_text("part", self.part, 32)
+        check_text("part", self.part, 32)
         if not -2 <= self.level <= 2:
-            raise _refuse("level", self.level, "-2 to 2")
+            raise refuse("level", self.level, "-2 to 2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -620,23 +358,23 @@ class AlertMessage:
     detector_version: str = ""
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("alert_id", self.alert_id)
         check_identity("team", self.team)
-        _check_person("agent", self.agent)
-        _check_person("taken_by", self.taken_by)
+        check_person("agent", self.agent)
+        check_person("taken_by", self.taken_by)
         for supervisor in self.told_to:
             check_identity("told_to", supervisor)
         for name in ("escalated", "affected", "team_size"):
-            _check_count(name, getattr(self, name))
-        _check_text("reason", self.reason, 64)
-        _check_text("detector_version", self.detector_version, 64)
-        _check_quality(self.quality)
+            check_count(name, getattr(self, name))
+        check_text("reason", self.reason, 64)
+        check_text("detector_version", self.detector_version, 64)
+        check_quality(self.quality)
         _check_contributions(self.contributions)
-        if self.fault is not None and self.fault not in _FAULTS:
-            raise _refuse("fault", self.fault, f"one of {', '.join(_FAULTS)}")
+        if self.fault is not None and self.fault not in FAULTS:
+            raise refuse("fault", self.fault, f"one of {', '.join(FAULTS)}")
         for name in ("started_at", "told_at", "taken_at", "resolved_at", "closed_at"):
-            _check_utc(name, getattr(self, name))
+            check_utc(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -656,19 +394,19 @@ class DecisionMessage:
     outcome: Outcome | None = None
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("id", self.id)
         check_token("alert_id", self.alert_id)
         check_identity("by", self.by)
-        _check_person("to", self.to)
-        _check_utc("at", self.at)
-        _check_utc("follow_up_at", self.follow_up_at)
-        _check_text("reason", self.reason, 64)
-        _check_text("note", self.note)
+        check_person("to", self.to)
+        check_utc("at", self.at)
+        check_utc("follow_up_at", self.follow_up_at)
+        check_text("reason", self.reason, 64)
+        check_text("note", self.note)
         if (self.action is Action.OUTCOME) != (self.outcome is not None):
-            raise _refuse("outcome", self.outcome, "given exactly when the action is outcome")
+            raise refuse("outcome", self.outcome, "given exactly when the action is outcome")
         if self.action is Action.CANNOT_NOW and self.to is None:
-            raise _refuse("to", None, "who takes it instead, when the action is cannot_now")
+            raise refuse("to", None, "who takes it instead, when the action is cannot_now")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -683,11 +421,11 @@ class AuditMessage:
     agent: str | None = None
 
     def __post_init__(self) -> None:
-        _check_schema(self.schema)
+        check_schema(self.schema)
         check_token("id", self.id)
         check_identity("by", self.by)
-        _check_utc("at", self.at)
-        _check_person("agent", self.agent)
+        check_utc("at", self.at)
+        check_person("agent", self.agent)
 
 
 Message = (

@@ -220,6 +220,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     _field("values", "-", "signal -> value", "What modules measured, by catalogue name."),
     # status
     _field("online", "-", "true or false", "False is what the last will says."),
+    _field("goodbye", "-", "true or false", "Ended on purpose, like a pause; never in the last will."),
     _field("version", "-", "up to 32 characters", "Version of the edge's software, or of the consent text."),
     _field("links", "-", "channel -> ok or reason", "State of each collector's device."),
     _field("held", "1", ">= 0", "Windows kept in the outbox."),
