@@ -120,7 +120,7 @@ def trace(recording: Recording) -> Trace:
             recording, site="evaluate", agent="a", source="file", run="evaluate0", start_at=_EPOCH
         )
     )
-    t_s = WINDOW_S * np.arange(1, len(messages) + 1)
+    t_s: Floats = WINDOW_S * np.arange(1, len(messages) + 1, dtype=np.float64)
     label = recording.labels.at(t_s)
     counted = (t_s >= SCORED_FROM_S) & (label >= CALM)
     for kind, word in ((STRAINED, "1 (strained)"), (CALM, "0 (not strained)")):

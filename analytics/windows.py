@@ -341,10 +341,13 @@ class _Spans:
 
     def total(self, name: str) -> Floats:
         column = self.column(name)
-        return np.where(self.long & np.isfinite(column), column, 0.0).sum(axis=1)
+        total: Floats = np.where(self.long & np.isfinite(column), column, 0.0).sum(axis=1)
+        return total
 
     def count(self, name: str) -> Floats:
-        return (self.long & np.isfinite(self.column(name))).sum(axis=1).astype(np.float64)
+        known: Mask = self.long & np.isfinite(self.column(name))
+        number: Floats = known.sum(axis=1, dtype=np.float64)
+        return number
 
     def most(self, name: str, span: Mask) -> Floats:
         greatest: Floats = np.fmax.reduce(np.where(span, self.column(name), np.nan), axis=1)
