@@ -123,6 +123,8 @@ def score(
     """
     judged["run"] = message.run
     judged["seq"] = message.seq
+    if message.clock_offset_ms is not None:
+        judged["clock_offset_ms"] = message.clock_offset_ms
     known = zip(_LEVEL, levels, strict=True)
     judged.update({name: level for name, level in known if level != UNKNOWN_LEVEL})
     for channel, reason in message.absent.items():

@@ -24,14 +24,16 @@ from sensors.messages import DECISIONS, Action, AlertKind
 FRESH_S = 20.0
 """A state older than this is unknown, not fine: three windows and their way. [s] (TRUST T13)"""
 
-LOOK_BACK = timedelta(minutes=10)
+LOOK_BACK = timedelta(hours=2)
+"""How far back newest states are looked for: a replay begins that far in its own past."""
+
 BANDS_MINUTES = 60
 HOUR_KEEPS = timedelta(seconds=10)
 MINUTE_BEGUN = timedelta(seconds=15)
 BUSY_S = 3.0
 
 LEVEL_FIELDS: tuple[str, ...] = tuple(f"level_{part}" for part in PARTS)
-STATE_FIELDS = ("state",)
+STATE_FIELDS = ("state", "clock_offset_ms")
 BAND_FIELDS = (*LEVEL_FIELDS, "quality")
 
 _APPLIED = "applied"  # the server's word for a decision that counted
@@ -155,8 +157,7 @@ class Reader:
             for team, members in teams
             for agent in members
         )
-        last_ns = max((row.time_ns for row in rows), default=None)
-        return People(states, None if last_ns is None else _time(last_ns))
+        return People(states, max(map(_server_time, rows), default=None))
 
     def told(self, me: str, now: datetime) -> frozenset[str]:
         """Return the personal alerts that `me` was told in the last hour.
@@ -307,12 +308,18 @@ def _time(time_ns: int) -> datetime:
     return datetime.fromtimestamp(time_ns / 1e9, UTC)
 
 
+def _server_time(row: Row) -> datetime:
+    """Return when the window ended by the server's clock: a replay's own runs in the past."""
+    offset_ms = float(row.fields.get("clock_offset_ms", 0.0))
+    return _time(row.time_ns) + timedelta(milliseconds=offset_ms)
+
+
 def _optional_time(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
 
 
 def _state(row: Row | None, now: datetime) -> Shown:
-    if row is None or (now - _time(row.time_ns)).total_seconds() > FRESH_S:
+    if row is None or (now - _server_time(row)).total_seconds() > FRESH_S:
         return Shown.NO_DATA
     # A state this version does not know is unknown, never fine.
     return _SHOWN.get(str(row.fields.get("state")), Shown.NO_DATA)

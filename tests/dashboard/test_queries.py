@@ -65,6 +65,20 @@ def test_states(store: EmbeddedStore, reader: Reader, word: str, shown: Shown) -
     assert states(reader.people(TEAM, NOW))["k1"] is shown
 
 
+def test_a_replay_is_as_fresh_as_its_clock_offset_says(
+    store: EmbeddedStore, reader: Reader
+) -> None:
+    ended_at = NOW - timedelta(minutes=50)
+    replayed, wrong_clock = (score(agent, ended_at, "as_usual") for agent in ("k1", "k2"))
+    replayed.fields["clock_offset_ms"] = 50 * 60_000.0 - 2_000.0
+    store.write([replayed, wrong_clock])
+    people = reader.people(TEAM, NOW)
+    assert states(people)["k1"] is Shown.AS_USUAL
+    assert states(people)["k2"] is Shown.NO_DATA
+    assert people.newest_at is not None
+    assert abs(people.newest_at - (NOW - timedelta(seconds=2))) < timedelta(milliseconds=1)
+
+
 def test_newest_state_counts_and_an_old_one_is_unknown(
     store: EmbeddedStore, reader: Reader
 ) -> None:
