@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,39 +14,27 @@ import numpy as np
 import pytest
 
 import wellbeing
-from analytics import points_out
-from analytics.alerting import Alert, Event
-from analytics.features import FEATURES, PARTS
-from analytics.pipeline import Pipeline
+from analytics.alerting import Event
+from analytics.features import FEATURES
 from analytics.store.admission import KINDS, plain_value
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point
 from analytics.store.settings import StoreSettings, open_store
 from sensors.messages import (
-    SECTIONS,
     Absence,
     Action,
     AlertKind,
-    AlertMessage,
     AlertState,
     AuditKind,
-    AuditMessage,
-    ContextMessage,
     ContextState,
-    Contribution,
-    DecisionMessage,
-    Heart,
-    Modules,
     Outcome,
-    ReadingMessage,
     ReplyKind,
-    ReplyMessage,
     RequestKind,
-    RequestMessage,
 )
-from sensors.signals import SIGNALS, Channel, Reduction, of_channel
+from sensors.signals import SIGNALS, Reduction
+from tests.analytics.store import every_field
 from tests.analytics.store.study import LOST, OFFSET_MIN, TAKEN_AFTER_S, lived
-from tests.analytics.synthetic_floor import SITE, START, Floor, teams
+from tests.analytics.synthetic_floor import Floor
 from tests.rig import Influxd
 
 PAGE = (Path(__file__).parents[3] / "analytics/store/README.md").read_text(encoding="utf-8")
@@ -79,89 +67,12 @@ def _blocks(text: str, language: str) -> list[str]:
 QUERIES = re.findall(r"^### (.+)$", _section("## Queries"), re.MULTILINE)
 
 
-# What the code writes: every message with every field set.
-
-
-def _middle(low: float, high: float) -> float:
-    return low + (high - low) * 0.4
-
-
-def _full(seq: int, rng: np.random.Generator, absent: dict[Channel, Absence]) -> ReadingMessage:
-    sections: dict[str, Any] = {}
-    for channel, kind in SECTIONS.items():
-        values = {s.name: _middle(s.low, s.high) for s in of_channel(channel)}
-        if kind is Heart:
-            beats = {"rr_ms": tuple(rng.normal(800, 20, 6)), "beat_offset_ms": tuple(range(-4500, 0, 800))}  # fmt: skip
-            sections[channel] = Heart(quality=1.0, **(values | beats))
-        elif kind is Modules:
-            sections[channel] = Modules(quality=1.0, values=values)
-        else:
-            sections[channel] = kind(quality=1.0, **values)
-    given = {channel.value: s for channel, s in sections.items() if channel not in absent}
-    at = START + timedelta(seconds=5 * seq)
-    return ReadingMessage(
-        source="pc", run="run00001", seq=seq, window_end_at=at, absent=absent, **given
-    )
-
-
-def _windows() -> list[Point]:
-    rng = np.random.default_rng(3)
-    floor = Floor([], Pipeline(SITE, teams(1)))
-    floor.say("k0", ContextMessage(at=START, state=ContextState.READY))
-    for seq in range(80):
-        absent = dict.fromkeys(Channel, Absence.POOR) if seq == 79 else {}
-        floor.t_s = 5.0 * seq
-        floor.say("k0", _full(seq, rng, absent))
-    return floor.points
-
-
-def _alert(*parts: str) -> AlertMessage:
-    return AlertMessage(
-        alert_id="alert0001", kind=AlertKind.TECHNICAL, state=AlertState.FIRING, team="billing",
-        started_at=START, agent="k0", request=RequestKind.HELP_NOW, fault="offline",
-        channel=Channel.HEART, told_at=START, told_to=("ana", "bo"), escalated=1, taken_by="ana",
-        taken_at=START, decision=Action.TALK, reason="a", follow_up_at=START, resolved_at=START,
-        closed_at=START, quality=0.5, unknown=(Channel.VOICE,), affected=5, team_size=9,
-        contributions=tuple(Contribution(part=part, level=1) for part in parts),
-        detector_version="1",
-    )  # fmt: skip
-
-
-def _events() -> list[Point]:
-    alerts = [_alert(*PARTS[:3]), _alert(*PARTS[3:])]
-    decided = DecisionMessage(
-        id="decision1", at=START, alert_id="alert0001", by="ana", action=Action.OUTCOME, to="bo",
-        reason="a", note="b", follow_up_at=START, outcome=Outcome.HELPED,
-    )  # fmt: skip
-    answered = ReplyMessage(
-        id="answer001", at=START, kind=ReplyKind.SELF_REPORT, alert_id="alert0001", answer=True,
-        demanding=1, recovered=2,
-    )  # fmt: skip
-    looked = AuditMessage(id="looked001", at=START, by="ana", kind=AuditKind.SIGNED_IN, agent="k0")
-    for message in (*alerts, decided, answered, looked):
-        unset = [f.name for f in fields(message) if getattr(message, f.name) in {None, ()}]
-        assert not unset, f"set {unset} of {type(message).__name__} here and look at the page"
-    asked = RequestMessage(id="asked0001", at=START, kind=RequestKind.EXPORT)
-    return [
-        *(
-            points_out.transition(
-                SITE, Alert(message=a, inhibited_by="other001"), Event.FIRE, START
-            )
-            for a in alerts
-        ),
-        points_out.decision(SITE, decided, alerts[0], "applied"),
-        points_out.reply(SITE, "k0", answered, "recorded"),
-        points_out.request(SITE, "k0", asked, "recorded"),
-        points_out.audit(SITE, looked),
-    ]
-
-
 @pytest.mark.parametrize("measurement", Measurement)
 def test_the_page_has_every_field_that_is_written_with_its_type_and_no_other(
     measurement: Measurement,
 ) -> None:
     written: dict[str, str] = {}
-    for point in (*_windows(), *_events()):
+    for point in (*every_field.windows(), *every_field.events()):
         if point.measurement is measurement:
             for name, value in point.fields.items():
                 kind = KINDS[type(plain_value(name, value))]
@@ -419,9 +330,9 @@ def test_without_a_server_the_command_reads_the_same(
     assert (program, redirect) == ("wellbeing", ">")
     assert wellbeing.main(arguments) == 0
     Path(target).write_text(capsys.readouterr().out, encoding="utf-8")
-    import_pandas = _blocks(_section("## From a query to a data frame"), "python")[0]
+    preamble = _blocks(_section("## From a query to a data frame"), "python")[0]
     names: dict[str, Any] = {}
-    exec(import_pandas + _blocks(section, "python")[0], names)
+    exec(preamble + _blocks(section, "python")[0], names)
     told = [p for p in floor.of(Measurement.READING) if p.tags["agent"] == "k1"]
     result = names["result"]
     assert result["fields.hr_bpm"].tolist() == [p.fields["hr_bpm"] for p in told]
