@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sensors.errors import MissingExtraError, WellbeingError
+from sensors.errors import MissingExtraError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +52,23 @@ def run_verb(name: str, arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code; errors become one line on stderr."""
     verb = VERBS[name]
     module_name, _, attribute = verb.target.partition(":")
+    shown = f"wellbeing {name}"
     try:
-        import typer.main  # noqa: PLC0415 - `wellbeing --help` answers without it
+        from sensors import command_line  # noqa: PLC0415 - `wellbeing --help` answers without it
 
         app = getattr(importlib.import_module(module_name), attribute)
-        command = typer.main.get_command(app)
-        result = command.main(list(arguments), prog_name=f"wellbeing {name}", standalone_mode=False)
-    except WellbeingError as error:
-        return _fail(name, str(error), error.exit_code)
+        return command_line.run(app, arguments, shown)
     except ImportError as error:
         if not verb.extra or (error.name or "").split(".")[0] in _OURS:
             raise
         remedy = f"{error.name} is not installed; run: pip install 'agent-wellbeing[{verb.extra}]'"
-        return _fail(name, remedy, MissingExtraError.exit_code)
-    except KeyboardInterrupt:
+        sys.stderr.write(f"{shown}: {remedy}\n")
+        return MissingExtraError.exit_code
+    except KeyboardInterrupt:  # while it was still importing
         return 130
-    except Exception as error:
-        # click's own errors (a wrong option) know how to show themselves
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        return int(getattr(error, "exit_code", 2))
-    return result if isinstance(result, int) else 0
 
 
 _OURS = frozenset({"sensors", "analytics", "dashboard", "firmware_bridge"})
-
-
-def _fail(verb: str, text: str, code: int) -> int:
-    sys.stderr.write(f"wellbeing {verb}: {text}\n")
-    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(version("agent-wellbeing") + "\n")
         return 0
     if given[0] not in VERBS:
-        sys.stderr.write(f"wellbeing: unknown verb {given[0]!r}\n\n{_usage()}\n")
+        known = f"known: {', '.join(VERBS)}"
+        sys.stderr.write(f"wellbeing: unknown verb {given[0]!r}; {known}\n")
         return 2
     return run_verb(given[0], given[1:])
 

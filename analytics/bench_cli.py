@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from sensors.command_line import columns, plain_app
 from sensors.errors import ConfigurationError, WellbeingError
 
-app = typer.Typer(add_completion=False)
+app = plain_app()
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "benchmarks"
 DIRECTORY_VARIABLE = "WELLBEING_BENCHMARKS"
@@ -139,18 +138,15 @@ def _number(value: object) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
-def table(results: Sequence[dict[str, Any]]) -> Table:
-    """Return the results as a table for people."""
-    shown = Table(title="Benchmarks", title_justify="left")
-    for heading in ("id", "value", "unit", "peer", "peer's value", "ratio", "n"):
-        shown.add_column(heading, justify="left" if heading in {"id", "unit", "peer"} else "right")
+def table(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the results as a table for people, line by line."""
+    rows = []
     for result in results:
         peer = result.get("peer") or {}
         cells = (result["value"], peer.get("value"), result.get("ratio"), result.get("n"))
-        value, peer_value, ratio, n = map(_number, cells)
         name = str(peer.get("name", "-"))
-        shown.add_row(str(result["id"]), value, str(result["unit"]), name, peer_value, ratio, n)
-    return shown
+        rows.append([str(result["id"]), str(result["unit"]), name, *map(_number, cells)])
+    return columns(("id", "unit", "peer", "value", "peer's value", "ratio", "n"), rows, left=3)
 
 
 @app.command()
@@ -164,17 +160,14 @@ def bench(
     """Run the benchmarks named, or all of them."""  # fmt: skip
     directory = Path(os.environ.get(DIRECTORY_VARIABLE, str(DIRECTORY)))
     chosen = choose(discover(directory), ids or [])
-    progress = Console(stderr=True)
     results: list[dict[str, Any]] = []
     for number, benchmark in enumerate(chosen, start=1):
         figures = ", ".join(benchmark.ids)
-        progress.print(
-            f"[{number}/{len(chosen)}] {benchmark.path.name}: {figures} ...", markup=False
-        )
+        typer.echo(f"{number} of {len(chosen)}: {benchmark.path.name}: {figures} ...", err=True)
         for result in run(benchmark, quick=quick):
             results.append(result)
             if as_json:
                 sys.stdout.write(json.dumps(result) + "\n")
                 sys.stdout.flush()
     if not as_json:
-        Console().print(table(results))
+        typer.echo("\n".join(table(results)))

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -25,21 +24,28 @@ from analytics.store.settings import StoreSettings, open_store
 from analytics.subscriber import Subscriber
 from analytics.teams import load_teams
 from sensors import codec
-from sensors.config import BrokerSettings, read_file, section
+from sensors.command_line import (
+    BrokerOption,
+    ConfigOption,
+    SiteOption,
+    broker_settings,
+    plain_app,
+    read_tables,
+)
+from sensors.config import BrokerSettings, section
 
-app = typer.Typer(add_completion=False)
+app = plain_app()
 
 _log = logging.getLogger("wellbeing.detect")
 
 
 @app.command()
 def detect(  # noqa: PLR0917 - one per option
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
-    site: Annotated[str | None, typer.Option(help="The site to serve.")] = None,
+    config: ConfigOption = None,
+    site: SiteOption = None,
     teams: Annotated[str | None, typer.Option(help="The teams.toml file.")] = None,
     state_dir: Annotated[str | None, typer.Option(help="Where to keep the state.")] = None,
-    broker_host: Annotated[str | None, typer.Option(help="The MQTT broker.")] = None,
-    broker_port: Annotated[int | None, typer.Option(help="Its port.")] = None,
+    broker: BrokerOption = None,
     store: Annotated[str | None, typer.Option(help="embedded or influxdb.")] = None,
     store_path: Annotated[str | None, typer.Option(help="File of the embedded store.")] = None,
     store_url: Annotated[str | None, typer.Option(help="Address of InfluxDB.")] = None,
@@ -51,19 +57,19 @@ def detect(  # noqa: PLR0917 - one per option
     Every value can also stand in the configuration file or the environment
     (WELLBEING_SERVER_SITE, WELLBEING_BROKER_PASSWORD, ...).
     """
-    tables = read_file(config) if config is not None else {}
+    tables = read_tables(config)
     settings = section(
         tables, "server", ServerSettings, site=site, teams=teams, state_dir=state_dir
     )
-    broker = section(tables, "broker", BrokerSettings, host=broker_host, port=broker_port)
+    where = broker_settings(tables, broker)
     store_settings = section(
         tables, "store", StoreSettings, kind=store, path=store_path, url=store_url
     )
     policy = section(tables, "policy", PolicySettings, profile=profile)
-    require_tls(broker)
+    require_tls(where)
     policy.require_server()
     with _talking(as_json=as_json), _stop_on_signal() as stop:
-        service = build(settings, broker, store_settings, policy)
+        service = build(settings, where, store_settings, policy)
         _log.info("%s", policy.explain())
         _log.info("serving site %s from %s", settings.site, settings.directory())
         service.run(stop)

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from analytics.evaluate import Trace, trace
 from analytics.evaluate_report import report
 from sensors import codec
+from sensors.command_line import JsonOption, columns, plain_app
 from sensors.errors import ConfigurationError
 from sensors.recording import read_recording
 
-app = typer.Typer(add_completion=False)
+app = plain_app()
 
 _ENDINGS = (".csv", ".csv.gz")
 
@@ -31,7 +31,7 @@ def evaluate(
     team_size: Annotated[
         int, typer.Option(help="Use the threshold of a team of this size.", min=1)
     ] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Score labelled recordings offline, with the code that runs live.
 
@@ -50,7 +50,7 @@ def evaluate(
     if as_json:
         sys.stdout.write(codec.dump_json(found).decode() + "\n")
     else:
-        _show(found, Console())
+        _show(found)
 
 
 def _recordings(files: list[Path]) -> list[Path]:
@@ -75,10 +75,10 @@ def _recordings(files: list[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _show(found: dict[str, Any], console: Console) -> None:
-    table = Table("recording", *("AUC", "matched", "coverage", "found", "false", "calm h"))
-    for row in found["per_recording"]:
-        table.add_row(
+def _show(found: dict[str, Any]) -> None:
+    headings = ("recording", "AUC", "matched", "coverage", "found", "false", "calm h")
+    rows = [
+        (
             row["name"],
             _figure(row["auc"]),
             _figure(row["auc_time_matched"]),
@@ -87,14 +87,17 @@ def _show(found: dict[str, Any], console: Console) -> None:
             str(row["false_alerts"]),
             _figure(row["calm_hours"]),
         )
-    console.print(table)
+        for row in found["per_recording"]
+    ]
+    for line in columns(headings, rows):
+        typer.echo(line)
     whole = found["overall"]
     low, high = whole["auc_ci95"]
-    console.print(
+    typer.echo(
         f"AUC {_figure(whole['auc_mean'])} (95 % over people {_figure(low)} to {_figure(high)}), "
         f"time-matched {_figure(whole['auc_time_matched_mean'])}; {whole['recordings']} recordings"
     )
-    console.print(
+    typer.echo(
         f"Team of {whole['team_size']}: found {_figure(whole['found_fraction'])} of the strained "
         f"stretches at {_figure(whole['false_alerts_per_hour'])} false alerts per hour "
         f"(at random {_figure(whole['chance_found_fraction'])}), "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,15 +11,16 @@ import typer
 from analytics.settings import ServerSettings
 from analytics.status import as_lines, read_status
 from sensors import codec
-from sensors.config import read_file, section
+from sensors.command_line import ConfigOption, SiteOption, plain_app, read_tables
+from sensors.config import section
 
-app = typer.Typer(add_completion=False)
+app = plain_app()
 
 
 @app.command()
 def status(
-    config: Annotated[Path | None, typer.Option(help="The configuration file.")] = None,
-    site: Annotated[str | None, typer.Option(help="The site.")] = None,
+    config: ConfigOption = None,
+    site: SiteOption = None,
     state_dir: Annotated[str | None, typer.Option(help="Where the server keeps its state.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every run.")] = False,
 ) -> None:
@@ -28,7 +28,7 @@ def status(
 
     Figures per run are at most ten seconds behind while the server runs.
     """
-    tables = read_file(config) if config is not None else {}
+    tables = read_tables(config)
     settings = section(tables, "server", ServerSettings, site=site, state_dir=state_dir)
     found = read_status(settings.directory(), datetime.now(UTC))
     if as_json:

@@ -178,7 +178,7 @@ def measure(agents: list[str], seconds: float, directory: Path) -> None:
         )
         command = [*wellbeing, "detect", "--site", SITE]
         command += ["--teams", str(directory / "teams.toml"), "--profile", "general"]
-        command += ["--state-dir", str(directory / "state"), "--broker-port", str(broker.port)]
+        command += ["--state-dir", str(directory / "state"), "--broker", f"127.0.0.1:{broker.port}"]
         with (directory / "server.log").open("wb") as log:
             server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
         answers = (f"{topics.ROOT}/{SITE}/server/+/stored/+", *topics.dashboard_subscriptions(SITE))

@@ -12,19 +12,18 @@ import typer
 from analytics.teams import load_roster, load_teams
 from dashboard import settings as settings_module
 from dashboard.theme import STREAMLIT_OPTIONS
+from sensors.command_line import BrokerOption, ConfigOption, SiteOption, plain_app
 from sensors.errors import ConfigurationError
 
-app = typer.Typer(add_completion=False)
+app = plain_app()
 
 _APP = Path(__file__).with_name("app.py")
 
 
 @app.command()
 def dashboard(  # noqa: PLR0917 - options of the command line
-    config: Annotated[
-        Path | None, typer.Option(help="Configuration file (TOML).", show_default=False)
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Site to show.", show_default=False)] = None,
+    config: ConfigOption = None,
+    site: SiteOption = None,
     supervisor: Annotated[
         str | None,
         typer.Option("--as", help="Your login, as in teams.toml.", show_default=False),
@@ -35,6 +34,7 @@ def dashboard(  # noqa: PLR0917 - options of the command line
     address: Annotated[
         str | None, typer.Option(help="Loopback address to listen on.", show_default=False)
     ] = None,
+    broker: BrokerOption = None,
     teams: Annotated[str | None, typer.Option(help="teams.toml", show_default=False)] = None,
     roster: Annotated[str | None, typer.Option(help="roster.toml", show_default=False)] = None,
     language: Annotated[
@@ -44,6 +44,7 @@ def dashboard(  # noqa: PLR0917 - options of the command line
     """Show the supervisor's screen until Ctrl-C."""
     chosen = settings_module.load(
         config,
+        broker,
         site=site,
         supervisor=supervisor,
         port=port,

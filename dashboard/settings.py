@@ -8,6 +8,7 @@ from pathlib import Path
 from analytics.store.settings import StoreSettings
 from dashboard.words import LANGUAGES
 from sensors import config
+from sensors.command_line import broker_settings, read_tables
 from sensors.config import BrokerSettings
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
@@ -82,13 +83,17 @@ class Settings:
     store: StoreSettings
 
 
-def load(path: Path | None, **overrides: str | int | None) -> Settings:
+def load(
+    path: Path | None, broker: str | None = None, /, **overrides: str | int | None
+) -> Settings:
     """Return the settings in the file at `path`, the environment and `overrides`.
 
     Parameters
     ----------
     path : Path or None
         Configuration file; ``None`` takes defaults and the environment.
+    broker : str or None
+        ``HOST`` or ``HOST:PORT`` instead of what stands in ``[broker]``.
     overrides
         Keys of ``[dashboard]`` from the command line; ``None`` means not given.
 
@@ -97,9 +102,9 @@ def load(path: Path | None, **overrides: str | int | None) -> Settings:
     ConfigurationError
         Naming table, key, value and what was expected.
     """
-    tables = config.read_file(path) if path is not None else {}
+    tables = read_tables(path)
     return Settings(
         dashboard=config.section(tables, "dashboard", DashboardSettings, None, **overrides),
-        broker=config.section(tables, "broker", BrokerSettings),
+        broker=broker_settings(tables, broker),
         store=config.section(tables, "store", StoreSettings),
     )

@@ -30,9 +30,10 @@ from dashboard import trial
 from dashboard.cli import free_port, url
 from dashboard.processes import Children
 from sensors import codec
+from sensors.command_line import plain_app
 from sensors.errors import ConfigurationError, StateError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = plain_app()
 
 _READY_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.25

@@ -17,12 +17,12 @@ from firmware_bridge.csv_lines import CsvLines, check_columns
 from firmware_bridge.monitoring import Monitor
 from firmware_bridge.serial_port import SerialPort, ports
 from sensors import codec
+from sensors.command_line import JsonOption, plain_app, run
 from sensors.errors import ConfigurationError, WellbeingError
 from sensors.recording import write_recording
 
-app = typer.Typer(
-    help="For people who build headsets and modules: see, check and record what a board sends.",
-    no_args_is_help=True,
+app = plain_app(
+    "For people who build headsets and modules: see, check and record what a board sends.",
 )
 
 _Port = Annotated[str, typer.Option(help="Serial port; `firmware-bridge ports` lists them.")]
@@ -31,11 +31,10 @@ _Csv = Annotated[
 ]
 _Baud = Annotated[int, typer.Option(min=50, help="Speed; without meaning on USB CDC.")]
 _Seconds = Annotated[float | None, typer.Option(min=0.0, help="Stop after so long. [s]")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("ports")
-def ports_(as_json: _Json = False) -> None:
+def ports_(as_json: JsonOption = False) -> None:
     """List the serial ports of this machine."""
     found = ports()
     if as_json:
@@ -55,7 +54,7 @@ def monitor(  # noqa: PLR0917 - typer calls it by name
     baud: _Baud = 115_200,
     seconds: _Seconds = None,
     every: Annotated[float, typer.Option(min=0.05, help="A line this often. [s]")] = 1.0,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a board sends: newest values, rates, and lines that could not be read."""
     lines = CsvLines(_columns(csv))
@@ -84,7 +83,7 @@ def record(  # noqa: PLR0917 - typer calls it by name
     to: Annotated[Path, typer.Option(help="Recording to write: NAME.csv or NAME.csv.gz.")],
     baud: _Baud = 115_200,
     seconds: _Seconds = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write what a board sends to a recording that `wellbeing replay` takes; Ctrl-C ends it."""
     lines = CsvLines(_columns(csv))
@@ -144,20 +143,4 @@ def _columns(csv: str) -> tuple[str, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; errors become one line on stderr."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    command = typer.main.get_command(app)
-    try:
-        result = command.main(given, prog_name="firmware-bridge", standalone_mode=False)
-    except WellbeingError as error:
-        sys.stderr.write(f"firmware-bridge: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        # click's own errors (a wrong option) know how to show themselves
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        return int(getattr(error, "exit_code", 2))
-    return result if isinstance(result, int) else 0
+    return run(app, sys.argv[1:] if arguments is None else arguments, "firmware-bridge")

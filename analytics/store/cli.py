@@ -12,22 +12,16 @@ import typer
 from analytics.store.base import Query, Row
 from analytics.store.points import Measurement
 from analytics.store.settings import StoreSettings, open_store
-from sensors import codec, config
+from sensors import codec
+from sensors.command_line import ConfigOption, JsonOption, plain_app, read_tables
+from sensors.config import section
 from sensors.errors import ConfigurationError
 
-app = typer.Typer(
-    help="Look at the store: what is in it, whether it answers.", add_completion=False
-)
-
-_Config = Annotated[
-    Path | None, typer.Option("--config", help="TOML file with [store]; default: built-in values.")
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app = plain_app("Look at the store: what is in it, whether it answers.")
 
 
 def _settings(path: Path | None) -> StoreSettings:
-    tables = config.read_file(path) if path is not None else {}
-    return config.section(tables, "store", StoreSettings)
+    return section(read_tables(path), "store", StoreSettings)
 
 
 def _say(text: str, value: object, *, as_json: bool) -> None:
@@ -35,9 +29,9 @@ def _say(text: str, value: object, *, as_json: bool) -> None:
 
 
 @app.command()
-def check(config_file: _Config = None, as_json: _Json = False) -> None:
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say in one line what the store is and that it answers."""
-    store = open_store(_settings(config_file), read_only=True)
+    store = open_store(_settings(config), read_only=True)
     try:
         line = store.check()
     finally:
@@ -46,9 +40,9 @@ def check(config_file: _Config = None, as_json: _Json = False) -> None:
 
 
 @app.command()
-def init(config_file: _Config = None, as_json: _Json = False) -> None:
+def init(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Make the file, or the databases with their retention; safe to repeat."""
-    settings = _settings(config_file)
+    settings = _settings(config)
     store = open_store(settings)
     try:
         done = store.prepare()
@@ -68,8 +62,8 @@ def query_(  # noqa: PLR0917 - typer calls it by name
     until: Annotated[str | None, typer.Option(help="Before this time, ISO 8601.")] = None,
     latest: Annotated[bool, typer.Option(help="Only the newest of each agent.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many of the newest.")] = 20,
-    config_file: _Config = None,
-    as_json: _Json = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the newest points, oldest first; one JSON object a line with --json."""
     query = Query(
@@ -82,7 +76,7 @@ def query_(  # noqa: PLR0917 - typer calls it by name
         latest=latest,
         limit=limit,
     )
-    store = open_store(_settings(config_file), read_only=True)
+    store = open_store(_settings(config), read_only=True)
     try:
         rows = store.read(query)
     finally:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sensors import codec
-from sensors.config import BrokerSettings, read_file, section
+from sensors.command_line import (
+    BrokerOption,
+    ConfigOption,
+    JsonOption,
+    SiteOption,
+    broker_settings,
+    plain_app,
+    read_tables,
+)
+from sensors.config import BrokerSettings, section
 from sensors.edge.consent import parse_channels
 from sensors.edge.offline import command_everywhere
 from sensors.edge.process import EdgeProcess, stopping_on_signals
@@ -20,12 +28,9 @@ from sensors.edge.words import CONSENT_INTRODUCTION, CONSENT_TEXT, measured, nam
 from sensors.errors import ConfigurationError
 from sensors.signals import Channel
 
-app = typer.Typer(
-    help="The agent's process: collectors, consent, outbox; pause, resume, withdraw.",
+app = plain_app(
+    "The agent's process: collectors, consent, outbox; pause, resume, withdraw.",
     invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    add_completion=False,
 )
 
 
@@ -36,29 +41,6 @@ class _Given:
     edge: EdgeSettings
     broker: BrokerSettings
     source_given: bool
-
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", envvar="WELLBEING_CONFIG", help="TOML file.")
-]
-SiteOption = Annotated[str | None, typer.Option(help="Site.")]
-BrokerOption = Annotated[
-    str | None, typer.Option("--broker", help="HOST or HOST:PORT of the MQTT broker.")
-]
-
-
-def broker_settings(tables: dict[str, Any], address: str | None) -> BrokerSettings:
-    """Return ``[broker]`` with the command line's `address` put over it."""
-    host, port = None, None
-    if address is not None:
-        host, colon, tail = address.rpartition(":")
-        if not colon:
-            host = address
-        elif tail.isdecimal() and host:
-            port = int(tail)
-        else:
-            raise ConfigurationError(f"--broker is {address!r}; expected HOST or HOST:PORT")
-    return section(tables, "broker", BrokerSettings, host=host, port=port)
 
 
 def parse_options(
@@ -111,7 +93,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     ] = None,
 ) -> None:
     """Run the edge, unless a command follows."""
-    tables = read_file(config) if config else {}
+    tables = read_tables(config)
     file_options = section(tables, "edge", EdgeSettings).options
     settings = section(
         tables,
@@ -167,9 +149,6 @@ def _ask(channels: tuple[Channel, ...]) -> list[Channel]:
     typer.echo("")
     typer.echo(say("You allowed: {channels}.").format(channels=names(chosen)))
     return chosen
-
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _command(context: typer.Context, command: str, words: tuple[str, ...], as_json: bool) -> None:

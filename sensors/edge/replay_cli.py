@@ -15,20 +15,22 @@ from typing import Annotated, Any
 import typer
 
 from sensors import codec
-from sensors.config import read_file, section
-from sensors.edge.cli import BrokerOption, ConfigOption, broker_settings
+from sensors.command_line import (
+    BrokerOption,
+    ConfigOption,
+    JsonOption,
+    broker_settings,
+    plain_app,
+    read_tables,
+)
+from sensors.config import section
 from sensors.edge.replay_session import ReplaySession
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import BrokerError, ConfigurationError, MessageError, WellbeingError
 from sensors.messages import check_identity
 from sensors.recording import Recording, read_recording
 
-app = typer.Typer(
-    help="Stream recordings through the broker at a chosen speed.",
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    add_completion=False,
-)
+app = plain_app()
 
 _CONNECT_WITHIN_S = 10.0
 _SAY_EVERY_S = 5.0
@@ -55,14 +57,14 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
     timeout: Annotated[
         float, typer.Option(help="Give up when nothing was stored for this long, in seconds.")
     ] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON at the end.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Send recordings as if they were measured until now, and wait for the server."""
     factor = parse_speed(speed)
     recordings = [read_recording(path) for path in files]
     agents = _agents(files, agent or [])
     _check("--source", source)
-    tables = read_file(config) if config else {}
+    tables = read_tables(config)
     edge = section(tables, "edge", EdgeSettings, site=site)
     settings = broker_settings(tables, broker)
     for recording in recordings:

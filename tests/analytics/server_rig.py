@@ -160,7 +160,7 @@ class DetectProcess:
         self._command = [
             sys.executable, "-m", "wellbeing", "detect", "--site", SITE, "--profile", "general",
             "--teams", str(write_teams(directory)), "--state-dir", str(self.state),
-            "--broker-port", str(port), "--store", "embedded", "--store-path", str(self.store), *extra,
+            "--broker", f"127.0.0.1:{port}", "--store", "embedded", "--store-path", str(self.store), *extra,
         ]  # fmt: skip
         self._env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None

@@ -51,7 +51,7 @@ def test_all_of_them_as_json(bench):
     done = bench("--json")
     assert done.returncode == 0, done.stderr
     assert [r["id"] for r in _lines(done)] == ["X1", "X2.time", "Y1"]
-    assert "[1/2] good.py: X1, X2.time, X2.memory" in done.stderr
+    assert "1 of 2: good.py: X1, X2.time, X2.memory" in done.stderr
 
 
 def test_only_what_is_named_and_quick(bench):

@@ -111,8 +111,8 @@ def run(tmp_path: Path, port: int, *extra: str, **env: str) -> tuple[int, list[s
         pytest.param(["--profile", "eu"], "profile 'eu' forbids", id="profile"),
         pytest.param(["--profile", "xx"], "[policy] profile is 'xx'", id="no such profile"),
         pytest.param(["--site", "A B"], "[server] site is 'A B'", id="site"),
-        pytest.param(["--broker-host", "10.1.2.3"], "tls is false", id="tls"),
-        pytest.param(["--broker-port", "0"], "[broker] port is 0", id="port"),
+        pytest.param(["--broker", "10.1.2.3"], "tls is false", id="tls"),
+        pytest.param(["--broker", "127.0.0.1:0"], "[broker] port is 0", id="port"),
         pytest.param(["--store", "oracle"], "[store] kind is 'oracle'", id="store"),
     ],
 )

@@ -87,7 +87,7 @@ def test_replay_errors_end_in_one_line(tmp_path, recording):
         ([recording, "--speed", "0.5"], 2, "--speed is '0.5'"),
         ([recording, "--agent", "a", "--agent", "b"], 2, "2 times for 1 files"),
         ([recording, recording], 2, "give each an --agent"),
-        ([recording, "--site", "Main"], 2, "--site is 'Main'"),
+        ([recording, "--site", "Main"], 2, "site is 'Main'"),
     ):
         ended = wellbeing("replay", *arguments, "--broker", nobody)
         assert (ended.returncode, ended.stderr.count("\n")) == (code, 1), ended.stderr

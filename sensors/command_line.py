@@ -1,0 +1,154 @@
+"""What every command of this project shares: plain help, one line per error, the same options.
+
+Nothing is drawn with boxes or colours: a screen reader reads it in order, and
+a log file keeps it as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.main
+
+from sensors.config import BrokerSettings, read_file, section
+from sensors.errors import ConfigurationError, WellbeingError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="WELLBEING_CONFIG", help="Configuration file (TOML).", show_default=False
+    ),
+]
+SiteOption = Annotated[str | None, typer.Option(help="Site.", show_default=False)]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option("--broker", help="HOST or HOST:PORT of the MQTT broker.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def plain_app(text: str = "", **more: Any) -> typer.Typer:
+    """Return an app whose help is plain text; `text` is its first paragraph."""
+    return typer.Typer(
+        help=text or None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **more,
+    )
+
+
+def read_tables(config: Path | None) -> dict[str, Any]:
+    """Return the tables of the configuration file, none without one."""
+    return read_file(config) if config is not None else {}
+
+
+def broker_settings(tables: Mapping[str, Any], address: str | None) -> BrokerSettings:
+    """Return ``[broker]`` with the command line's `address` put over it.
+
+    Raises
+    ------
+    ConfigurationError
+        If `address` is neither ``HOST`` nor ``HOST:PORT``, or the table is wrong.
+    """
+    host, port = None, None
+    if address is not None:
+        host, port = split_address(address)
+    return section(tables, "broker", BrokerSettings, host=host, port=port)
+
+
+def split_address(address: str) -> tuple[str, int | None]:
+    """Return host and port; an IPv6 address with a port stands in brackets.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is neither ``HOST`` nor ``HOST:PORT``.
+
+    Examples
+    --------
+    >>> split_address("broker.example:8883"), split_address("::1"), split_address("[::1]:1883")
+    (('broker.example', 8883), ('::1', None), ('::1', 1883))
+    """
+    if address.count(":") > 1 and not address.startswith("["):
+        return address, None
+    host, colon, tail = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        host, tail = address, ""
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or (colon and not tail.isdecimal() and not address.endswith("]")):
+        raise ConfigurationError(f"--broker is {address!r}; expected HOST or HOST:PORT")
+    return host, int(tail) if tail else None
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Return a table as lines: columns two blanks apart, the first `left` ones flush left."""
+    table = [headings, *rows]
+    widths = [max(len(row[at]) for row in table) for at in range(len(headings))]
+    lines = []
+    for row in table:
+        cells = [
+            cell.ljust(width) if at < left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def run(app: typer.Typer, arguments: Sequence[str], name: str) -> int:
+    """Run `app` as the command called `name` and return its exit code.
+
+    Every error that a person can mend becomes one line on standard error. Only
+    an error of this program itself is raised, with its traceback.
+    """
+    try:
+        command = typer.main.get_command(app)
+        result = command.main(list(arguments), prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except typer.Abort:
+        sys.stderr.write("\n")  # the cursor still stands behind a question
+        return fail(name, "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`| head -1`).
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device, not a path
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        told = _in_one_line(error, name)
+        if told is None:
+            raise
+        return fail(name, *told)
+    return result if isinstance(result, int) else 0
+
+
+def _in_one_line(error: Exception, name: str) -> tuple[str, int] | None:
+    """Return what to say and the exit code; None for an error of this program itself."""
+    if isinstance(error, WellbeingError):
+        return " ".join(str(error).split()), error.exit_code
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}{where}", 1
+    explain = getattr(error, "format_message", None)  # typer's own, about a wrong option
+    if explain is None:
+        return None
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else name
+    words = " ".join(explain().split()).rstrip(".")
+    return f"{words}; see: {path} --help", int(getattr(error, "exit_code", 2))
+
+
+def fail(name: str, text: str, code: int) -> int:
+    """Say in one line what is wrong and return the exit code."""
+    sys.stderr.write(f"{name}: {text}\n")
+    return code
