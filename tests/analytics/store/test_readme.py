@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ from sensors.messages import (
 from sensors.signals import SIGNALS, Reduction
 from tests.analytics.store import every_field
 from tests.analytics.store.study import LOST, OFFSET_MIN, TAKEN_AFTER_S, lived
-from tests.analytics.synthetic_floor import Floor
+from tests.analytics.synthetic_floor import START, Floor
 from tests.rig import Influxd
 
 PAGE = (Path(__file__).parents[3] / "analytics/store/README.md").read_text(encoding="utf-8")
@@ -117,6 +118,21 @@ def test_every_measurement_stands_beside_its_database_and_retention() -> None:
         (row,) = re.findall(rf"^\| .*`{measurement}`.*$", _section("## Where it is"), re.MULTILINE)
         assert f"`{settings.database}`, `{name}` | `{settings.database}/{name}`" in row
         assert row.endswith(f"| {days[name]} days |")
+
+
+def test_a_point_stands_at_its_own_time_and_identity_as_the_page_says() -> None:
+    assert "plus `crc32(run) mod 1000000` nanoseconds" in PAGE
+    for point in (*every_field.windows(), *every_field.events()):
+        named = point.fields
+        identity = {
+            Measurement.TRANSITION: f"{named.get('alert_id')}{named.get('event')}",
+            Measurement.DECISION: named.get("id"),
+        }.get(point.measurement, named.get("run"))
+        whole = point.time_ns - crc32(str(identity).encode()) % 1_000_000
+        since_ns = whole - int(START.timestamp()) * 1_000_000_000
+        assert since_ns % 1_000_000 == 0, "what is left is a whole number of milliseconds"
+        if point.measurement in {Measurement.READING, Measurement.FEATURE, Measurement.SCORE}:
+            assert since_ns == 5_000_000_000 * int(named["seq"])
 
 
 # The queries, on a real server.
