@@ -55,7 +55,13 @@ def _full(seq: int, rng: np.random.Generator, absent: dict[Channel, Absence]) ->
     given = {channel.value: s for channel, s in sections.items() if channel not in absent}
     at = START + timedelta(seconds=5 * seq)
     return ReadingMessage(
-        source="pc", run="run00001", seq=seq, window_end_at=at, absent=absent, **given
+        source="pc",
+        run="run00001",
+        seq=seq,
+        window_end_at=at,
+        clock_offset_ms=12.5,
+        absent=absent,
+        **given,
     )
 
 
