@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from analytics.detector import DETECTOR_VERSION, Detector, ScoreBatch
 from analytics.episodes import EpisodeBatch, Episodes, threshold_for
 from analytics.events import Arrival, is_late
-from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL
+from analytics.features import FEATURES, PART_CHANNEL, PARTS, UNKNOWN_LEVEL
 from analytics.teams import Teams
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.messages import ReadingMessage
+from sensors.signals import Channel
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -33,10 +35,20 @@ LEARN_QUALITY = 0.5
 STALE_S = 30.0
 """An agent without a window for so long is no longer judged. [s] Six windows."""
 
+UNMEASURED_S = 15.0
+"""A channel without a reading for so long is unknown. [s] Three windows.
+
+Features look back a minute; without this, somebody who paused would be drawn
+as usual for as long (TRUST T13), and could alert on what was before (T6).
+"""
+
 SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PARTS))
 """What the scoring arrays of a snapshot mean; those of another version are not read."""
 
 _TEAM_CHECK_S = 60.0
+_CHANNELS = tuple(Channel)
+_sections = attrgetter(*(channel.value for channel in _CHANNELS))
+_PART_COLUMN = np.array([_CHANNELS.index(PART_CHANNEL[part]) for part in PARTS], np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,7 @@ class Floor:
         }
         self.level = np.zeros((0, len(PARTS)), np.int8)
         self.contribution = np.zeros((0, len(PARTS)))
+        self.measured_s = np.zeros((0, len(_CHANNELS)))  # newest reading of each channel
 
     def row(self, agent: str) -> int:
         """Return the row of `agent`; a new one gets the next."""
@@ -125,6 +138,8 @@ class Floor:
         self.level = np.concatenate((self.level, unknown))
         nothing = np.full((added, len(PARTS)), np.nan)
         self.contribution = np.concatenate((self.contribution, nothing))
+        never = np.full((added, len(_CHANNELS)), -np.inf)
+        self.measured_s = np.concatenate((self.measured_s, never))
         for part in (self._windows, self._detector, self._episodes):
             part.ensure(capacity)
         self._capacity = capacity
@@ -194,8 +209,25 @@ class Floor:
             quality=features.quality[index],
             moving=features.moving[index],
         )
+        self._note_measured(rows[index], batch.at_s, [windows[i].message for i in index.tolist()])
         scores, episodes = self._score(rows[index], batch, live[index], now_s, learn=~late[index])
         return Judged(windows, features, place, scores, episodes)
+
+    def _note_measured(self, rows: Rows, at_s: Floats, messages: Sequence[ReadingMessage]) -> None:
+        given = np.array([[s is not None for s in _sections(m)] for m in messages], bool)
+        given = given.reshape(-1, len(_CHANNELS))
+        self.measured_s[rows] = np.where(given, at_s[:, None], self.measured_s[rows])
+
+    def _hide_unmeasured(self, rows: Rows, at_s: Floats, scores: ScoreBatch) -> None:
+        """Make unknown what rests on channels that give nothing any more."""
+        old = at_s[:, None] - self.measured_s[rows] > UNMEASURED_S
+        hidden = old[:, _PART_COLUMN]
+        scores.part_level[hidden] = UNKNOWN_LEVEL
+        scores.part_contribution[hidden] = np.nan
+        nothing = old.all(axis=1)
+        for figure in (scores.score, scores.strain_index, scores.evidence):
+            figure[nothing] = np.nan
+        scores.quality[nothing] = 0.0
 
     def _score(
         self, rows: Rows, batch: FeatureBatch, live: Mask, now_s: float, *, learn: Mask
@@ -205,6 +237,7 @@ class Floor:
         mean = np.where(known, batch.quality, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         learn = learn & ~columns["active"][rows] & (mean >= LEARN_QUALITY)
         scores = self._detector.step(rows, batch, learn=learn)
+        self._hide_unmeasured(rows, batch.at_s, scores)
         threshold = columns["threshold"][rows]
         live = live & np.isfinite(threshold) & ~scores.learning
         # Without a team there is no threshold and nobody to tell.
@@ -238,6 +271,7 @@ class Floor:
         """Return a copy of all arrays, by name."""
         arrays = {f"floor.{name}": column.copy() for name, column in self.columns.items()}
         arrays |= {"floor.level": self.level.copy(), "floor.contribution": self.contribution.copy()}
+        arrays["floor.measured_s"] = self.measured_s.copy()
         for prefix, part in self._parts():
             arrays |= {f"{prefix}.{name}": a for name, a in part.to_arrays().items()}
         return arrays
@@ -270,6 +304,7 @@ class Floor:
         self._row_of = {agent: row for row, agent in enumerate(agents)}
         self._capacity = len(arrays["floor.active"])
         self.columns = {name: arrays[f"floor.{name}"] for name in _COLUMNS}
+        self.measured_s = arrays["floor.measured_s"]
         if tuple(team_names) != self.team_names:
             self.columns["team"][:] = -1
             self.columns["team_checked_s"][:] = -np.inf

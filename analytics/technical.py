@@ -3,7 +3,8 @@
 A channel that says *disconnected* or *fault* for a minute, and an edge that
 went silent in its shift, each raise one technical alert. *Withheld*, *not
 worn* and *poor* are no faults: they are nobody's to repair, and withheld is
-never counted per person (T7).
+never counted per person (T7). An edge that was ended on purpose, or that went
+silent while all was withheld (a locked PC falls asleep), is withheld, too.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class _Link:
     seen_at: datetime
     window_s: float
     offline: bool = False
+    private: bool = False  # its silence is the agent's own business
     faults: dict[Channel, _Fault] = field(default_factory=dict)
 
 
@@ -138,6 +140,7 @@ class Technical:
         if late:
             return
         link.run, link.window_s = message.run, window_s
+        link.private = _is_private(message)
         if not message.absent and not link.faults:
             return
         faults: dict[Channel, _Fault] = {}
@@ -153,9 +156,17 @@ class Technical:
 
     def status(self, agent: str, message: StatusMessage) -> None:
         """Take in an edge's word, or last will, about itself; an old run's counts no more."""
-        link = self._links.get((agent, message.source))
-        if link is not None and link.run == message.run:
-            link.offline = not message.online
+        key = (agent, message.source)
+        link = self._links.get(key)
+        if link is None or link.run != message.run:
+            return
+        link.offline = not message.online
+        if message.goodbye:
+            link.private, link.faults = True, {}
+            self._faulty.pop(key, None)
+        elif message.links:
+            # The PC may sleep before the window ends that would say so.
+            link.private = all(state == Absence.WITHHELD for state in message.links.values())
 
     def faulty_channels(self, agent: str) -> dict[Channel, str]:
         """Return the channels of `agent` in trouble, and the alert each has or will have."""
@@ -221,7 +232,7 @@ class Technical:
                 continue
             if team not in working:
                 working[team] = self._in_shift(team, now)
-            if not working[team]:
+            if link.private or not working[team]:
                 continue
             tracked[team] = tracked.get(team, 0) + 1
             if link.offline or now - max(link.seen_at, deaf_until) >= SILENT_AFTER:
@@ -283,6 +294,13 @@ class Technical:
         self._stepped_at = kept.stepped_at
         self._listening_since = kept.listening_since
         self._faulty = dict.fromkeys(convert(plain["faulty"], list[tuple[str, str]]))
+
+
+def _is_private(message: ReadingMessage) -> bool:
+    """Return whether nothing was measured and nothing but the agent's choice says why."""
+    if any(message.section(channel) is not None for channel in Channel):
+        return False
+    return all(reason is Absence.WITHHELD for reason in message.absent.values())
 
 
 def _finding(link: _Link, channel: Channel, fault: _Fault, team: str) -> _Finding:

@@ -24,7 +24,7 @@ from sensors.edge.sending import Pace
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.shift import in_shift
 from sensors.edge.supervise import Sink, Supervisor, run_all
-from sensors.edge.window import Assembler
+from sensors.edge.window import Assembler, LinkState
 from sensors.edge.words import names
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import (
@@ -40,6 +40,9 @@ from sensors.topics import TopicKind
 
 STATUS_EVERY_S = 60.0
 _REQUEST_WITHIN_S = 5.0
+_ENDING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def software_version() -> str:
@@ -77,6 +80,7 @@ class EdgeProcess:
         self._seq = 0
         self._not_kept = 0
         self._disk_refuses = False
+        self._said_links: dict[Channel, LinkState] = {}
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         sink = Sink(self._take_reading, self._take_link, say)
@@ -161,12 +165,16 @@ class EdgeProcess:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except asyncio.CancelledError:
+            self._stop.set()  # Ctrl-C, where signals cannot be handled
+            raise
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._control.stop()
-            await self._publisher.stop()
+            # Whoever ends without having been asked to has failed: that is to be repaired.
+            await self._publisher.stop(goodbye=self._stop.is_set())
             self._outbox.close()
 
     async def _windows(self) -> None:
@@ -199,7 +207,7 @@ class EdgeProcess:
             if not self._disk_refuses:
                 self._say(str(error))
                 self._disk_refuses = True
-                self._publisher.say_status()
+                self._say_status()
             return
         self._disk_refuses = False
         self._seq += 1
@@ -211,16 +219,15 @@ class EdgeProcess:
     async def _heartbeat(self) -> None:
         was_connected: bool | None = None
         spoken_s = self._times.monotonic_s()
-        said_links = self._assembler.links
         while True:
             connected = self._publisher.is_connected
             if connected != was_connected:
                 self._say(self._connection_words(connected=connected))
                 was_connected = connected
             now_s = self._times.monotonic_s()
-            if self._assembler.links != said_links or now_s - spoken_s >= STATUS_EVERY_S:
-                said_links, spoken_s = self._assembler.links, now_s
-                self._publisher.say_status()
+            if self._assembler.links != self._said_links or now_s - spoken_s >= STATUS_EVERY_S:
+                spoken_s = now_s
+                self._say_status()
             await asyncio.sleep(1.0)
 
     def _connection_words(self, *, connected: bool) -> str:
@@ -254,6 +261,10 @@ class EdgeProcess:
         self._assembler.withhold(withheld)
         for supervisor in self._supervisors:
             supervisor.allow(frozenset(self._assembler.channels) - withheld)
+        # Alike for every reason, and nothing where nothing changed: a lock during
+        # a pause, or the end of a shift, must not show in when we speak (T7).
+        if self._assembler.links != self._said_links:
+            self._say_status()
         if consent_changed:
             self._publisher.say_consent()
 
@@ -284,7 +295,6 @@ class EdgeProcess:
     def _change(self, permission: Permission) -> None:
         """Obey first, then write it down: a full disk must not keep a microphone open."""
         self._apply(permission)
-        self._publisher.say_status()
         self._consent_file.save(permission)
 
     async def request(self, kind: RequestKind) -> None:
@@ -293,6 +303,10 @@ class EdgeProcess:
         await self._publisher.deliver(TopicKind.REQUEST, message, _REQUEST_WITHIN_S)
 
     # What it says about itself.
+
+    def _say_status(self) -> None:
+        self._said_links = self._assembler.links
+        self._publisher.say_status()
 
     def _status(self, online: bool) -> StatusMessage:
         return StatusMessage(
@@ -342,10 +356,10 @@ class EdgeProcess:
 
 @contextlib.contextmanager
 def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into a call of `stop` where the platform allows."""
+    """Turn Ctrl-C, SIGTERM and the closed terminal into `stop` where the platform allows."""
     loop = asyncio.get_running_loop()
     handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not main thread
             loop.add_signal_handler(number, stop)
             handled.append(number)

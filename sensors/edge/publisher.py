@@ -171,12 +171,16 @@ class Publisher:
                 async with asyncio.timeout(_IDLE_S):
                     await self._changed.wait()
 
-    async def stop(self) -> None:
-        """Say goodbye, retained, and disconnect politely."""
+    async def stop(self, *, goodbye: bool = True) -> None:
+        """Say that we are offline, retained, and disconnect politely.
+
+        With `goodbye`, that it was meant so: then nothing is broken, and the
+        server must not call the agent's choice a fault (T7).
+        """
         if self._connection.is_connected:
             topic = self._topic(TopicKind.STATUS)
-            farewell = codec.encode(self._status(False))
-            with contextlib.suppress(ConnectionError):  # the will says the same
+            farewell = codec.encode(replace(self._status(False), goodbye=goodbye))
+            with contextlib.suppress(ConnectionError):  # then our silence says it
                 await asyncio.to_thread(
                     self._connection.publish_and_wait,
                     topic,

@@ -133,12 +133,14 @@ def _plain_message(kind: type) -> st.SearchStrategy[Any]:
 
 
 def _consistent(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Return `values` made to obey the rules that tie fields of a decision together."""
+    """Return `values` made to obey the rules that tie fields of one message together."""
     if kind is m.DecisionMessage:
         is_outcome = values["action"] is m.Action.OUTCOME
         values["outcome"] = (values["outcome"] or m.Outcome.HELPED) if is_outcome else None
         if values["action"] is m.Action.CANNOT_NOW:
             values["to"] = values["to"] or "bo"
+    if kind is m.StatusMessage:
+        values["goodbye"] &= not values["online"]
     return values
 
 
