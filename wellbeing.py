@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensors.errors import MissingExtraError
+from sensors.parent import end_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or given[0] in {"-h", "--help", "help"}:
         sys.stdout.write(_usage() + "\n")
         return 0
+    end_with_parent()
     if given[0] == "--version":
         from importlib.metadata import version  # noqa: PLC0415
 

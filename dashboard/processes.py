@@ -8,13 +8,61 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from sensors.errors import StateError
+from sensors.parent import VARIABLE as PARENT_VARIABLE
 
 _END_WITHIN_S = 8.0
+
+
+class StoppedError(Exception):
+    """A signal has asked us to stop; carries its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Stop:
+    """Whether a signal has asked this process to stop, to be looked at from any thread."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+
+    def ask(self, number: int) -> None:
+        """Note that signal `number` has asked."""
+        self._number = number
+
+    def check(self) -> None:
+        """Raise :class:`StoppedError` once asked."""
+        if self._number is not None:
+            raise StoppedError(self._number)
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[Stop]:
+    """Let Ctrl-C, SIGTERM and the closed terminal ask; a second one ends at once."""
+    stop = Stop()
+    before: dict[int, Any] = {}
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stop.ask(number)
+        signal.signal(number, before[number])
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # no SIGHUP on Windows
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            before[number] = signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +85,9 @@ class Child:
 class Children:
     """Every part that was started, so that one Ctrl-C ends them all."""
 
-    def __init__(self, log_dir: Path) -> None:
+    def __init__(self, log_dir: Path, stop: Stop) -> None:
         self._log_dir = log_dir
+        self._stop = stop
         self._children: list[Child] = []
 
     def start(
@@ -53,8 +102,10 @@ class Children:
         """Start ``python ARGUMENTS`` as `name`.
 
         With `tty` it speaks to the person directly; with `may_end` it may end
-        by itself with exit code 0.
+        by itself with exit code 0. Nothing is started any more once we were
+        asked to stop.
         """
+        self._stop.check()
         log = self._log_dir / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -62,7 +113,7 @@ class Children:
                 stdin=None if tty else subprocess.DEVNULL,
                 stdout=None if tty else output,
                 stderr=None if tty else subprocess.STDOUT,
-                env={**os.environ, **environ},
+                env={**os.environ, **environ, PARENT_VARIABLE: str(os.getpid())},
                 # Its own group: Ctrl-C reaches only us, and we end the others in order.
                 start_new_session=not tty,
             )
@@ -71,20 +122,21 @@ class Children:
         return child
 
     def check(self) -> None:
-        """Raise if a part has ended by itself.
+        """Raise if a part has ended by itself, or we were asked to stop.
 
         Raises
         ------
+        StoppedError
+            If a signal has asked us to stop; that is looked at first.
         StateError
             Naming the part, its exit code and the end of its log.
         """
+        self._stop.check()
         for child in self._children:
             code = child.process.poll()
             if code is not None and not (child.may_end and code == 0):
-                raise StateError(
-                    f"{child.name} ended with exit code {code}: {child.last_lines()} "
-                    f"(whole log: {child.log})"
-                )
+                said = f": {lines}" if (lines := child.last_lines()) else ""
+                raise StateError(f"{child.name} ended with exit code {code}{said}")
 
     def end(self) -> None:
         """End every part, last started first; insist after eight seconds."""

@@ -4,12 +4,16 @@ An MQTT broker in this process, and as its children the server with the
 embedded store, the dashboard, and a floor: simulated agents with a simulated
 past week, recordings (``--replay``), or this machine's own sensors (``--me``).
 Nothing leaves the machine, and everything is forgotten at the end unless
-``--state-dir`` says otherwise.
+``--state-dir`` says otherwise. Ctrl-C, SIGTERM and closing the terminal end
+every part in order; if this process is killed outright, its children notice
+within a second and end, but what it kept under the temporary directory stays.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import sys
 import tempfile
 import time
@@ -28,10 +32,12 @@ from analytics.past import STEPS, write_past
 from analytics.teams import load_teams
 from dashboard import trial
 from dashboard.cli import free_port, url
-from dashboard.processes import Children
+from dashboard.processes import Children, Stop, StoppedError, stopping
+from dashboard.words import LANGUAGES
 from sensors import codec
-from sensors.command_line import plain_app
+from sensors.command_line import parse_speed, plain_app
 from sensors.errors import ConfigurationError, StateError
+from sensors.recording import read_recording
 
 app = plain_app()
 
@@ -70,13 +76,15 @@ def up(  # noqa: PLR0917 - options of the command line
     me: Annotated[
         bool, typer.Option("--me", help="This machine's own sensors, after consent.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the dashboard, or the next free one.")] = 8501,
+    port: Annotated[
+        int, typer.Option(help="Port of the dashboard, or the next free one.", min=1, max=65_535)
+    ] = 8501,
     state_dir: Annotated[
         Path | None, typer.Option(help="Keep everything here instead of forgetting it.")
     ] = None,
     language: Annotated[str, typer.Option(help="en or zh_CN; else the browser's.")] = "",
     seconds: Annotated[
-        float | None, typer.Option("--for", help="End by itself after so many seconds.")
+        float | None, typer.Option("--for", help="End by itself after so many seconds.", min=0.0)
     ] = None,
 ) -> None:
     """Try it: broker, pipeline, store, dashboard and a simulated floor, until Ctrl-C."""
@@ -89,11 +97,27 @@ def up(  # noqa: PLR0917 - options of the command line
         language=language,
         seconds=seconds,
     )
+    _check(wish)
+    try:
+        with stopping() as stop, _directory(wish.state_dir) as directory:
+            asyncio.run(_run(wish, directory, stop))
+    except StoppedError as stopped:
+        raise typer.Exit(128 + stopped.number) from None
+
+
+def _check(wish: Wish) -> None:
+    """Read what the parts will read, so that a mistake is told before anything starts."""
+    parse_speed(wish.speed)
+    if wish.language not in {"", *LANGUAGES}:
+        raise ConfigurationError(
+            f"--language is {wish.language!r}; expected one of {', '.join(LANGUAGES)}"
+        )
+    if wish.me and wish.state_dir is None and not sys.stdin.isatty():
+        raise ConfigurationError(
+            "--me asks for consent first; run it on a terminal, or with a --state-dir that has it"
+        )
     for path in wish.recordings:
-        if not path.is_file():
-            raise ConfigurationError(f"--replay {path}: there is no such file")
-    with _directory(wish.state_dir) as directory:
-        asyncio.run(_run(wish, directory))
+        read_recording(path)
 
 
 @contextmanager
@@ -104,13 +128,19 @@ def _directory(chosen: Path | None) -> Iterator[Path]:
         ) as made:
             yield Path(made)
         return
-    chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=chosen):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigurationError(f"--state-dir is {chosen}; cannot write there: {why}") from None
     yield chosen.resolve()
 
 
-async def _run(wish: Wish, directory: Path) -> None:
+async def _run(wish: Wish, directory: Path, stop: Stop) -> None:
     broker = await start_broker(trial.SITE)
-    children = Children(directory)
+    children = Children(directory, stop)
     try:
         await asyncio.to_thread(_start, wish, directory, broker, children)
         until = time.monotonic() + (wish.seconds or float("inf"))
@@ -118,9 +148,12 @@ async def _run(wish: Wish, directory: Path) -> None:
             children.check()
             await asyncio.sleep(_LOOK_EVERY_S)
     finally:
-        _say("Ending.")
-        await asyncio.to_thread(children.end)
-        await broker.stop()
+        with contextlib.suppress(OSError):  # the terminal or the pipe may be gone
+            _say("Ending.")
+        try:
+            await asyncio.to_thread(children.end)
+        finally:
+            await broker.stop()
 
 
 def _start(wish: Wish, directory: Path, broker: EmbeddedBroker, children: Children) -> None:
@@ -128,13 +161,16 @@ def _start(wish: Wish, directory: Path, broker: EmbeddedBroker, children: Childr
     floor = _floor_of(wish)
     (directory / "teams.toml").write_text(trial.teams_toml(floor), encoding="utf-8")
     (directory / "roster.toml").write_text(trial.roster_toml(floor), encoding="utf-8")
+    if wish.is_simulated and not (directory / "server" / "server.sqlite").exists():
+        _live_through_the_past(directory, floor, children)
+    # Only now: who looked for a port before the past was simulated may have lost it since.
     port = free_port("127.0.0.1", wish.port)
+    if port != wish.port:
+        _say(f"Port {wish.port} is taken; using {port}.")
     config = directory / "wellbeing.toml"
     config.write_text(
         trial.config_toml(directory, broker.port, port, wish.language), encoding="utf-8"
     )
-    if wish.is_simulated and not (directory / "server" / "server.sqlite").exists():
-        _live_through_the_past(directory, floor)
     wellbeing = ("-m", "wellbeing")
     as_user = _credentials(broker)
     children.start("detect", [*wellbeing, "detect", "--config", str(config)], as_user(SERVER))
@@ -174,6 +210,7 @@ def _start_floor(
             f"replay-{agent}", ["-m", "wellbeing", *arguments], as_user(agent), may_end=True
         )
     if wish.me:
+        _say(f"To pause or withdraw from elsewhere: wellbeing edge --config {config} pause")
         arguments = ["edge", "--config", config, "--agent", _ME]
         for name in ("heart_rate", "hid", "voice"):
             arguments += ["--collector", name]
@@ -193,18 +230,29 @@ def _floor_of(wish: Wish) -> tuple[trial.TrialAgent, ...]:
     return tuple(found)
 
 
-def _live_through_the_past(directory: Path, floor: tuple[trial.TrialAgent, ...]) -> None:
+def _live_through_the_past(
+    directory: Path, floor: tuple[trial.TrialAgent, ...], children: Children
+) -> None:
     seeds = {a.agent: a.seed for a in floor}
     teams = load_teams(directory / "teams.toml")
     with _progress("Simulating the floor's past week") as progress:
+
+        def step(done: int) -> None:
+            children.check()
+            progress(done)
+
+        # Under another name until it is complete: a kept directory must not start from half.
+        unfinished = directory / "server-unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
         write_past(
-            directory / "server",
+            unfinished,
             site=trial.SITE,
             teams=teams,
             seeds=seeds,
             ends_at=datetime.now(UTC),
-            progress=progress,
+            progress=step,
         )
+        unfinished.rename(directory / "server")
 
 
 @contextmanager

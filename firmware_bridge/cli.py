@@ -129,12 +129,14 @@ def _until(opened: SerialPort, seconds: float | None) -> Iterator[bytes]:
     end_s = None if seconds is None else time.monotonic() + seconds
     interrupted = threading.Event()
     # A flag, not an exception: it could strike while a row is being written.
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: interrupted.set()) for number in numbers]
     try:
         while not interrupted.is_set() and (end_s is None or time.monotonic() < end_s):
             yield opened.read()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _columns(csv: str) -> tuple[str, ...]:

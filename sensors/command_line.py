@@ -6,10 +6,15 @@ a log file keeps it as it is.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -90,6 +95,25 @@ def split_address(address: str) -> tuple[str, int | None]:
     return host, int(tail) if tail else None
 
 
+def parse_speed(text: str) -> float:
+    """Return the speed factor; infinite for ``max``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is neither a number of at least 1 nor ``max``.
+    """
+    if text == "max":
+        return math.inf
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not 1.0 <= factor < math.inf:
+        raise ConfigurationError(f"--speed is {text!r}; expected a number of 1 or more, or max")
+    return factor
+
+
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Return a table as lines: columns two blanks apart, the first `left` ones flush left."""
     table = [headings, *rows]
@@ -112,7 +136,8 @@ def run(app: typer.Typer, arguments: Sequence[str], name: str) -> int:
     """
     try:
         command = typer.main.get_command(app)
-        result = command.main(list(arguments), prog_name=name, standalone_mode=False)
+        with _terminated_in_order():
+            result = command.main(list(arguments), prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -130,6 +155,23 @@ def run(app: typer.Typer, arguments: Sequence[str], name: str) -> int:
             raise
         return fail(name, *told)
     return result if isinstance(result, int) else 0
+
+
+@contextlib.contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C, so that temporary files go and files are closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _in_one_line(error: Exception, name: str) -> tuple[str, int] | None:

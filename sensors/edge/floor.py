@@ -20,6 +20,7 @@ from sensors.edge.process import EdgeProcess, stopping_on_signals
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import ConfigurationError, WellbeingError
 from sensors.messages import RequestKind
+from sensors.parent import end_with_parent
 from sensors.signals import Channel
 
 
@@ -108,6 +109,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python -m sensors.edge.floor PLAN.json\n")
         return 2
+    end_with_parent()
     try:
         asyncio.run(run(read_plan(Path(sys.argv[1]))))
     except WellbeingError as error:

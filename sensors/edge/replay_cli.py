@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from sensors.command_line import (
     ConfigOption,
     JsonOption,
     broker_settings,
+    parse_speed,
     plain_app,
     read_tables,
 )
@@ -89,25 +89,6 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
         )
     if as_json:
         typer.echo(codec.dump_json(report).decode())
-
-
-def parse_speed(text: str) -> float:
-    """Return the speed factor; infinite for ``max``.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is neither a number of at least 1 nor ``max``.
-    """
-    if text == "max":
-        return math.inf
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = math.nan
-    if not 1.0 <= factor < math.inf:
-        raise ConfigurationError(f"--speed is {text!r}; expected a number of 1 or more, or max")
-    return factor
 
 
 def _agents(files: Sequence[Path], given: Sequence[str]) -> list[str]:
