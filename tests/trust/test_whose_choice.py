@@ -1,0 +1,154 @@
+"""TRUST T6, T8, T9: capture ends when it must, and asking works with no sensor at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from analytics.store.base import Query
+from analytics.store.embedded import EmbeddedStore
+from analytics.store.points import Measurement
+from sensors import topics
+from sensors.config import BrokerSettings
+from sensors.edge.control import ask
+from sensors.edge.shift import Shift
+from sensors.messages import Absence
+from sensors.mqtt import Connection
+from sensors.signals import Channel
+from tests.rig.installation import SITE, Installation
+from tests.rig.waiting import wait_until, wait_until_async
+from tests.sensors.edge.conftest import FastTime
+from tests.sensors.edge.scripted import Scripted
+from tests.sensors.edge.standin import StandIn
+from tests.sensors.edge.test_faults import edge_process
+
+pytestmark = pytest.mark.needs("mosquitto")
+
+BOTH = (Channel.HEART, Channel.KEYBOARD)
+WITHIN_S = 5.0
+"""TRUST T6; a requirement on the product, not a speed that a busy machine may miss."""
+
+
+async def test_withdrawing_ends_capture_within_five_seconds_and_deletes_nothing_sent(
+    mosquitto, run_edge, tmp_path
+):
+    control = tmp_path / "state" / "main" / "k7" / "control-pc.json"
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH):
+            await wait_until_async(lambda: server.windows and server.windows[-1].heart)
+            asked_s = time.monotonic()
+            report = await asyncio.to_thread(ask, control, "withdraw", ("heart",))
+            # By the time the command has answered, nothing more is taken in.
+            assert report is not None
+            assert report["consent"] == ["keyboard"]
+            assert report["channels"]["heart"] == "withheld"
+            await wait_until_async(
+                lambda: (
+                    [one.channels for one in Scripted.opened if one.is_open] == [{Channel.KEYBOARD}]
+                )
+            )
+            assert time.monotonic() - asked_s < WITHIN_S
+            await wait_until_async(lambda: server.consents[-1].channels == (Channel.KEYBOARD,))
+            count = len(server.windows)
+            await wait_until_async(lambda: len(server.windows) >= count + 3)
+            for window in server.windows[count + 1 :]:
+                assert window.heart is None
+                assert window.absent[Channel.HEART] is Absence.WITHHELD
+            assert server.windows[-1].keyboard is not None, "only what was named"
+
+
+async def test_the_end_of_the_shift_ends_capture_by_the_clock(mosquitto, run_edge):
+    """T8: a shift that ends within the minute; windows of half a second, clocks ten times as fast."""
+    local = FastTime().wall_at().astimezone()
+    begin, end = local - timedelta(hours=2), local + timedelta(minutes=1)
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    shift = Shift(days=days, start=f"{begin:%H:%M}", end=f"{end:%H:%M}")
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH, shifts=(shift,)):
+            await wait_until_async(lambda: server.windows and server.windows[-1].heart)
+            await wait_until_async(lambda: not Scripted.opened[-1].is_open, timeout=30)
+            count = len(server.windows)
+            await wait_until_async(lambda: len(server.windows) >= count + 2)
+        last = [w.window_end_at for w in server.windows if w.heart is not None][-1]
+        assert last.astimezone().replace(tzinfo=None) <= end.replace(
+            second=0, microsecond=0, tzinfo=None
+        )
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_logging_off_or_closing_the_terminal_is_a_goodbye(mosquitto, tmp_path, ending):
+    """T8: it stops on log-off; and T7: what ends so is no fault."""
+    with (
+        StandIn(mosquitto.port) as server,
+        edge_process(mosquitto.port, tmp_path / "state") as process,
+    ):
+        wait_until(lambda: server.windows, timeout=60)
+        process.send_signal(ending)
+        assert process.wait(20) == 0
+        wait_until(lambda: not server.statuses[-1].online)
+        assert server.statuses[-1].goodbye
+
+
+@pytest.fixture
+def installation(tmp_path: Path, mosquitto) -> Iterator[Installation]:
+    site = Installation(tmp_path, mosquitto.port, ["k1", "k2"])
+    yield site
+    site.stop_all()
+
+
+def test_help_now_and_break_please_work_without_any_sensor_and_come_first(
+    installation: Installation, mosquitto
+):
+    """T9: an edge with no collector at all and an agent who refused everything, real processes."""
+    alerts: dict[str, dict] = {}
+
+    def heard(inbound) -> None:
+        if inbound.payload:
+            alerts[inbound.topic] = json.loads(inbound.payload)
+
+    listener = Connection(
+        BrokerSettings(port=mosquitto.port),
+        client_id="listener",
+        subscriptions=topics.dashboard_subscriptions(SITE),
+        on_message=heard,
+    )
+    listener.start()
+    installation.start_server()
+    refused = ("--collector", "simulated", "--consent", "none")
+    for agent, options in (("k1", ()), ("k2", refused)):
+        installation.start("edge", "--agent", agent, *options)
+    for agent, what in (("k1", "help_now"), ("k2", "break_please")):
+        wait_until(lambda a=agent: _connected(installation, a), timeout=60)
+        said = installation.run("edge", "--agent", agent, "ask", what)
+        assert agent in said
+    wait_until(lambda: len(alerts) == 2)
+    listener.stop()
+    found = {(a["agent"], a["kind"], a["request"], a["state"]) for a in alerts.values()}
+    assert found == {
+        ("k1", "request", "help_now", "firing"),
+        ("k2", "request", "break_please", "firing"),
+    }
+    assert all(a["told_to"] == ["ana"] for a in alerts.values())
+    # Of the one who refused, windows came, and not one byte was measured.
+    store = EmbeddedStore(installation.store_path, read_only=True)
+    rows = wait_until(lambda: store.read(Query(measurement=Measurement.READING, site=SITE)))
+    store.close()
+    values = {name for row in rows for name in row.fields}
+    assert not {n for n in values if not n.startswith("absent_")} - {
+        "run", "seq", "utc_offset_min", "late",
+    }  # fmt: skip
+
+
+def _connected(installation: Installation, agent: str) -> bool:
+    folder = installation.edge_dir / SITE / agent
+    if not list(folder.glob("control-*.json")):
+        return False
+    (report,) = json.loads(installation.run("edge", "--agent", agent, "status", "--json"))
+    return bool(report.get("connected"))
