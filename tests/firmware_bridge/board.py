@@ -5,6 +5,9 @@ import threading
 import time
 import tty
 
+BUFFER = 16_384
+"""More than a pseudo-terminal keeps for a reader. [bytes]"""
+
 
 class Board:
     """Prints lines on a pseudo-terminal, as a board does on its serial port."""
@@ -14,22 +17,31 @@ class Board:
         tty.setraw(self._slave)  # else the terminal would change what passes
         self.port = os.ttyname(self._slave)
         self._stop = threading.Event()
+        self._closing = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def send(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._master, data) :]
 
-    def keep_sending(self, data: bytes, every_s: float = 0.01) -> None:
-        """Send `data` again and again until unplugged."""
+    def keep_sending(
+        self, data: bytes, every_s: float = 0.01, *, unplug_after: float = float("inf")
+    ) -> None:
+        """Send `data` again and again until unplugged, by itself after so many bytes were taken.
+
+        More bytes than the terminal buffers (`BUFFER`) cannot be taken unless
+        somebody reads them.
+        """
 
         def run() -> None:
             os.set_blocking(self._master, False)
-            while not self._stop.wait(every_s):
+            sent = 0
+            while sent < unplug_after and not self._stop.wait(every_s):
                 try:
-                    os.write(self._master, data)
+                    sent += os.write(self._master, data)
                 except BlockingIOError:
                     time.sleep(every_s)  # nobody reads: the wire is full
+            self._close()
 
         self._thread = threading.Thread(target=run)
         self._thread.start()
@@ -39,7 +51,11 @@ class Board:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        for descriptor in (self._master, self._slave):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._master = self._slave = -1
+        self._close()
+
+    def _close(self) -> None:
+        with self._closing:
+            for descriptor in (self._master, self._slave):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._master = self._slave = -1

@@ -12,6 +12,7 @@ import pytest
 from firmware_bridge.cli import main
 from firmware_bridge.serial_port import PortInfo
 from sensors.recording import read_recording
+from tests.firmware_bridge.board import BUFFER
 from tests.rig import wait_until
 
 LINE = b"3.5,33.25\n"
@@ -52,8 +53,7 @@ def test_monitor_shows_values_and_counts(board, capsys):
 
 
 def test_monitor_of_an_unplugged_board_ends_in_one_line(board, capsys):
-    board.keep_sending(LINE)
-    threading.Timer(0.3, board.unplug).start()
+    board.keep_sending(50 * LINE, unplug_after=2 * BUFFER)
     code, out, err = run(capsys, "monitor", "--port", board.port, *CSV, "--every", "0.1")
     assert code == 3
     assert err == f"firmware-bridge: {board.port} is gone; plug the board in again\n"
@@ -78,8 +78,7 @@ def test_record_writes_what_replay_reads(board, capsys, tmp_path):
 
 
 def test_record_keeps_what_came_before_the_board_was_unplugged(board, capsys, tmp_path):
-    board.keep_sending(LINE)
-    threading.Timer(0.4, board.unplug).start()
+    board.keep_sending(50 * LINE, unplug_after=2 * BUFFER)
     to = tmp_path / "session.csv"
     code, out, err = run(capsys, "record", "--port", board.port, *CSV, "--to", to)
     assert code == 3
