@@ -113,6 +113,10 @@ ESCALATE_AFTER = timedelta(minutes=2)
 UPDATE_EVERY = timedelta(minutes=1)
 """At most so often is the text of an open alert changed: nobody reads a flicker."""
 
+SAYS_FINE = "agent_says_fine"
+NO_DATA = "no_data"
+"""Reasons of a resolved alert whose evidence did not simply go: answered, or lost from sight."""
+
 
 class UndefinedTransitionError(WellbeingError, ValueError):
     """A fault of ours: an event that the table does not know in this state."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from analytics.alert_book import AlertBook
-from analytics.alerting import UPDATE_EVERY, Alert, Event, alert_id
+from analytics.alerting import NO_DATA, SAYS_FINE, UPDATE_EVERY, Alert, Event, alert_id
 from analytics.budget import Budget
 from analytics.common_cause import contributions
 from analytics.detector import DETECTOR_VERSION
@@ -20,10 +20,6 @@ from sensors.signals import Channel
 
 EVIDENCE_LOST_AFTER = timedelta(minutes=10)
 """Without anything to judge for so long, an alert's evidence is gone: unknown, not fine."""
-
-SAYS_FINE = "agent_says_fine"
-NO_DATA = "no_data"
-"""Reasons for which evidence is gone that are not the evidence itself."""
 
 _SHOWN = frozenset({AlertState.FIRING, AlertState.ACKNOWLEDGED})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
+from analytics.alerting import NO_DATA, SAYS_FINE
 from analytics.teams import Roster, Teams
 from dashboard.live import Sent
 from sensors.messages import (
@@ -52,6 +53,8 @@ class Step(StrEnum):
     TAKEN = "taken"
     DECIDED = "decided"
     RESOLVED = "resolved"
+    LOST = "lost"
+    SAID_FINE = "said_fine"
     CLOSED = "closed"
 
 
@@ -103,6 +106,7 @@ class Card:
     with_other: str = ""
     sending: datetime | None = None
     resolved_at: datetime | None = None
+    ending: Step = Step.RESOLVED
     decision: Action | None = None
     follow_up_at: datetime | None = None
     request: RequestKind | None = None
@@ -204,7 +208,9 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
     if (decided or alert.closed_at is not None) and taken_by != me:
         return None
     if alert.resolved_at is not None and shown is Shown.DIFFERENT:
-        shown = Shown.AS_USUAL
+        # What nobody can see any more is unknown, never fine (TRUST T13).
+        lost = _ending(alert) is Step.LOST
+        shown = Shown.NO_DATA if lost else Shown.AS_USUAL
     if taken_by is not None and shown is not Shown.FAULT:
         shown = Shown.TAKEN
         section = Section.MINE if taken_by == me else section
@@ -227,6 +233,7 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
         with_other="" if current == me else roster.supervisor(current),
         sending=sent.message.at if sent is not None else None,
         resolved_at=alert.resolved_at,
+        ending=_ending(alert),
         decision=decision if decided else None,
         follow_up_at=follow_up_at,
         request=alert.request,
@@ -262,6 +269,11 @@ def _decided_card(one: Decided, me: str, teams: Teams, roster: Roster, now: date
     )
 
 
+def _ending(alert: AlertMessage) -> Step:
+    """Return how the evidence went: by itself, out of sight, or by the agent's word."""
+    return {NO_DATA: Step.LOST, SAYS_FINE: Step.SAID_FINE}.get(alert.reason or "", Step.RESOLVED)
+
+
 def _timeline(alert: AlertMessage, roster: Roster) -> tuple[TimelineEntry, ...]:
     told = ", ".join(roster.supervisor(login) for login in alert.told_to)
     taken = roster.supervisor(alert.taken_by) if alert.taken_by else ""
@@ -269,7 +281,7 @@ def _timeline(alert: AlertMessage, roster: Roster) -> tuple[TimelineEntry, ...]:
         TimelineEntry(alert.started_at, Step.STARTED),
         TimelineEntry(alert.told_at, Step.TOLD, told),
         TimelineEntry(alert.taken_at, Step.TAKEN, taken),
-        TimelineEntry(alert.resolved_at, Step.RESOLVED),
+        TimelineEntry(alert.resolved_at, _ending(alert)),
         TimelineEntry(alert.closed_at, Step.CLOSED, taken, alert.decision),
     ]
     happened = [entry for entry in entries if entry.at is not None]

@@ -9,10 +9,11 @@ from html import escape
 import streamlit as st
 
 from dashboard import actions, formatting
-from dashboard.cards import Card, Shown
+from dashboard.cards import Card, Shown, Step
 from dashboard.components import decide, detail, marks
 from dashboard.desk import Screen
 from dashboard.session import tab
+from dashboard.words import N_
 from sensors.messages import Outcome
 
 
@@ -102,12 +103,19 @@ def _decided(screen: Screen, card: Card) -> str:
     return words.join(said, again)
 
 
+_ENDINGS: dict[Step, str] = {
+    Step.RESOLVED: N_("As usual again. It still waits for a decision."),
+    Step.LOST: N_("Nothing known any more. It still waits for a decision."),
+    Step.SAID_FINE: N_("The agent said fine. It still waits for a decision."),
+}
+
+
 def notes(screen: Screen, card: Card) -> list[str]:
     """Return what is said in small below the sentence."""
     words = screen.words
     found: list[str] = []
     if card.resolved_at is not None and card.decision is None:
-        found.append(words.say("As usual again. It still waits for a decision."))
+        found.append(words.say(_ENDINGS[card.ending]))
     if card.with_other and not card.taken_by:
         found.append(words.say("Now with {name}.", name=card.with_other))
     if card.sending is not None:

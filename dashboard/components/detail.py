@@ -22,6 +22,8 @@ _STEP_WORDS: dict[Step, str] = {
     Step.TAKEN: N_("Taken"),
     Step.DECIDED: N_("Decided"),
     Step.RESOLVED: N_("As usual again"),
+    Step.LOST: N_("Nothing known any more"),
+    Step.SAID_FINE: N_("The agent said fine"),
     Step.CLOSED: N_("Closed"),
 }
 

@@ -127,6 +127,16 @@ def test_resolved_still_waits_for_a_decision() -> None:
     assert card.shown is Shown.AS_USUAL, "what is over is not drawn as going on"
 
 
+def test_evidence_lost_from_sight_is_unknown_and_not_fine() -> None:
+    """TRUST T13: the agent paused, left, or took the headset off while the alert stood."""
+    lost = replace(ALERT, state=AlertState.RESOLVED, resolved_at=NOW, reason="no_data")
+    (card,) = seen(lost)
+    assert card.shown is Shown.NO_DATA
+    assert [entry.step for entry in card.timeline][-1] is Step.LOST
+    (card,) = seen(replace(lost, reason="agent_says_fine"))
+    assert [entry.step for entry in card.timeline][-1] is Step.SAID_FINE
+
+
 def test_timeline_is_in_order_and_names_people() -> None:
     (card,) = seen(
         replace(ALERT, taken_by="bo", taken_at=NOW, resolved_at=NOW + timedelta(minutes=1))

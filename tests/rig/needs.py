@@ -23,6 +23,7 @@ PACKAGES = {
     "pulseaudio": "pulseaudio",
     "sox": "sox",
     "tc": "iproute2",
+    "unshare": "util-linux",
     "victoria-metrics": "victoria-metrics",
     "xdotool": "xdotool",
 }
