@@ -113,6 +113,9 @@ ESCALATE_AFTER = timedelta(minutes=2)
 UPDATE_EVERY = timedelta(minutes=1)
 """At most so often is the text of an open alert changed: nobody reads a flicker."""
 
+SMALLEST_GROUP = 5
+"""Figures about fewer people are not shown (TRUST T16); an operator may ask for more."""
+
 SAYS_FINE = "agent_says_fine"
 NO_DATA = "no_data"
 """Reasons of a resolved alert whose evidence did not simply go: answered, or lost from sight."""
@@ -131,20 +134,27 @@ class AlertPolicy:
     alerts_per_supervisor_hour : int
         Most personal alerts that one supervisor is told in any 60 minutes;
         1 to 6 (TRUST A1). Requests, team and technical alerts do not count.
+    smallest_group : int
+        Figures about fewer people are not shown; 5 or more (TRUST T16).
 
     Raises
     ------
     ConfigurationError
-        If the ceiling is outside 1 to 6.
+        If the ceiling is outside 1 to 6, or the group below 5.
     """
 
     alerts_per_supervisor_hour: int = 2
+    smallest_group: int = SMALLEST_GROUP
 
     def __post_init__(self) -> None:
         if not 1 <= self.alerts_per_supervisor_hour <= 6:
             raise ConfigurationError(
                 f"alerts_per_supervisor_hour is {self.alerts_per_supervisor_hour}; "
                 "set it to 1 to 6 (more cannot be read and believed)"
+            )
+        if self.smallest_group < SMALLEST_GROUP:
+            raise ConfigurationError(
+                f"smallest_group is {self.smallest_group}; set it to {SMALLEST_GROUP} or more"
             )
 
 

@@ -28,9 +28,6 @@ LEAST_AGENTS = 3
 LEAST_SHARE = 0.4
 """Share of the judged agents from which the work is the simpler explanation."""
 
-SMALLEST_GROUP = 5
-"""Figures about fewer people are not shown (TRUST T16)."""
-
 TOP = 3
 """Contributions that an alert names."""
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from analytics.alerting import AlertPolicy
 from analytics.pipeline import Pipeline
 from analytics.policy import PolicySettings
 from analytics.service import Service
@@ -108,7 +109,7 @@ def build(
         options,
         Subscriber(broker, settings.site),
         teams,
-        Pipeline(settings.site, teams),
+        Pipeline(settings.site, teams, AlertPolicy(smallest_group=policy.smallest_group)),
         open_store=opened,
     )
 

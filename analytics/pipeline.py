@@ -52,7 +52,7 @@ class Pipeline:
     teams : Teams
         Who works where and when, and who leads.
     policy : AlertPolicy
-        The alert budget.
+        The alert budget, and the smallest group that figures are shown of.
     """
 
     def __init__(self, site: str, teams: Teams, policy: AlertPolicy | None = None) -> None:
@@ -63,8 +63,9 @@ class Pipeline:
         self._floor = Floor(teams)
         self._book = AlertBook(site, teams.supervisors)
         self._budget = Budget(self._policy.alerts_per_supervisor_hour)
-        self._technical = Technical(self._book, teams.team_of, teams.in_shift)
-        self._causes = TeamCauses(self._book, self._floor)
+        smallest = self._policy.smallest_group
+        self._technical = Technical(self._book, teams.team_of, teams.in_shift, smallest)
+        self._causes = TeamCauses(self._book, self._floor, smallest)
         self._personal = PersonalAlerts(
             self._book, self._floor, self._budget, self._causes, self._technical
         )

@@ -12,7 +12,6 @@ from analytics.alert_book import AlertBook
 from analytics.alerting import UPDATE_EVERY, Alert, Event, alert_id
 from analytics.common_cause import (
     LEAST_AGENTS,
-    SMALLEST_GROUP,
     Cause,
     contributions,
     find,
@@ -42,9 +41,12 @@ class TeamCauses:
     ----------
     book : AlertBook
     floor : Floor
+    smallest_group : int
+        Causes among fewer people are told without figures (TRUST T16).
     """
 
-    def __init__(self, book: AlertBook, floor: Floor) -> None:
+    def __init__(self, book: AlertBook, floor: Floor, smallest_group: int) -> None:
+        self._smallest_group = smallest_group
         self._book = book
         self._floor = floor
         self._standing: dict[str, _Standing] = {}
@@ -107,7 +109,7 @@ class TeamCauses:
     def _facts(self, affected: Any, judged: int) -> dict[str, Any]:
         """Return what the card says; no figures about a group that is too small (T16)."""
         floor = self._floor
-        shown = judged >= SMALLEST_GROUP
+        shown = judged >= self._smallest_group
         quality = floor.columns["quality"][affected]
         known = quality[np.isfinite(quality)]
         return {

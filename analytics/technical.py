@@ -16,7 +16,7 @@ from typing import Any
 
 from analytics.alert_book import AlertBook
 from analytics.alerting import Alert, Event, alert_id
-from analytics.common_cause import LEAST_AGENTS, LEAST_SHARE, SMALLEST_GROUP
+from analytics.common_cause import LEAST_AGENTS, LEAST_SHARE
 from analytics.features import PART_CHANNEL, Part
 from sensors.codec import convert
 from sensors.messages import (
@@ -109,6 +109,8 @@ class Technical:
         Agent and time to the team, or ``None``.
     in_shift : callable
         Team and time to whether it works.
+    smallest_group : int
+        Teams with fewer edges are given no figures (T16).
     """
 
     def __init__(
@@ -116,10 +118,12 @@ class Technical:
         book: AlertBook,
         team_of: Callable[[str, datetime], str | None],
         in_shift: Callable[[str, datetime], bool],
+        smallest_group: int,
     ) -> None:
         self._book = book
         self._team_of = team_of
         self._in_shift = in_shift
+        self._smallest_group = smallest_group
         self._links: dict[tuple[str, str], _Link] = {}
         self._faulty: dict[tuple[str, str], None] = {}
         self._raised: dict[str, str] = {}
@@ -239,7 +243,8 @@ class Technical:
                 silent.setdefault(team, []).append(link)
         found: list[_Finding] = []
         for team, links in silent.items():
-            found.extend(_of_team(team, links, tracked[team]))
+            shown = tracked[team] >= self._smallest_group
+            found.extend(_of_team(team, links, tracked[team], shown=shown))
         return found
 
     def _raise(self, finding: _Finding, now: datetime) -> None:
@@ -315,10 +320,9 @@ def _finding(link: _Link, channel: Channel, fault: _Fault, team: str) -> _Findin
     )
 
 
-def _of_team(team: str, silent: list[_Link], tracked: int) -> list[_Finding]:
+def _of_team(team: str, silent: list[_Link], tracked: int, *, shown: bool) -> list[_Finding]:
     """Return one finding for a team that went silent together, else one per edge."""
     if len(silent) >= max(LEAST_AGENTS, LEAST_SHARE * tracked):
-        shown = tracked >= SMALLEST_GROUP
         return [
             _Finding(
                 key=f"{team}|{_OFFLINE}",
