@@ -16,7 +16,6 @@ import typer
 
 from analytics.alerting import AlertPolicy
 from analytics.pipeline import Pipeline
-from analytics.policy import PolicySettings
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
 from analytics.settings import ServerSettings, require_tls
@@ -34,6 +33,7 @@ from sensors.command_line import (
     read_tables,
 )
 from sensors.config import BrokerSettings, section
+from sensors.policy import PolicySettings
 
 app = plain_app()
 

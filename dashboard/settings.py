@@ -13,6 +13,7 @@ from sensors.config import BrokerSettings
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
 from sensors.mqtt import LOOPBACK
+from sensors.policy import PolicySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +101,11 @@ def load(
     Raises
     ------
     ConfigurationError
-        Naming table, key, value and what was expected.
+        Naming table, key, value and what was expected; or if the profile in
+        the file lets no supervisor see anything.
     """
     tables = read_tables(path)
+    PolicySettings.check(tables)
     return Settings(
         dashboard=config.section(tables, "dashboard", DashboardSettings, None, **overrides),
         broker=broker_settings(tables, broker),

@@ -26,6 +26,7 @@ from sensors.edge.process import EdgeProcess, stopping_on_signals
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import CONSENT_INTRODUCTION, CONSENT_TEXT, measured, names, say
 from sensors.errors import ConfigurationError
+from sensors.policy import PolicySettings
 from sensors.signals import Channel
 
 app = plain_app(
@@ -109,6 +110,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     given = _Given(settings, broker_settings(tables, broker), source is not None)
     context.obj = given
     if context.invoked_subcommand is None:
+        PolicySettings.check(tables)
         chosen = None if consent is None else parse_channels([consent])
         asyncio.run(_run(given, chosen, for_s))
 

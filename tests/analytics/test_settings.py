@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from analytics.policy import PROFILES, Alerts, PolicySettings
 from analytics.settings import ServerSettings, require_tls
 from sensors.config import BrokerSettings, section
 from sensors.errors import ConfigurationError
+from sensors.policy import PROFILES, Alerts, PolicySettings
 from sensors.signals import Channel
 
 

@@ -12,12 +12,12 @@ import pytest
 from analytics.alerting import AlertPolicy
 from analytics.detect_cli import build
 from analytics.pipeline import Pipeline
-from analytics.policy import PolicySettings
 from analytics.settings import ServerSettings
 from analytics.store.settings import StoreSettings
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.messages import AlertKind, ConsentMessage, Voice
+from sensors.policy import PolicySettings
 from sensors.signals import Channel
 from tests.analytics.server_rig import SITE, StandInEdge, detect, reading, write_teams
 from tests.analytics.synthetic_floor import CALM_S, Floor, Person, strained_after, teams
@@ -68,6 +68,26 @@ def test_a_forbidden_server_does_not_start_and_says_why_in_one_line(tmp_path, po
     assert ended.stderr.count("\n") == 1
     assert all(word in ended.stderr for word in words), ended.stderr
     assert not (tmp_path / "state").exists(), "nothing was begun"
+
+
+@pytest.mark.parametrize("verb", ["edge", "dashboard"])
+@pytest.mark.parametrize("basis", ["", BASIS], ids=["no basis", "basis"])
+def test_what_stays_with_the_agent_is_neither_sent_nor_shown(tmp_path, verb, basis):
+    """One file serves every process: none of them may run on what it forbids."""
+    config = tmp_path / "wellbeing.toml"
+    config.write_text(
+        f'[policy]\nprofile = "eu"\n{basis}[dashboard]\nsite = "{SITE}"\nsupervisor = "ana"\n'
+        f'[edge]\nstate_dir = "{tmp_path / "edges"}"\n'
+    )
+    last = ["--config", str(config)]
+    # With the basis each goes on to the next thing that it lacks.
+    ended = subprocess.run(
+        [sys.executable, "-m", "wellbeing", verb, *last],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert ("'eu' forbids" in ended.stderr) == (not basis), ended.stderr
 
 
 @pytest.mark.needs("mosquitto")

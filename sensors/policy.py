@@ -7,11 +7,13 @@ One table, so that start-up can explain it and refuse what it forbids (TRUST,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
+from sensors.config import section
 from sensors.errors import ConfigurationError
 from sensors.signals import Channel
 
@@ -150,7 +152,7 @@ class PolicySettings:
         return bool(self.basis) and PROFILES[self.profile].basis_lifts
 
     def require_server(self) -> None:
-        """Refuse to run a server whose profile keeps everything with the agent.
+        """Refuse to send to, run or show a server where all stays with the agent.
 
         Raises
         ------
@@ -159,10 +161,25 @@ class PolicySettings:
         """
         if self.alerts is Alerts.AGENT_ONLY:
             raise ConfigurationError(
-                f"[policy] profile {self.profile!r} forbids a server that watches agents"
+                f"[policy] profile {self.profile!r} forbids that anything leaves the agent"
                 f" ({PROFILES[self.profile].explanation}); set basis, basis_by, basis_on and"
                 " basis_document, or choose another profile"
             )
+
+    @classmethod
+    def check(cls, tables: Mapping[str, Any]) -> None:
+        """Refuse what the ``[policy]`` in a configuration forbids; with none, nothing is.
+
+        For edges and dashboards: the choice itself is asked for by the server,
+        but a file that forbids sending must stop whoever reads it.
+
+        Raises
+        ------
+        ConfigurationError
+            If the table is wrong, or everything is to stay with the agent.
+        """
+        if "policy" in tables:
+            section(tables, "policy", cls).require_server()
 
     def explain(self) -> str:
         """Return what start-up says about the choice, one line."""
