@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -145,10 +145,18 @@ class _JsonFormatter(logging.Formatter):
         return codec.dump_json(line).decode()
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Goes on in silence when whoever read it is gone: the server must."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def _talking(*, as_json: bool) -> Iterator[None]:
     """Send what the service says to standard error (as JSON: to standard output)."""
-    handler = logging.StreamHandler(sys.stdout if as_json else sys.stderr)
+    handler = _Handler(sys.stdout if as_json else sys.stderr)
     handler.setFormatter(
         _JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )

@@ -139,7 +139,7 @@ def section(  # noqa: C901 - one rule a line, in order of precedence
     except ValueError as error:
         if isinstance(error.__cause__, ConfigurationError):
             raise error.__cause__ from None
-        raise ConfigurationError(_explain(name, values, str(error))) from None
+        raise ConfigurationError(_explain(name, values, hints, str(error))) from None
 
 
 def read_private(path: Path) -> str:
@@ -209,11 +209,26 @@ def _from_text(name: str, key: str, text: str, hint: Any) -> Any:
     return text
 
 
-def _explain(name: str, values: Mapping[str, Any], text: str) -> str:
+def _explain(name: str, values: Mapping[str, Any], hints: Mapping[str, Any], text: str) -> str:
     """Return msgspec's words with the table, the key and the value in front."""
     what, _, path = text.partition(" - at `$")
     key = path.strip("`").lstrip(".").partition(".")[0].partition("[")[0]
     if not key:
         return f"[{name}] {what[:1].lower()}{what[1:]}"
     shown = "(hidden)" if key in _SECRETS else repr(values.get(key))
-    return f"[{name}] {key} is {shown}; {what[:1].lower()}{what[1:]}"
+    return f"[{name}] {key} is {shown}; {_in_toml_words(what, hints.get(key))}"
+
+
+_TOML_WORDS = {
+    "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false",
+    "array": "a list", "object": "a table", "null": "nothing",
+}  # fmt: skip
+
+
+def _in_toml_words(what: str, hint: Any) -> str:
+    """Return msgspec's words in those of whoever wrote the TOML file."""
+    if typing.get_origin(hint) is typing.Literal and "enum" in what:
+        return f"expected one of {', '.join(map(str, typing.get_args(hint)))}"
+    for word, said in _TOML_WORDS.items():
+        what = what.replace(f"`{word}`", said)
+    return what[:1].lower() + what[1:]

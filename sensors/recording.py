@@ -36,6 +36,8 @@ from sensors.signals import LABEL, SIGNALS, Channel, readable_names
 HEADER = ("t_s", "signal", "value")
 UNLABELLED = -1
 _LABELS = (1, 0, UNLABELLED)
+# A month: longer than any session, and what a time in another unit (ms, epoch) would be.
+_MAX_S = 31 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,11 @@ def _check_times(path: Path, times: NDArray[np.float64], lines: NDArray[np.intp]
         raise RecordingError(
             f"{path}, line {lines[at]}: t_s goes back from {times[at - 1]:g} to {times[at]:g}; "
             "sort the rows by t_s"
+        )
+    if times[-1] > _MAX_S:
+        raise RecordingError(
+            f"{path}, line {lines[-1]}: t_s is {times[-1]:g}; expected seconds from the start of "
+            f"the recording, {_MAX_S:g} (31 days) at most"
         )
 
 

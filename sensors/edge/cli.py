@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -134,8 +135,9 @@ async def _run(given: _Given, consent: tuple[Channel, ...] | None, for_s: float 
 
 
 def _line(text: str) -> None:
-    sys.stderr.write(f"wellbeing edge: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # whoever read us may be gone; measuring goes on
+        sys.stderr.write(f"wellbeing edge: {text}\n")
+        sys.stderr.flush()
 
 
 def _ask(channels: tuple[Channel, ...]) -> list[Channel]:

@@ -16,7 +16,7 @@ from sensors.config import BrokerSettings
 from sensors.edge.clock import OffsetEstimate
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.sending import Pace, SendPlan
-from sensors.errors import MessageError
+from sensors.errors import BrokerError, MessageError
 from sensors.messages import (
     ConsentMessage,
     ContextMessage,
@@ -33,6 +33,7 @@ from sensors.topics import DELIVERY, TopicKind
 ASK_TIME_S = 30.0
 """How often the server's clock is asked for. [s]"""
 
+_WAIT_SLICE_S = 0.25
 _IDLE_S = 0.25  # longest wait between two looks at what is due
 _GOODBYE_S = 2.0  # the last status is not worth a longer wait
 
@@ -142,7 +143,20 @@ class Publisher:
         BrokerError
             If that takes longer than `timeout_s`.
         """
-        await asyncio.to_thread(self._connection.wait_connected, timeout_s)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
+        while True:
+            # In short waits: Ctrl-C cannot interrupt a thread, and must not wait for it.
+            rest_s = until_s - loop.time()
+            try:
+                await asyncio.to_thread(
+                    self._connection.wait_connected, max(0.0, min(_WAIT_SLICE_S, rest_s))
+                )
+            except BrokerError:
+                if rest_s <= _WAIT_SLICE_S:
+                    raise
+            else:
+                return
 
     def kept(self, keys: Sequence[Key], dropped: Sequence[Key] = ()) -> None:
         """Note windows that the outbox has just taken, and what it dropped for them."""

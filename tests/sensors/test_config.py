@@ -85,13 +85,13 @@ def test_every_value_can_come_from_the_environment(variable, text, key, value):
     [
         ("[edge]\nnmae = 'x'", ["[edge]", "nmae", "did you mean 'name'"]),
         ("[edge]\nzzz = 1", ["[edge]", "zzz", "known: name, count"]),
-        ("[edge]\ncount = 'many'", ["[edge]", "count", "'many'", "int"]),
-        ("[edge]\ncount = 1.5", ["[edge]", "count", "1.5", "int"]),
-        ("[edge]\nswitch = 'yes'", ["[edge]", "switch", "'yes'", "bool"]),
-        ("[edge]\nwords = 'a'", ["[edge]", "words", "'a'", "array"]),
-        ("[edge]\nwords = [1]", ["[edge]", "words", "str"]),
-        ("[edge]\nname = 2026-01-01", ["[edge]", "name", "str"]),
-        ("[edge]\ntables = {a = 'x'}", ["[edge]", "tables", "int"]),
+        ("[edge]\ncount = 'many'", ["[edge]", "count", "'many'", "a whole number"]),
+        ("[edge]\ncount = 1.5", ["[edge]", "count", "1.5", "a whole number"]),
+        ("[edge]\nswitch = 'yes'", ["[edge]", "switch", "'yes'", "true or false"]),
+        ("[edge]\nwords = 'a'", ["[edge]", "words", "'a'", "a list"]),
+        ("[edge]\nwords = [1]", ["[edge]", "words", "text"]),
+        ("[edge]\nname = 2026-01-01", ["[edge]", "name", "text"]),
+        ("[edge]\ntables = {a = 'x'}", ["[edge]", "tables", "a whole number"]),
     ],
 )
 def test_a_wrong_key_type_or_value_is_named(tmp_path, text, parts):
