@@ -80,6 +80,7 @@ class Judged:
 _COLUMNS: dict[str, tuple[str, float]] = {
     "scored_s": ("<f8", -np.inf),  # end of the newest window that was scored
     "judged_s": ("<f8", -np.inf),  # server clock at the newest live window with evidence
+    "known": ("|b1", 0),  # whether the newest scored window had evidence at all
     "active": ("|b1", 0),
     "pending": ("|b1", 0),
     "learning": ("|b1", 1),
@@ -246,6 +247,7 @@ class Floor:
         columns["scored_s"][rows] = batch.at_s
         columns["judged_s"][rows[live & np.isfinite(scores.evidence)]] = now_s
         for name, found in (
+            ("known", np.isfinite(scores.evidence)),
             ("active", episodes.active),
             ("pending", episodes.pending),
             ("learning", scores.learning),

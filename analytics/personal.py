@@ -140,7 +140,10 @@ class PersonalAlerts:
                 self._book.apply(message.alert_id, Event.RETURN, now)
             return
         if not self._stands(row, now):
-            reason = NO_DATA if self._floor.columns["active"][row] else None
+            # An episode ends when it is over, and when there is nothing more to see.
+            columns = self._floor.columns
+            lost = columns["active"][row] or not columns["known"][row]
+            reason = NO_DATA if lost else None
             self._book.apply(message.alert_id, Event.RESOLVE, now, reason=reason)
             return
         if alert.state is AlertState.FIRING:

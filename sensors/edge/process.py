@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,7 @@ from sensors.errors import ConfigurationError, StateError
 from sensors.messages import (
     ConsentMessage,
     ContextMessage,
+    ContextState,
     NoticeMessage,
     RequestKind,
     RequestMessage,
@@ -40,6 +42,7 @@ from sensors.topics import TopicKind
 
 STATUS_EVERY_S = 60.0
 _REQUEST_WITHIN_S = 5.0
+_NOTICES = 100  # that wait for the end of a call; nobody is told more in one
 _ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -81,6 +84,8 @@ class EdgeProcess:
         self._not_kept = 0
         self._disk_refuses = False
         self._said_links: dict[Channel, LinkState] = {}
+        self._in_call = False
+        self._notices: deque[NoticeMessage] = deque(maxlen=_NOTICES)
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         sink = Sink(self._take_reading, self._take_link, say)
@@ -248,8 +253,12 @@ class EdgeProcess:
         if isinstance(message, ContextMessage):
             for event in events_of(message.state):
                 self._apply(self._permission.after(event))
+            self._in_call = message.state is ContextState.ON_CALL
         else:
-            self._say(f"notice: {message.kind.value}" + (f" by {message.by}" if message.by else ""))
+            self._notices.append(message)
+        while self._notices and not self._in_call:  # never during a call (TRUST A6)
+            told = self._notices.popleft()
+            self._say(f"notice: {told.kind.value}" + (f" by {told.by}" if told.by else ""))
 
     # The agent's word.
 

@@ -15,11 +15,11 @@ import pytest
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
-from sensors import topics
+from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.edge.control import ask
 from sensors.edge.shift import Shift
-from sensors.messages import Absence
+from sensors.messages import Absence, ContextMessage, ContextState, NoticeKind, NoticeMessage
 from sensors.mqtt import Connection
 from sensors.signals import Channel
 from tests.rig.installation import SITE, Installation
@@ -80,6 +80,27 @@ async def test_the_end_of_the_shift_ends_capture_by_the_clock(mosquitto, run_edg
         assert last.astimezone().replace(tzinfo=None) <= end.replace(
             second=0, microsecond=0, tzinfo=None
         )
+
+
+async def test_a_notice_waits_for_the_end_of_the_call(mosquitto, run_edge):
+    """TRUST A6."""
+
+    def tell(server, where, message) -> None:
+        server.connection.publish(where, codec.encode(message))
+
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await wait_until_async(lambda: server.windows)
+            at, context = edge.process.now_at(), topics.context("main", "k7")
+            tell(server, context, ContextMessage(at=at, state=ContextState.ON_CALL))
+            looked = NoticeMessage(id="notice01", at=at, kind=NoticeKind.LOOKED, by="ana")
+            tell(server, topics.notice("main", "k7"), looked)
+            await wait_until_async(lambda: edge.process._notices)
+            assert not [line for line in edge.lines if "notice" in line]
+            tell(server, context, ContextMessage(at=at, state=ContextState.WRAP_UP))
+            await wait_until_async(lambda: "notice: looked by ana" in edge.lines)
+            tell(server, topics.notice("main", "k7"), looked)
+            await wait_until_async(lambda: edge.lines.count("notice: looked by ana") == 2)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
