@@ -28,7 +28,6 @@ from typing import Annotated
 import typer
 
 from analytics.embedded_broker import DASHBOARD, SERVER, EmbeddedBroker, start_broker
-from analytics.past import STEPS, write_past
 from analytics.teams import load_teams
 from dashboard import trial
 from dashboard.cli import free_port, url
@@ -233,9 +232,12 @@ def _floor_of(wish: Wish) -> tuple[trial.TrialAgent, ...]:
 def _live_through_the_past(
     directory: Path, floor: tuple[trial.TrialAgent, ...], children: Children
 ) -> None:
+    # SciPy and all: `--help` and a wrong option should be told at once.
+    from analytics.past import STEPS, write_past  # noqa: PLC0415
+
     seeds = {a.agent: a.seed for a in floor}
     teams = load_teams(directory / "teams.toml")
-    with _progress("Simulating the floor's past week") as progress:
+    with _progress("Simulating the floor's past week", STEPS) as progress:
 
         def step(done: int) -> None:
             children.check()
@@ -256,7 +258,7 @@ def _live_through_the_past(
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[int], None]]:
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal, and one line elsewhere."""
     if not sys.stdout.isatty():
         _say(f"{what} ...")
@@ -265,7 +267,7 @@ def _progress(what: str) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress  # noqa: PLC0415 - a terminal only
 
     with Progress(transient=True) as bar:
-        task = bar.add_task(what, total=STEPS)
+        task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
