@@ -30,6 +30,7 @@ from typing import Any
 
 from sensors.errors import ConfigurationError, WellbeingError
 from sensors.messages import Action, AlertKind, AlertMessage, AlertState
+from sensors.policy import ALERTS_PER_SUPERVISOR_HOUR
 
 
 class Event(StrEnum):
@@ -143,7 +144,7 @@ class AlertPolicy:
         If the ceiling is outside 1 to 6, or the group below 5.
     """
 
-    alerts_per_supervisor_hour: int = 2
+    alerts_per_supervisor_hour: int = ALERTS_PER_SUPERVISOR_HOUR
     smallest_group: int = SMALLEST_GROUP
 
     def __post_init__(self) -> None:

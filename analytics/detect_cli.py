@@ -109,7 +109,14 @@ def build(
         options,
         Subscriber(broker, settings.site),
         teams,
-        Pipeline(settings.site, teams, AlertPolicy(smallest_group=policy.smallest_group)),
+        Pipeline(
+            settings.site,
+            teams,
+            AlertPolicy(
+                alerts_per_supervisor_hour=policy.alerts_per_supervisor_hour,
+                smallest_group=policy.smallest_group,
+            ),
+        ),
         open_store=opened,
     )
 

@@ -59,7 +59,7 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
         problems=problems,
         told=len(told_ids(live, me) | floor.told),
         held_back=sum(a.state is AlertState.PENDING and a.team in teams for a in live.alerts),
-        budget=desk.settings.alerts_per_hour,
+        budget=desk.alerts_per_supervisor_hour,
         now=now,
     )
     return Floor(

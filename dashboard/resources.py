@@ -33,6 +33,7 @@ class Desk:
     reader: Reader
     watch: FloorWatch
     clock: Callable[[], datetime]
+    alerts_per_supervisor_hour: int
 
 
 _chosen: list[Settings] = []
@@ -63,7 +64,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = lambda: datetime.n
     watch = FloorWatch(reader, own.supervisor, watched, clock)
     live.start()
     watch.start()
-    return Desk(own, teams, roster, live, reader, watch, clock)
+    ceiling = settings.alerts_per_supervisor_hour
+    return Desk(own, teams, roster, live, reader, watch, clock, ceiling)
 
 
 def close(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from sensors.config import BrokerSettings
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
 from sensors.mqtt import LOOPBACK
-from sensors.policy import PolicySettings
+from sensors.policy import ALERTS_PER_SUPERVISOR_HOUR, PolicySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,6 @@ class DashboardSettings:
     address : str
         Loopback only until there are roles (TRUST, first paragraph).
     port : int
-    alerts_per_hour : int
-        Ceiling of personal alerts per supervisor-hour, for the header line (TRUST A1).
     """
 
     site: str = ""
@@ -45,7 +43,6 @@ class DashboardSettings:
     language: str = ""
     address: str = "127.0.0.1"
     port: int = 8501
-    alerts_per_hour: int = 2
 
     def __post_init__(self) -> None:
         for key, flag in (("site", "--site"), ("supervisor", "--as")):
@@ -69,19 +66,19 @@ class DashboardSettings:
             )
         if not 1 <= self.port <= 65_535:
             raise ConfigurationError(f"[dashboard] port is {self.port}; expected 1 to 65535")
-        if not 1 <= self.alerts_per_hour <= 6:
-            raise ConfigurationError(
-                f"[dashboard] alerts_per_hour is {self.alerts_per_hour}; expected 1 to 6"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything one dashboard needs to know."""
+    """Everything one dashboard needs to know.
+
+    `alerts_per_supervisor_hour` is the ceiling in ``[policy]`` that the server keeps.
+    """
 
     dashboard: DashboardSettings
     broker: BrokerSettings
     store: StoreSettings
+    alerts_per_supervisor_hour: int = ALERTS_PER_SUPERVISOR_HOUR
 
 
 def load(
@@ -105,9 +102,11 @@ def load(
         the file lets no supervisor see anything.
     """
     tables = read_tables(path)
-    PolicySettings.check(tables)
+    policy = PolicySettings.check(tables)
+    ceiling = policy.alerts_per_supervisor_hour if policy else ALERTS_PER_SUPERVISOR_HOUR
     return Settings(
         dashboard=config.section(tables, "dashboard", DashboardSettings, None, **overrides),
         broker=broker_settings(tables, broker),
         store=config.section(tables, "store", StoreSettings),
+        alerts_per_supervisor_hour=ceiling,
     )

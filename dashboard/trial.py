@@ -19,6 +19,8 @@ from sensors.simulated import Episode, Outage
 
 SITE = "trial"
 SUPERVISOR = "ana"
+PROFILE = "general"
+"""On this machine alone; `up` says so when what it shows is real."""
 
 STRAINED_AT_S = 20.0
 HELP_AT_S = 35.0
@@ -133,7 +135,7 @@ kind = "embedded"
 path = {here["store.sqlite"]}
 
 [policy]
-profile = "general"
+profile = "{PROFILE}"
 
 [dashboard]
 site = "{SITE}"

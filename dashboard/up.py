@@ -36,6 +36,7 @@ from dashboard.words import LANGUAGES
 from sensors import codec
 from sensors.command_line import parse_speed, plain_app
 from sensors.errors import ConfigurationError, StateError
+from sensors.policy import PolicySettings
 from sensors.recording import read_recording
 
 app = plain_app()
@@ -178,6 +179,8 @@ def _start(wish: Wish, directory: Path, broker: EmbeddedBroker, children: Childr
     )
     _wait_ready(f"{url('127.0.0.1', port)}/_stcore/health", children)
     _say(f"\nLook here:  {url('127.0.0.1', port)}\n")
+    if not wish.is_simulated:
+        _say(PolicySettings(profile=trial.PROFILE).explain())
     _start_floor(wish, directory, broker, children, floor)
     _say("Ctrl-C ends everything.")
 

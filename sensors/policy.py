@@ -17,6 +17,9 @@ from sensors.config import section
 from sensors.errors import ConfigurationError
 from sensors.signals import Channel
 
+ALERTS_PER_SUPERVISOR_HOUR = 2
+"""Personal alerts a supervisor can answer in an hour beside the work (TRUST A1)."""
+
 
 class Alerts(StrEnum):
     """Who hears of a personal alert."""
@@ -98,6 +101,9 @@ class PolicySettings:
         document; all are needed with `basis`.
     smallest_group : int
         May be raised above the profile's.
+    alerts_per_supervisor_hour : int
+        Ceiling of personal alerts that one supervisor is told in an hour, 1 to
+        6 (TRUST A1); the server keeps it, the dashboard shows it.
     """
 
     profile: str = ""
@@ -106,6 +112,7 @@ class PolicySettings:
     basis_on: str = ""
     basis_document: str = ""
     smallest_group: int = 5
+    alerts_per_supervisor_hour: int = ALERTS_PER_SUPERVISOR_HOUR
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -118,6 +125,11 @@ class PolicySettings:
         if self.smallest_group < smallest:
             raise ConfigurationError(
                 f"[policy] smallest_group is {self.smallest_group}; expected {smallest} or more"
+            )
+        if not 1 <= self.alerts_per_supervisor_hour <= 6:
+            raise ConfigurationError(
+                f"[policy] alerts_per_supervisor_hour is {self.alerts_per_supervisor_hour};"
+                " expected 1 to 6 (more cannot be read and believed)"
             )
         if self.basis:
             self._check_basis()
@@ -167,8 +179,8 @@ class PolicySettings:
             )
 
     @classmethod
-    def check(cls, tables: Mapping[str, Any]) -> None:
-        """Refuse what the ``[policy]`` in a configuration forbids; with none, nothing is.
+    def check(cls, tables: Mapping[str, Any]) -> PolicySettings | None:
+        """Return ``[policy]``, refusing what it forbids; ``None`` where there is none.
 
         For edges and dashboards: the choice itself is asked for by the server,
         but a file that forbids sending must stop whoever reads it.
@@ -178,8 +190,11 @@ class PolicySettings:
         ConfigurationError
             If the table is wrong, or everything is to stay with the agent.
         """
-        if "policy" in tables:
-            section(tables, "policy", cls).require_server()
+        if "policy" not in tables:
+            return None
+        found = section(tables, "policy", cls)
+        found.require_server()
+        return found
 
     def explain(self) -> str:
         """Return what start-up says about the choice, one line."""

@@ -66,6 +66,8 @@ def test_a_recorded_basis_lifts_it_and_start_up_says_so() -> None:
         ("basis_on", "yesterday"),
         ("basis_document", "a file"),
         ("smallest_group", 4),
+        ("alerts_per_supervisor_hour", 0),
+        ("alerts_per_supervisor_hour", 7),
     ],
 )
 def test_policy_errors(key: str, value: object) -> None:

@@ -95,6 +95,7 @@ def desk(store: EmbeddedStore, line: Line, monkeypatch: pytest.MonkeyPatch) -> D
         reader,
         watch,
         lambda: NOW,  # type: ignore[arg-type]
+        2,
     )
     monkeypatch.setattr(resources, "desk", lambda: desk)
     return desk
