@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
 ON_DELAY_S = 30.0
-"""Evidence must stay above the threshold this long. [s] (data/README of the judges)"""
+"""Evidence must stay above the threshold this long. [s] (this project)"""
 
 OFF_DELAY_S = 30.0
 """Evidence must stay below the lower threshold this long to end an episode. [s]"""
@@ -148,8 +148,9 @@ class Episodes:
         free = np.where(began, at_s + REFRACTORY_S, free)
         # Below the lower line for long enough, it ends; one that lasts for ever is spent.
         held = was_active | (state == _SPENT)
-        below = np.where(held & low, np.where(np.isfinite(below), below, at_s), np.nan)
-        calm = held & (at_s - below >= OFF_DELAY_S)
+        falling = np.where(held & low, np.where(np.isfinite(below), below, at_s), np.nan)
+        below = np.where(new, falling, below)
+        calm = held & new & (at_s - below >= OFF_DELAY_S)
         worn_out = was_active & new & (at_s - since > LONGEST_EPISODE_S)
         ended = was_active & (calm | worn_out)
         started = since.copy()

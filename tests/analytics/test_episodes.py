@@ -92,6 +92,20 @@ def test_a_silence_breaks_the_run_and_a_second_source_changes_nothing():
     assert began == 1
 
 
+def test_an_episode_of_an_agent_with_two_sources_ends_like_any_other():
+    evidence = [2.0] * 10 + [0.0] * 20
+    alone = [at_s for at_s, found in run(evidence) if found.ended[0]]
+    episodes = Episodes()
+    episodes.ensure(1)
+    ended = []
+    for k, value in enumerate(evidence):
+        at_s = np.array([1000.0 + 5.0 * k])
+        for _source in range(2):
+            found = episodes.step(_ROW, at_s, np.array([value]), 1.0, _LIVE)
+            ended += [float(at_s[0])] * int(found.ended[0])
+    assert ended == alone == [1000 + 50 + 30]
+
+
 def test_what_lasts_for_ever_is_spent_and_can_come_again_after_a_calm():
     steps = int(LONGEST_EPISODE_S / 5) + 50
     evidence = [2] * (2 * steps) + [0] * 10 + [2] * 10
