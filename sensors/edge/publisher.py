@@ -260,15 +260,18 @@ class Publisher:
     def _send_due(self) -> None:
         self._check_generation()
         now_s = self._clock.monotonic_s()
-        for key in self._plan.due(now_s):
+        due = self._plan.due(now_s)
+        for index, key in enumerate(due):
             message = self._outbox.load(key)
             if message is None:
                 self._plan.forgotten([key])
                 continue
             mid = self._publish(TopicKind.READING, self._stamped(message))
-            if mid is not None:
-                self._mids[mid] = key
-                self._plan.sent(key, now_s)
+            if mid is None:  # the connection went in between
+                self._plan.not_sent(due[index:])
+                return
+            self._mids[mid] = key
+            self._plan.sent(key, now_s)
 
     def _stamped(self, message: ReadingMessage) -> ReadingMessage:
         """Return `message` with what is known only when it leaves."""

@@ -94,6 +94,11 @@ class SendPlan:
             self._awaiting[key] = None
             self._awaiting.move_to_end(key)
 
+    def not_sent(self, keys: Iterable[Key]) -> None:
+        """Note that `keys`, due just now, could not be handed over: they are due again."""
+        back = [key for key in keys if key in self._sent_s and self._sent_s[key] is None]
+        self._backlog.extendleft(reversed(back))
+
     def confirmed(self, key: Key) -> None:
         """Note the broker's confirmation: room for another one."""
         self._in_flight.discard(key)
@@ -117,7 +122,7 @@ class SendPlan:
             self._in_flight.discard(key)
 
     def due(self, now_s: float) -> list[Key]:
-        """Return what to send now, live windows first; call `sent` for each that went."""
+        """Return what to send now, live windows first; say of each whether it was `sent`."""
         keys = self._due_live(now_s)
         room = self.room - len(keys)
         room = min(room, self._refill(now_s))

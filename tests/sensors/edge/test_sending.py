@@ -39,6 +39,25 @@ def test_no_more_in_flight_than_allowed():
     assert [key.seq for key in send(plan, 2.0)] == [3]
 
 
+def test_what_could_not_be_handed_over_is_due_again_in_order():
+    plan = SendPlan(Pace(in_flight=10, backlog_per_s=math.inf), keys(3))
+    plan.added(Key("new00000", 0), 0.0)
+    due = plan.due(0.0)
+    plan.sent(due[0], 0.0)
+    plan.not_sent(due[1:])  # the connection went after the first
+    assert plan.unsent == 3
+    assert plan.due(1.0) == due[1:]
+    assert plan.due(2.0) == []
+
+
+def test_what_was_stored_meanwhile_is_not_due_again():
+    plan = SendPlan(Pace(backlog_per_s=math.inf), keys(3))
+    due = plan.due(0.0)
+    plan.released(due[:1], 0.0)
+    plan.not_sent(due)
+    assert plan.due(1.0) == due[1:]
+
+
 def test_what_waited_without_a_broker_becomes_backlog():
     plan = SendPlan(Pace(backlog_per_s=1))
     for n in range(100):

@@ -1,0 +1,58 @@
+"""Between outbox and broker: what a connection that goes at the wrong moment does."""
+
+from datetime import UTC, datetime
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+
+from sensors.config import BrokerSettings
+from sensors.edge.outbox import Key, Outbox
+from sensors.edge.publisher import Identity, Publisher
+from sensors.edge.sending import Pace
+from sensors.messages import ReadingMessage, StatusMessage
+from sensors.mqtt import Connection
+
+AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+RUN = "run00001"
+
+
+class _Clock:
+    def monotonic_s(self) -> float:
+        return 100.0
+
+    def now_at(self) -> datetime:
+        return AT
+
+
+async def test_a_connection_lost_between_two_windows_strands_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = chain([True], repeat(False))  # it stands for the first window only
+    handed_over: list[bytes] = []
+
+    def publish(_self: Connection, _topic: str, payload: bytes, **_how: object) -> int:
+        handed_over.append(payload)
+        return len(handed_over)
+
+    monkeypatch.setattr(Connection, "is_connected", property(lambda _self: next(connected)))
+    monkeypatch.setattr(Connection, "publish", publish)
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    windows = [ReadingMessage(source="pc", run=RUN, seq=n, window_end_at=AT) for n in range(3)]
+    outbox.put(windows, AT)
+    publisher = Publisher(
+        BrokerSettings(),
+        Identity(site="north", agent="k7", source="pc", run=RUN),
+        outbox,
+        _Clock(),
+        status=lambda online: StatusMessage(source="pc", run=RUN, online=online, at=AT),
+        consent=lambda: None,
+        pace=Pace(backlog_per_s=float("inf")),
+    )
+    publisher._send_due()
+    assert len(handed_over) == 1
+    connected = repeat(True)
+    publisher._send_due()
+    assert [b'"seq":%d' % n in payload for n, payload in enumerate(handed_over)] == [True] * 3
+    assert outbox.keys() == [Key(RUN, n) for n in range(3)]  # not stored: still ours
+    outbox.close()
