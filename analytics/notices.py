@@ -13,7 +13,14 @@ from hashlib import blake2s
 from analytics.alerting import Alert, Event
 from analytics.events import Publication
 from sensors import topics
-from sensors.messages import Action, AlertKind, AuditMessage, NoticeKind, NoticeMessage
+from sensors.messages import (
+    Action,
+    AlertKind,
+    AlertState,
+    AuditMessage,
+    NoticeKind,
+    NoticeMessage,
+)
 
 _PERSONAL: dict[Event, NoticeKind] = {
     Event.FIRE: NoticeKind.ALERT_TOLD,
@@ -63,8 +70,8 @@ def of_event(
     kind = _KINDS.get(message.kind, {}).get(event)
     if kind is None or message.agent is None:
         return None
-    if event is Event.INHIBIT and before.message.told_at is None:
-        return None  # nobody was told, so nothing is taken back
+    if event is Event.INHIBIT and before.state is not AlertState.FIRING:
+        return None  # it was not shown, so nothing is taken back
     decided = event in {Event.DECIDE, Event.HAND_ON} and kind is NoticeKind.DECIDED
     notice = NoticeMessage(
         id=notice_id(message.alert_id, event, at.isoformat()),
