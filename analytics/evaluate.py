@@ -247,6 +247,7 @@ def auc_time_matched(one: Trace, score: Floats) -> float:
     filled = np.nan_to_num(score)
     found = []
     for start_s, end_s in one.stretches:
+        sides = []
         inside = one.counted & (one.label == STRAINED) & _between(one.t_s, start_s, end_s)
         for low_s, high_s in (
             (start_s - MATCHED_S, start_s),
@@ -254,8 +255,14 @@ def auc_time_matched(one: Trace, score: Floats) -> float:
         ):
             calm = one.counted & (one.label == CALM) & _between(one.t_s, low_s, high_s)
             either = inside | calm
-            found.append(auc(filled[either], inside[either]))
-    known = [value for value in found if np.isfinite(value)]
+            sides.append(auc(filled[either], inside[either]))
+        found.append(_mean(sides))
+    return _mean(found)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of what is known; NaN where nothing is."""
+    known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
 
 

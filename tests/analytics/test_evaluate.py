@@ -58,6 +58,13 @@ def test_elapsed_time_alone_scores_half_when_matched():
     assert evaluate.auc_of(one, perfect) == 1.0
 
 
+def test_a_stretch_without_calm_time_on_one_side_weighs_as_much_as_the_others():
+    # The first stretch has no calm time before it that counts, the second has both.
+    one = made([(300, 900), (2000, 2300)])
+    right = ((one.label == 1) & (one.t_s > 1000)).astype(float)  # the first at chance
+    assert evaluate.auc_time_matched(one, right) == pytest.approx(np.mean([0.5, 1.0]))
+
+
 def test_a_missing_score_counts_as_zero_and_unlabelled_time_not_at_all():
     one = made([(900, 1200)], unlabelled=[(1300, 2000)])
     score = np.where(one.label == 1, np.nan, 1.0)
@@ -87,7 +94,7 @@ def test_what_an_alert_finds_and_disturbs(alerts, found, false_alerts, delays):
     assert tally.calm_hours == pytest.approx((2700 - 360) / 3600, abs=0.01)
 
 
-def test_alerts_at_random_find_what_the_judges_say_they_do():
+def test_alerts_at_random_find_the_known_share():
     strain = made([(600, 954), (1200, 1804), (2100, 2224)])
     assert evaluate.chance_found([strain], 2.0) == pytest.approx(0.20, abs=0.03)
     assert evaluate.chance_found([strain], 6.0) == pytest.approx(0.48, abs=0.04)
