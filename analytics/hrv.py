@@ -114,7 +114,7 @@ def normal_beats(rr_ms: ArrayLike, present: Mask | None = None) -> Mask:
         return believable
     middle = row_median(rr, believable)
     filled = np.where(believable, rr, middle[:, None])
-    padded = np.concatenate([np.repeat(middle[:, None], 2, 1), filled] * 1, axis=1)
+    padded = np.concatenate([np.repeat(middle[:, None], 2, 1), filled], axis=1)
     padded = np.concatenate([padded, np.repeat(middle[:, None], 2, 1)], axis=1)
     n = rr.shape[1]
     local = _median_of_five(*(padded[:, k : k + n] for k in range(5)))
