@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from analytics.baseline import LONGEST_STEP_S, Baseline, Reference, column
 from analytics.features import FEATURE_INDEX, FEATURES, PARTS, UNKNOWN_LEVEL, Part
@@ -75,7 +76,8 @@ class ScoreBatch:
     score : ndarray of float64, shape (n,)
         Distance from the agent's own usual in the direction of strain, >= 0.
     strain_index : ndarray of float64, shape (n,)
-        0 to 100: the share of calm windows that would score lower.
+        0 to 100: the share of calm windows that would score lower, if calm
+        scores spread normally.
     evidence : ndarray of float64, shape (n,)
         >= 0; what is compared with the threshold.
     learning : ndarray of bool, shape (n,)
@@ -116,11 +118,16 @@ class Detector:
         if n_rows > have:
             room = max(n_rows, have + have // 4)
             for name, array in self._all().items():
-                blank = -np.inf if name.endswith("_s") else np.nan if "evidence" in name else 0
-                new = np.full((*array.shape[:-1], room), blank, dtype=array.dtype)
+                new = np.full((*array.shape[:-1], room), _blank_of(name), dtype=array.dtype)
                 new[..., :have] = array
                 self._set(name, new)
         self._n = max(self._n, n_rows)
+
+    def forget_time(self, rows: Rows) -> None:
+        """Begin again with the evidence of `rows`, whose clock was set back; keep baselines."""
+        for name, array in self._all().items():
+            if name not in _BASELINE:
+                array[..., rows] = _blank_of(name)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
@@ -149,7 +156,7 @@ class Detector:
         }
 
     def _set(self, name: str, array: NDArray[np.generic]) -> None:
-        if name in {"mean", "spread", "seconds"}:
+        if name in _BASELINE:
             setattr(self._baseline, name, array)
         else:
             setattr(self, f"_{name}", array)
@@ -193,7 +200,7 @@ class Detector:
         settled = (reference.seconds >= LEARNING_S - WINDOW_S) & (weight > 0)
         out.learning[here] = ~np.logical_or.reduce(settled, axis=0)
         out.score[here] = _softplus(total)
-        out.strain_index[here] = 100.0 / (1.0 + np.exp(-1.702 * total))
+        out.strain_index[here] = 100.0 * ndtr(total)
         out.quality[here] = _quality(quality, weight)
         out.part_level[here] = _levels(parts)
         out.part_contribution[here] = parts.T
@@ -242,6 +249,14 @@ class Detector:
         self._baseline.learn(rows, values, steps, reference)
         self._taught[:, rows] = np.where(ahead, taught, self._taught[:, rows])
         self._last_s[rows] = np.maximum(last_s, at_s)
+
+
+_BASELINE = frozenset({"mean", "spread", "seconds"})
+
+
+def _blank_of(name: str) -> float:
+    """Return what an array of the state holds before anything is known."""
+    return -np.inf if name.endswith("_s") else np.nan if "evidence" in name else 0.0
 
 
 def _span(rows: Rows) -> Rows | slice:

@@ -91,6 +91,11 @@ class Episodes:
                 self._arrays[name] = new
         self._n = max(self._n, n_rows)
 
+    def forget(self, rows: Rows) -> None:
+        """Begin again with `rows`: their clock was set back."""
+        for name, array in self._arrays.items():
+            array[rows] = self._BLANK[name]
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
         return {name: array[: self._n].copy() for name, array in self._arrays.items()}

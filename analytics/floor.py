@@ -79,6 +79,7 @@ class Judged:
 # One value per agent; what a row holds before anything is known.
 _COLUMNS: dict[str, tuple[str, float]] = {
     "scored_s": ("<f8", -np.inf),  # end of the newest window that was scored
+    "heard_s": ("<f8", -np.inf),  # server clock at that window
     "judged_s": ("<f8", -np.inf),  # server clock at the newest live window with evidence
     "known": ("|b1", 0),  # whether the newest scored window had evidence at all
     "active": ("|b1", 0),
@@ -197,6 +198,8 @@ class Floor:
         """
         rows = np.array([w.row for w in windows], np.intp)
         late = np.array([w.late for w in windows], bool)
+        at_s = np.array([w.message.window_end_at.timestamp() for w in windows])
+        self._follow_clocks(rows[~late], at_s[~late], now_s)
         features = self._windows.extract(rows, [w.message for w in windows])
         # A window older than what was scored belongs to the record: sequential
         # evidence cannot run backwards.
@@ -213,6 +216,24 @@ class Floor:
         self._note_measured(rows[index], batch.at_s, [windows[i].message for i in index.tolist()])
         scores, episodes = self._score(rows[index], batch, live[index], now_s, learn=~late[index])
         return Judged(windows, features, place, scores, episodes)
+
+    def _follow_clocks(self, rows: Rows, at_s: Floats, now_s: float) -> None:
+        """Begin anew with agents whose clock was set back.
+
+        A corrected clock, or a second replay, is live and yet older than what
+        was scored: it would be out of order for as long as the clock was
+        ahead. Another source whose clock merely differs does not count.
+        """
+        columns = self.columns
+        silent = now_s - columns["heard_s"][rows] > STALE_S
+        back = rows[silent & (at_s < columns["scored_s"][rows])]
+        if not back.size:
+            return
+        self._windows.forget(back)
+        self._detector.forget_time(back)
+        self._episodes.forget(back)
+        columns["scored_s"][back] = -np.inf
+        self.measured_s[back] = -np.inf
 
     def _note_measured(self, rows: Rows, at_s: Floats, messages: Sequence[ReadingMessage]) -> None:
         given = np.array([[s is not None for s in _sections(m)] for m in messages], bool)
@@ -245,6 +266,7 @@ class Floor:
         threshold = np.where(np.isfinite(threshold), threshold, np.inf)
         episodes = self._episodes.step(rows, batch.at_s, scores.evidence, threshold, live)
         columns["scored_s"][rows] = batch.at_s
+        columns["heard_s"][rows] = now_s
         columns["judged_s"][rows[live & np.isfinite(scores.evidence)]] = now_s
         for name, found in (
             ("known", np.isfinite(scores.evidence)),
@@ -305,6 +327,8 @@ class Floor:
         self.agents = list(agents)
         self._row_of = {agent: row for row, agent in enumerate(agents)}
         self._capacity = len(arrays["floor.active"])
+        # Snapshots from before there was this column: nobody was heard yet.
+        arrays = {"floor.heard_s": np.full(self._capacity, -np.inf), **arrays}
         self.columns = {name: arrays[f"floor.{name}"] for name in _COLUMNS}
         self.measured_s = arrays["floor.measured_s"]
         if tuple(team_names) != self.team_names:

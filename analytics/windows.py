@@ -72,14 +72,7 @@ _BURST = 64  # intervals taken from one message; a 5 s window holds about 25 at 
 
 _KEYBOARD = ("key_presses", "dwell_ms", "flight_ms", "key_corrections")
 _POINTER = ("pointer_speed_px_s", "pointer_clicks")
-_VOICE = (
-    "speech_ratio",
-    "f0_hz",
-    "loudness_db",
-    "speech_rate_hz",
-    "pause_ratio",
-    "jitter_local",
-)
+_VOICE = ("speech_ratio", "f0_hz", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local")
 _MODULES = ("eda_us", "skin_temp_c", "acc_rms_g")
 # Names within the ring: two are kept as logarithms, so that their means are of those.
 _RAW = (
@@ -186,6 +179,11 @@ class FeatureWindows:
                 new[:have] = old
                 setattr(self, f"_{name}", new)
         self._n = max(self._n, n_rows)
+
+    def forget(self, rows: Rows) -> None:
+        """Begin again with `rows`: their clock was set back."""
+        for name in self._ARRAYS:
+            getattr(self, f"_{name}")[rows] = self._BLANK.get(name, 0)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
