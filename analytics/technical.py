@@ -68,6 +68,7 @@ class _Link:
     offline: bool = False
     private: bool = False  # its silence is the agent's own business
     faults: dict[Channel, _Fault] = field(default_factory=dict)
+    gives: list[Channel] = field(default_factory=list)  # what its newest window measured
 
 
 @dataclass(slots=True)
@@ -144,7 +145,8 @@ class Technical:
         if late:
             return
         link.run, link.window_s = message.run, window_s
-        link.private = _is_private(message)
+        link.gives = [channel for channel in Channel if message.section(channel) is not None]
+        link.private = not link.gives and _is_private(message)
         if not message.absent and not link.faults:
             return
         faults: dict[Channel, _Fault] = {}
@@ -173,14 +175,29 @@ class Technical:
             link.private = all(state == Absence.WITHHELD for state in message.links.values())
 
     def faulty_channels(self, agent: str) -> dict[Channel, str]:
-        """Return the channels of `agent` in trouble, and the alert each has or will have."""
+        """Return the channels of `agent` in trouble, and the alert each has or will have.
+
+        A channel that another source measures is not in trouble: its device is.
+        """
         found: dict[Channel, str] = {}
         for key in self._faulty:
             if key[0] == agent:
                 link = self._links[key]
                 for channel, fault in link.faults.items():
                     found[channel] = _finding(link, channel, fault, "").alert_id
+        for channel in self._measured(agent) if found else ():
+            found.pop(channel, None)
         return found
+
+    def _measured(self, agent: str) -> set[Channel]:
+        """Return the channels of `agent` that some source that is heard measures."""
+        now = self._stepped_at
+        heard = (
+            link
+            for link in self._links.values()
+            if link.agent == agent and now is not None and now - link.seen_at < SILENT_AFTER
+        )
+        return {channel for link in heard for channel in link.gives}
 
     def inhibitor(self, alert: Alert) -> str | None:
         """Return the technical alert that a personal one rests on, if on nothing else."""
@@ -302,9 +319,7 @@ class Technical:
 
 
 def _is_private(message: ReadingMessage) -> bool:
-    """Return whether nothing was measured and nothing but the agent's choice says why."""
-    if any(message.section(channel) is not None for channel in Channel):
-        return False
+    """Return whether nothing but the agent's choice says why channels give nothing."""
     return all(reason is Absence.WITHHELD for reason in message.absent.values())
 
 

@@ -164,6 +164,23 @@ def test_an_alert_that_rests_on_the_faulty_channel_gives_way() -> None:
     assert f.told("k0") == ["alert_told", "alert_resolved"]
 
 
+def test_a_device_that_another_source_replaces_holds_no_alert_back() -> None:
+    everything = (Channel.HEART, Channel.KEYBOARD, Channel.MODULES)
+    spare = Person(
+        "k0",
+        absent=broken(Absence.DISCONNECTED, 0, 1e9, *everything),
+        run="run00002",
+        source="vdi",
+    )
+    worn = Person("k0", strained_after(CALM_S))
+    f = floor(worn, spare, n=1)
+    assert f.run(CALM_S + 600, until=lambda: bool(f.open(AlertKind.PERSONAL)))
+    assert f.told("k0") == ["alert_told"]
+    (alert,) = f.open(AlertKind.PERSONAL)
+    assert alert.state is AlertState.FIRING
+    assert len(f.open(AlertKind.TECHNICAL)) == len(everything), "still somebody's to repair"
+
+
 def test_help_comes_through_with_every_channel_broken() -> None:
     f = floor(Person("k0", absent=broken(Absence.FAULT, 0, 1e9, *Channel)))
     f.run(120)
