@@ -149,6 +149,8 @@ class _JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "text": record.getMessage(),
         }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
         return codec.dump_json(line).decode()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,9 +18,10 @@ from analytics.consent_book import ConsentBook
 from analytics.events import Arrival
 from analytics.intake import BACKLOG, LIVE, Accepted, Cleared, Judged, Refused, decode
 from analytics.state_file import add_counts, from_us, state_errors, to_us, transaction
+from analytics.steps import Step
 from analytics.streams import StreamKey, Streams
 from sensors.codec import dump_json, load_json
-from sensors.errors import MessageError, StateError
+from sensors.errors import MessageError, Refusal, StateError
 from sensors.messages import ConsentMessage, ReadingMessage
 from sensors.signals import Channel
 
@@ -211,6 +212,38 @@ class Journal:
                     " start the version that wrote it once, so that it is scored"
                 ) from error
             yield Arrival(position, from_us(received_us), agent, message)
+
+    def between(self, before: Step, step: Step) -> list[Arrival]:
+        """Return what `step` takes when `before` was the last: both lanes, in order."""
+        arrivals = [
+            *self.arrivals(LIVE, before.live, step.live),
+            *self.arrivals(BACKLOG, before.backlog, step.backlog),
+        ]
+        arrivals.sort(key=lambda arrival: arrival.position)
+        return arrivals
+
+    def set_aside(self, faults: Mapping[int, str]) -> None:
+        """Set aside what our own program failed on; no later step takes it.
+
+        The window stays received, for `stored` and for recognising a duplicate.
+
+        Parameters
+        ----------
+        faults : mapping of int to str
+            What was raised, by position.
+        """
+        with state_errors(self._path), transaction(self._db):
+            self._db.executemany(
+                "INSERT INTO set_aside (received_us, topic, payload, refusal, detail)"
+                " SELECT received_us, topic, payload, ?, ? FROM journal"
+                " WHERE position = ? AND lane < 2",
+                [(Refusal.FAULT.value, detail, at) for at, detail in faults.items()],
+            )
+            self._db.executemany(
+                "UPDATE journal SET lane = lane + 2 WHERE position = ? AND lane < 2",
+                [(at,) for at in faults],
+            )
+            add_counts(self._db, {f"refused.{Refusal.FAULT.value}": len(faults)})
 
     def backlog_size(self, after: int) -> int:
         """Return how many windows of the backlog wait after position `after`."""

@@ -1,7 +1,8 @@
 """The server of one site: take in, confirm, score every 250 ms, commit, publish.
 
 One loop on one thread owns the pipeline and the state file. What it confirms
-to the broker is on the disk; what it publishes is committed.
+to the broker is on the disk; what it publishes is committed. A message that
+our own program fails on is set aside and stops nothing (`analytics.isolation`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from analytics.events import Arrival, Outputs
-from analytics.intake import BACKLOG, LIVE, Intake
+from analytics.intake import Intake
+from analytics.isolation import Stepper
 from analytics.journal import Journal
 from analytics.service_options import ScoringPipeline, ServiceOptions
 from analytics.spool import SpoolWriter
@@ -91,14 +93,13 @@ class Service:
             undo.callback(self._db.close)
             self._journal = Journal(self._db, path)
             self._steps = StepLog(self._db, path)
+            self._stepper = Stepper(pipeline, self._journal, self._steps)
             undo.pop_all()
         self._intake = Intake(teams, self._journal.consents, options.forbidden)
         self._writer = SpoolWriter(options.directory, open_store, clock)
         self._stored = StoredPublisher(self._journal.streams, subscriber)
-        self._done = Step(0, 0, 0, datetime.min.replace(tzinfo=UTC))
         self._live: deque[Arrival] = deque()
         self._backlog = 0
-        self._idle: list[Step] = []
         self._connections = 0
         self._confirmed: list[int] = []
         self._snapshot_step = 0
@@ -186,9 +187,7 @@ class Service:
 
     def _step(self) -> None:
         arrivals, reached = self._next_arrivals()
-        outputs = self._pipeline.step(arrivals, reached.now)
-        self._done = reached
-        self._idle.append(reached)
+        outputs = self._stepper.step(arrivals, reached)
         self._confirmed.extend(self._subscriber.take_confirmed())
         status_due = time.monotonic() >= self._status_due
         if not (arrivals or outputs.points or outputs.publications or status_due):
@@ -199,12 +198,13 @@ class Service:
         """Return what the next step takes, live first, in the order of the journal."""
         live = [self._live.popleft() for _ in range(min(len(self._live), PER_STEP_LIVE))]
         room = max(BACKLOG_AT_LEAST, PER_STEP - len(live))
-        late = self._journal.waiting_backlog(self._done.backlog, room) if self._backlog else []
+        done = self._stepper.done
+        late = self._journal.waiting_backlog(done.backlog, room) if self._backlog else []
         self._backlog = max(0, self._backlog - len(late)) if len(late) == room else 0
         reached = Step(
-            self._done.number + 1,
-            live[-1].position if live else self._done.live,
-            late[-1].position if late else self._done.backlog,
+            done.number + 1,
+            live[-1].position if live else done.live,
+            late[-1].position if late else done.backlog,
             self._now(),
         )
         if late:
@@ -213,7 +213,7 @@ class Service:
 
     def _now(self) -> datetime:
         """Return the clock; where it went back, time stands still until it has caught up."""
-        now, before = self._clock(), self._done.now
+        now, before = self._clock(), self._stepper.done.now
         if before - now > _CLOCK_SLACK and not self._told_clock:
             _log.warning("the clock went back to %s; alerts wait until it has caught up", now)
         self._told_clock = before - now > _CLOCK_SLACK
@@ -222,7 +222,7 @@ class Service:
     def _commit(self, outputs: Outputs, *, with_status: bool) -> None:
         written = self._writer.written_id
         commit = Commit(
-            steps=self._idle,
+            steps=self._stepper.unrecorded,
             points=outputs.points,
             publications=outputs.publications,
             written_spool_id=written if written > self._deleted_spool_id else 0,
@@ -230,7 +230,8 @@ class Service:
             status=self._status() if with_status else None,
         )
         pending = self._steps.commit(commit)
-        self._idle, self._confirmed, self._deleted_spool_id = [], [], written
+        self._stepper.unrecorded.clear()
+        self._confirmed, self._deleted_spool_id = [], written
         if outputs.points:
             self._writer.notify()
         if self._connections:
@@ -278,28 +279,16 @@ class Service:
 
     def _recover(self) -> None:
         """Reach the state of the last committed step."""
-        snapshot = self._steps.snapshot()
-        if snapshot is not None:
-            self._pipeline.restore(snapshot.data)
-            self._done = snapshot.step
-            self._snapshot_step = snapshot.step.number
-        repeated = self._steps.steps_after(self._done.number)
-        for step in repeated:
-            arrivals = [
-                *self._journal.arrivals(LIVE, self._done.live, step.live),
-                *self._journal.arrivals(BACKLOG, self._done.backlog, step.backlog),
-            ]
-            arrivals.sort(key=lambda arrival: arrival.position)
-            # What it puts out is in the spool since the step was first done.
-            self._pipeline.step(arrivals, step.now)
-            self._done = step
-        self._live.extend(self._journal.waiting_live(self._done.live))
-        self._backlog = self._journal.backlog_size(self._done.backlog)
+        repeated = self._stepper.recover()
+        done = self._stepper.done
+        self._snapshot_step = done.number - repeated
+        self._live.extend(self._journal.waiting_live(done.live))
+        self._backlog = self._journal.backlog_size(done.backlog)
         self._snapshot_due = time.monotonic() + SNAPSHOT_EVERY_S
         if repeated or self._live or self._backlog:
             _log.info(
                 "repeated %d steps; %d live and %d late windows wait to be scored",
-                len(repeated),
+                repeated,
                 len(self._live),
                 self._backlog,
             )
@@ -323,16 +312,18 @@ class Service:
             _log.warning("the spool is full: dropped the %d oldest points", dropped)
 
     def _take_snapshot(self) -> None:
-        if self._done.number == self._snapshot_step:
+        done = self._stepper.done
+        if done.number == self._snapshot_step:
             return
         started = time.monotonic()
-        if self._idle:
+        if self._stepper.unrecorded:
             self._commit(Outputs(), with_status=False)
-        self._steps.save_snapshot(Snapshot(self._done, self._pipeline.snapshot()))
-        self._snapshot_step = self._done.number
+        self._steps.save_snapshot(Snapshot(done, self._pipeline.snapshot()))
+        self._stepper.saved()
+        self._snapshot_step = done.number
         self._safe_position = min(
             self._live[0].position - 1 if self._live else self._journal.position,
-            self._done.backlog if self._backlog else self._journal.position,
+            done.backlog if self._backlog else self._journal.position,
         )
         took_s = time.monotonic() - started
         self._snapshot_due = time.monotonic() + max(SNAPSHOT_EVERY_S, took_s * SNAPSHOT_SHARE)
@@ -352,7 +343,7 @@ class Service:
         )
         return codec.dump_json(
             {
-                "at": self._done.now.isoformat(),
+                "at": self._stepper.done.now.isoformat(),
                 "pid": os.getpid(),
                 "broker": "stopped" if self._stopped else self._subscriber.trouble or "connected",
                 "live_waiting": len(self._live),

@@ -21,7 +21,8 @@ FILE_NAME = "server.sqlite"
 _BUSY_S = 10.0
 
 # One script per version; a file of version n runs those from n on. Times are whole microseconds
-# since 1970, UTC. `lane` 0 is live, 1 backlog, NULL a refused reading that only holds its number.
+# since 1970, UTC. `lane` 0 is live, 1 backlog, NULL a refused reading that only holds its number;
+# 2 and 3 are live and backlog of what the pipeline failed on, and no step takes.
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE journal (

@@ -87,7 +87,7 @@ class Streams:
             (self.checkpointed_position,),
         ):
             key = (agent, source, run)
-            self.add(key, seq, oldest_seq, at_us, late=lane == 1, refused=lane is None)
+            self.add(key, seq, oldest_seq, at_us, late=lane in {1, 3}, refused=lane is None)
 
     def checkpoint(self, db: sqlite3.Connection, position: int, at: datetime) -> None:
         """Write what changed; `position` is the newest one in the journal."""

@@ -71,6 +71,7 @@ class Refusal(StrEnum):
     UNKNOWN_AGENT = "unknown_agent"
     UNKNOWN_TOPIC = "unknown_topic"
     NOT_CONSENTED = "not_consented"
+    FAULT = "fault"  # ours, not the sender's: accepted, and then our own program failed on it
 
 
 class MessageError(WellbeingError, ValueError):

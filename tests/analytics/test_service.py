@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from analytics.intake import Accepted
+from analytics.journal import Journal
 from analytics.pipeline import Pipeline
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
-from analytics.state_file import open_for_reading
+from analytics.state_file import FILE_NAME, open_for_reading, open_state
 from analytics.status import ServerStatus, as_lines, read_status
 from analytics.store.base import Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.subscriber import Subscriber
-from analytics.teams import load_teams
+from analytics.teams import Teams, load_teams
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.errors import StoreError
@@ -27,6 +30,7 @@ from sensors.mqtt import Connection, Inbound
 from sensors.signals import Channel
 from tests.analytics.server_rig import (
     SITE,
+    Poisoned,
     StandInEdge,
     assert_exactly_once,
     reading,
@@ -48,12 +52,15 @@ def serve(tmp_path: Path, mosquitto: Mosquitto) -> Serve:
         return EmbeddedStore(tmp_path / "store.sqlite")
 
     @contextmanager
-    def run(open_store: Callable[[], Store] = embedded) -> Iterator[Service]:
+    def run(
+        open_store: Callable[[], Store] = embedded,
+        make: Callable[[str, Teams], Pipeline] = Pipeline,
+    ) -> Iterator[Service]:
         service = Service(
             ServiceOptions(site=SITE, directory=tmp_path / "state"),
             Subscriber(BrokerSettings(port=mosquitto.port), SITE),
             teams,
-            Pipeline(SITE, teams),
+            make(SITE, teams),
             open_store=open_store,
         )
         stop = threading.Event()
@@ -303,3 +310,38 @@ def test_a_store_that_is_away_is_visible_and_nothing_waits_for_it(
         wait_until(lambda: status(tmp_path).spool_points == 0, 40)
     edge.close()
     assert_exactly_once(tmp_path / "state", tmp_path / "store.sqlite", [edge])
+
+
+def test_a_bug_met_by_one_message_stops_nothing_else(
+    tmp_path: Path, mosquitto: Mosquitto, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    edges = [StandInEdge(mosquitto.port, agent, f"run0000{agent[1]}") for agent in ("k1", "k2")]
+    for edge in edges:
+        edge.consent(Channel.HEART, Channel.KEYBOARD)
+
+    def make(site: str, teams: Teams) -> Pipeline:
+        return Poisoned(site, teams, alone={("k1", 3), ("k2", 0)})
+
+    # One was journalled, and never scored: the server ended before.
+    message = reading(0, run=edges[1].run)
+    where = topics.reading(SITE, "k2")
+    journal = Journal(open_state(tmp_path / "state"), tmp_path / "state" / FILE_NAME)
+    journal.append([Accepted(where, codec.encode(message), "k2", message)], message.window_end_at)
+    journal._db.close()
+    edges[1].sent.add(0)
+    edges[1]._next = 1
+    for _ in range(2):
+        with serve(make=make):
+            for edge in edges:
+                edge.send(10)
+                edge.wait_released()
+        found = status(tmp_path)
+        assert found.counters["refused.fault"] == found.set_aside_kept == 2
+    for edge in edges:
+        edge.close()
+    assert found.counters["readings"] == 41
+    assert "refused       2 fault" in as_lines(found)
+    assert all(one.detail.startswith("KeyError in ") for one in found.set_aside)
+    assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 1
+    faulty = [("k1", edges[0].run, 3), ("k2", edges[1].run, 0)]
+    assert_exactly_once(tmp_path / "state", tmp_path / "store.sqlite", edges, faulty)
