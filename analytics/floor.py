@@ -48,7 +48,7 @@ SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PART
 _TEAM_CHECK_S = 60.0
 _CHANNELS = tuple(Channel)
 _sections = attrgetter(*(channel.value for channel in _CHANNELS))
-_PART_COLUMN = np.array([_CHANNELS.index(PART_CHANNEL[part]) for part in PARTS], np.intp)
+_FEATURE_COLUMN = np.array([_CHANNELS.index(PART_CHANNEL[f.part]) for f in FEATURES], np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,26 +240,20 @@ class Floor:
         given = given.reshape(-1, len(_CHANNELS))
         self.measured_s[rows] = np.where(given, at_s[:, None], self.measured_s[rows])
 
-    def _hide_unmeasured(self, rows: Rows, at_s: Floats, scores: ScoreBatch) -> None:
+    def _blank_unmeasured(self, rows: Rows, batch: FeatureBatch) -> None:
         """Make unknown what rests on channels that give nothing any more."""
-        old = at_s[:, None] - self.measured_s[rows] > UNMEASURED_S
-        hidden = old[:, _PART_COLUMN]
-        scores.part_level[hidden] = UNKNOWN_LEVEL
-        scores.part_contribution[hidden] = np.nan
-        nothing = old.all(axis=1)
-        for figure in (scores.score, scores.strain_index, scores.evidence):
-            figure[nothing] = np.nan
-        scores.quality[nothing] = 0.0
+        old = batch.at_s[:, None] - self.measured_s[rows] > UNMEASURED_S
+        batch.values[old[:, _FEATURE_COLUMN]] = np.nan
 
     def _score(
         self, rows: Rows, batch: FeatureBatch, live: Mask, now_s: float, *, learn: Mask
     ) -> tuple[ScoreBatch, EpisodeBatch]:
         columns = self.columns
+        self._blank_unmeasured(rows, batch)
         known = np.isfinite(batch.values)
         mean = np.where(known, batch.quality, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         learn = learn & ~columns["active"][rows] & (mean >= LEARN_QUALITY)
         scores = self._detector.step(rows, batch, learn=learn)
-        self._hide_unmeasured(rows, batch.at_s, scores)
         threshold = columns["threshold"][rows]
         live = live & np.isfinite(threshold) & ~scores.learning
         # Without a team there is no threshold and nobody to tell.

@@ -1,5 +1,7 @@
 """TRUST T13 and T14 by fault injection: unknown is never fine, and the past raises no alert."""
 
+from dataclasses import replace
+
 import pytest
 
 from analytics.features import PART_CHANNEL, Part
@@ -64,6 +66,23 @@ def test_whoever_pauses_is_not_alerted_about_on_what_was_before() -> None:
     told = _floor(person(1e9))
     assert told.run(CALM_S + 600, until=lambda: bool(told.open(AlertKind.PERSONAL)))
     paused = _floor(person(told.t_s - WITHIN_S))
+    paused.run(CALM_S + 900)
+    assert paused.alerts == {}
+
+
+def test_whoever_pauses_what_differs_and_types_on_as_usual_is_not_alerted_about_it() -> None:
+    """T6: the channel that was taken back counts no more, though others still measure."""
+
+    def person(pause_s: float) -> Person:
+        withheld = dict.fromkeys((Channel.HEART, Channel.MODULES), Absence.WITHHELD)
+        one = Person("k0", strained_after(CALM_S), lambda t: withheld if t > pause_s else {})
+        strained, calm = one.window, Person("k0").window
+        one.window = lambda t_s: replace(strained(t_s), keyboard=calm(t_s).keyboard)  # type: ignore[method-assign]
+        return one
+
+    told = _floor(person(1e9))
+    assert told.run(CALM_S + 600, until=lambda: bool(told.open(AlertKind.PERSONAL)))
+    paused = _floor(person(told.t_s - 2 * UNMEASURED_S))
     paused.run(CALM_S + 900)
     assert paused.alerts == {}
 
