@@ -77,7 +77,7 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
     agents = [word for agent in recordings for word in ("--agent", agent)]
     files = [str(path) for path in recordings.values()]
     report = installation.run(
-        "replay", *files, *agents, "--site", SITE, "--speed", "60", "--json", timeout=200
+        "replay", *files, *agents, "--site", SITE, "--speed", "150", "--json", timeout=200
     )
     assert json.loads(report)
 

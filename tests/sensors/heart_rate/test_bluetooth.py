@@ -15,6 +15,7 @@ from sensors.heart_rate.bluetooth import BleakCollector, create
 from sensors.heart_rate.settings import HeartRateSettings
 from sensors.messages import Absence
 from sensors.signals import Channel
+from tests.rig import wait_until_async
 
 WORN = bytes([0b10110, 72, 0x00, 0x04])  # contact, 72 bpm, one interval of 1000 ms
 TAKEN_OFF = bytes([0b00100, 0])
@@ -59,7 +60,7 @@ async def test_notifications_arrive_as_readings(radio, clock):
         ("rr_ms", 1000.0),
     ]
     assert abs(seen[-1].at_monotonic_s - clock.monotonic_s()) < PATIENCE_S
-    assert not headset.connections  # closing let the headset go
+    await wait_until_async(lambda: not headset.connections, what="closing lets the headset go")
 
 
 async def test_a_dropped_link_comes_back(radio, clock):
@@ -90,7 +91,7 @@ async def test_connected_but_silent_is_dead(radio, clock):
         seen = await until(found, lambda i: isinstance(i, Link))
         await nonsense
         assert seen == [DISCONNECTED]
-        assert not headset.connections
+        await wait_until_async(lambda: not headset.connections, what="the dead link is closed")
         sender = asyncio.create_task(headset.notify(WORN))
         await until(found, is_beat)
         await sender
