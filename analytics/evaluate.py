@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analytics.detector import Detector
 from analytics.episodes import Episodes
 from analytics.features import FEATURES
-from analytics.floor import LEARN_QUALITY
+from analytics.floor import blank_unmeasured, given, good
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.errors import RecordingError
 from sensors.messages import WINDOW_S
@@ -139,6 +139,8 @@ def trace(recording: Recording) -> Trace:
         quality=np.concatenate([part.quality for part in parts]),
         moving=np.concatenate([part.moving for part in parts]),
     )
+    measured_s = np.where(given(messages), batch.at_s[:, None], -np.inf)
+    blank_unmeasured(batch, np.maximum.accumulate(measured_s, axis=0))
     stretches = [
         (start_s, end_s)
         for start_s, end_s, kind in recording.labels.stretches()
@@ -182,7 +184,7 @@ def judge(
         here = [i for i, one in enumerate(traces) if k < len(one.t_s)]
         rows = (np.array(here)[:, None] * n_thresholds + np.arange(n_thresholds)).ravel()
         batch = _moment([traces[i].batch for i in here], k, n_thresholds)
-        learn = ~episodes.active(rows) & _good(batch)
+        learn = ~episodes.active(rows) & good(batch)
         scores = detector.step(rows, batch, learn=learn)
         found = episodes.step(
             rows, batch.at_s, scores.evidence, threshold[rows], live=~scores.learning
@@ -198,13 +200,6 @@ def judge(
         ]
         for i, one in enumerate(traces)
     ]
-
-
-def _good(batch: FeatureBatch) -> Mask:
-    """Return which windows may teach: the service's own rule."""
-    known = np.isfinite(batch.values)
-    total = np.where(known, batch.quality, 0.0).sum(axis=1)
-    return np.asarray(total / np.maximum(known.sum(axis=1), 1) >= LEARN_QUALITY)
 
 
 def _moment(batches: Sequence[FeatureBatch], k: int, copies: int) -> FeatureBatch:

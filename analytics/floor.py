@@ -236,23 +236,14 @@ class Floor:
         self.measured_s[back] = -np.inf
 
     def _note_measured(self, rows: Rows, at_s: Floats, messages: Sequence[ReadingMessage]) -> None:
-        given = np.array([[s is not None for s in _sections(m)] for m in messages], bool)
-        given = given.reshape(-1, len(_CHANNELS))
-        self.measured_s[rows] = np.where(given, at_s[:, None], self.measured_s[rows])
-
-    def _blank_unmeasured(self, rows: Rows, batch: FeatureBatch) -> None:
-        """Make unknown what rests on channels that give nothing any more."""
-        old = batch.at_s[:, None] - self.measured_s[rows] > UNMEASURED_S
-        batch.values[old[:, _FEATURE_COLUMN]] = np.nan
+        self.measured_s[rows] = np.where(given(messages), at_s[:, None], self.measured_s[rows])
 
     def _score(
         self, rows: Rows, batch: FeatureBatch, live: Mask, now_s: float, *, learn: Mask
     ) -> tuple[ScoreBatch, EpisodeBatch]:
         columns = self.columns
-        self._blank_unmeasured(rows, batch)
-        known = np.isfinite(batch.values)
-        mean = np.where(known, batch.quality, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        learn = learn & ~columns["active"][rows] & (mean >= LEARN_QUALITY)
+        blank_unmeasured(batch, self.measured_s[rows])
+        learn = learn & ~columns["active"][rows] & good(batch)
         scores = self._detector.step(rows, batch, learn=learn)
         threshold = columns["threshold"][rows]
         live = live & np.isfinite(threshold) & ~scores.learning
@@ -344,6 +335,33 @@ class Floor:
             self.level = np.full((self._capacity, len(PARTS)), UNKNOWN_LEVEL, np.int8)
             self.contribution = np.full((self._capacity, len(PARTS)), np.nan)
             self.columns["learning"][:] = True
+
+
+def given(messages: Sequence[ReadingMessage]) -> Mask:
+    """Return which channels each of n messages measured, shape (n, C)."""
+    found = np.array([[s is not None for s in _sections(m)] for m in messages], bool)
+    return found.reshape(-1, len(_CHANNELS))
+
+
+def blank_unmeasured(batch: FeatureBatch, measured_s: Floats) -> None:
+    """Make unknown what rests on channels that give nothing any more.
+
+    Parameters
+    ----------
+    batch : FeatureBatch
+        Of n windows; its values are changed.
+    measured_s : ndarray of float64, shape (n, C)
+        Newest reading of each channel up to then. [s since the epoch]
+    """
+    old = batch.at_s[:, None] - measured_s > UNMEASURED_S
+    batch.values[old[:, _FEATURE_COLUMN]] = np.nan
+
+
+def good(batch: FeatureBatch) -> Mask:
+    """Return which windows are good enough to teach the baseline, shape (n,)."""
+    known = np.isfinite(batch.values)
+    total = np.where(known, batch.quality, 0.0).sum(axis=1)
+    return np.asarray(total / np.maximum(known.sum(axis=1), 1) >= LEARN_QUALITY)
 
 
 def _of(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

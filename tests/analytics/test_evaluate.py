@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from analytics import evaluate
 from analytics.evaluate import Trace
+from analytics.floor import UNMEASURED_S
 from analytics.windows import FeatureBatch
 from sensors.recording import read_recording
 from wellbeing import main
@@ -114,6 +116,19 @@ def test_one_recording_scores_the_same_alone_and_among_others():
     alone = evaluate.judge(traces[1:2], [1.0])
     assert np.array_equal(together[1][0].score, alone[0][0].score, equal_nan=True)
     assert np.array_equal(together[1][0].alerts_s, alone[0][0].alerts_s)
+
+
+def test_a_device_that_gives_nothing_is_as_unknown_as_in_the_service():
+    recording = read_recording(RECORDINGS / "simulated1.csv.gz")
+    silent = {
+        name: replace(one, t_s=one.t_s[keep], values=one.values[keep])
+        for name, one in recording.series.items()
+        for keep in [(one.t_s <= 600) | (one.t_s > 660)]
+    }
+    one = evaluate.trace(replace(recording, series=silent))
+    known = np.isfinite(one.batch.values).any(axis=1)
+    unknown_s = one.t_s[~known & (one.t_s > 300)]
+    assert unknown_s.tolist() == list(np.arange(600 + UNMEASURED_S + 5, 661, 5))
 
 
 def test_a_score_depends_on_the_past_only():
