@@ -144,6 +144,11 @@ class Technical:
         link.seen_at, link.offline = now, False
         if late:
             return
+        back_s = link.window_s - window_s
+        if back_s > SILENT_AFTER.total_seconds():
+            # Its clock was set back: what is broken has been so for as long as before.
+            for fault in link.faults.values():
+                fault.since_s -= back_s
         link.run, link.window_s = message.run, window_s
         link.gives = [channel for channel in Channel if message.section(channel) is not None]
         link.private = not link.gives and _is_private(message)

@@ -38,6 +38,17 @@ def test_an_agent_whose_clock_was_set_back_is_judged_again_within_a_minute() -> 
     assert f.run(600.0, until=lambda: bool(f.open(AlertKind.PERSONAL)))
 
 
+def test_what_is_broken_stays_broken_when_the_clock_is_set_back() -> None:
+    broken = {Channel.HEART: Absence.DISCONNECTED}
+    f = Floor([Person("k0", absent=lambda _: broken)], Pipeline(SITE, teams(1)))
+    ahead(f.people[0], 3600.0, 300.0)
+    f.run(295.0)
+    (alert,) = f.open(AlertKind.TECHNICAL)
+    f.run(300.0)
+    assert [(a.alert_id, a.resolved_at) for a in f.open()] == [(alert.alert_id, None)]
+    assert [m.state for m in f.alerts[alert.alert_id] if m] == [alert.state]
+
+
 def test_a_second_source_whose_clock_differs_disturbs_nothing() -> None:
     alone = Floor([Person("k0", strained_after(CALM_S))], Pipeline(SITE, teams(1)))
     other = Person("k0", run="run00002", source="vdi", absent=lambda _: NOTHING)
