@@ -84,6 +84,7 @@ class Outbox:
         self._max_windows = max_windows
         self._max_age_s = max_age_s
         self._notes: list[str] = []
+        self.is_refused = False  # by the disk, since the last window that could be kept
         self.generation = 0  # goes up when a damaged file was replaced
         self.held = 0
         self.dropped = 0
@@ -107,6 +108,7 @@ class Outbox:
         dropped = self._guard(lambda: self._insert(rows, now), None)
         if dropped is None:  # the file was damaged and there is a new one
             dropped = self._insert(rows, now)
+        self.is_refused = False
         return dropped
 
     def _insert(self, rows: list[tuple[str, int, float, bytes]], now: datetime) -> list[Key]:
@@ -172,9 +174,11 @@ class Outbox:
             return work()
         except sqlite3.DatabaseError as error:
             if _code(error) not in _DAMAGED:
-                raise StateError(
-                    f"outbox {self._path}: {error}; free space or mend the disk, the edge tries again"
-                ) from None
+                text = f"outbox {self._path}: {error}; free space or mend the disk, the edge tries again"
+                if not self.is_refused:  # said once, until a window can be kept again
+                    self._notes.append(text)
+                self.is_refused = True
+                raise StateError(text) from None
             self._db.close()
             self._set_aside(str(error))
             self._db = self._connect()

@@ -82,7 +82,6 @@ class EdgeProcess:
         self._run = token_hex(8)
         self._seq = 0
         self._not_kept = 0
-        self._disk_refuses = False
         self._said_links: dict[Channel, LinkState] = {}
         self._in_call = False
         self._notices: deque[NoticeMessage] = deque(maxlen=_NOTICES)
@@ -204,17 +203,16 @@ class EdgeProcess:
             window_end_at=end_at,
             utc_offset_min=local.tm_gmtoff // 60,
         )
+        was_refused = self._outbox.is_refused
         try:
             dropped = self._outbox.put([message], self.now_at())
-        except StateError as error:
+        except StateError:
             # Not kept, so the number is free again: seq stays without gaps.
             self._not_kept += 1
-            if not self._disk_refuses:
-                self._say(str(error))
-                self._disk_refuses = True
+            self._say_notes()
+            if not was_refused:
                 self._say_status()
             return
-        self._disk_refuses = False
         self._seq += 1
         if dropped:
             self._say(f"the outbox is full: {len(dropped)} of the oldest windows dropped")

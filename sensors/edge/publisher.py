@@ -16,7 +16,7 @@ from sensors.config import BrokerSettings
 from sensors.edge.clock import OffsetEstimate
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.sending import Pace, SendPlan
-from sensors.errors import BrokerError, MessageError
+from sensors.errors import BrokerError, MessageError, StateError
 from sensors.messages import (
     ConsentMessage,
     ContextMessage,
@@ -262,7 +262,11 @@ class Publisher:
         now_s = self._clock.monotonic_s()
         due = self._plan.due(now_s)
         for index, key in enumerate(due):
-            message = self._outbox.load(key)
+            try:
+                message = self._outbox.load(key)
+            except StateError:  # the outbox has noted it; the window is still there
+                self._plan.not_sent(due[index:])
+                return
             if message is None:
                 self._plan.forgotten([key])
                 continue
@@ -321,6 +325,14 @@ class Publisher:
             self._plan.confirmed(key)
             self._changed.set()
 
+    def _release(self, stored: StoredMessage) -> None:
+        """Let go of what the server has; if the disk refuses, its next word will do."""
+        with contextlib.suppress(StateError):  # the outbox has noted it
+            released = self._outbox.release(stored.run, stored.seq)
+            if released:
+                self._plan.released(released, self._clock.monotonic_s())
+        self._changed.set()
+
     def _received_now(self, inbound: Inbound) -> None:
         try:
             topic = topics.parse(inbound.topic)
@@ -329,10 +341,7 @@ class Publisher:
             self.refused += 1
             return
         if isinstance(message, StoredMessage):
-            released = self._outbox.release(message.run, message.seq)
-            if released:
-                self._plan.released(released, self._clock.monotonic_s())
-            self._changed.set()
+            self._release(message)
         elif isinstance(message, TimeMessage) and message.server_at is not None:
             self._estimate.add(message.edge_sent_at, message.server_at, self._clock.now_at())
         elif isinstance(message, NoticeMessage | ContextMessage) and self._on_message:

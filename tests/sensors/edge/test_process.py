@@ -222,3 +222,28 @@ async def test_a_full_disk_is_said_once_and_leaves_no_gap(mosquitto, run_edge):
             assert len([line for line in edge.lines if "outbox" in line]) == 1
         (numbers,) = server.runs.values()
         assert numbers == list(range(len(numbers)))
+
+
+async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(mosquitto, run_edge):
+    failed: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await wait_until(after(server, 2))
+            outbox = edge.process._outbox
+            real, refusals = outbox._guard, []
+
+            def refusing(work, damaged):
+                if work.__name__ in {"select", "delete"}:  # of load and of release
+                    refusals.append(work.__name__)
+                    raise StateError("outbox: disk I/O error; free space or mend the disk")
+                return real(work, damaged)
+
+            outbox._guard = refusing
+            await wait_until(lambda: len(refusals) >= 3)
+            outbox._guard = real
+            await wait_until(after(server, 4))
+            await wait_until(lambda: edge.process.report()["held"] <= 1)
+        (numbers,) = server.runs.values()
+        assert numbers == list(range(len(numbers)))
+    assert failed == []
