@@ -131,17 +131,26 @@ class AlertBook:
         self._connected = connected
         self._ever = self._ever or connected
 
-    def answered(self, message: DecisionMessage) -> None:
-        """Note a decision that the broker took."""
+    def alert(self, alert_id: str) -> AlertMessage | None:
+        """Return an open alert."""
+        return self._alerts.get(alert_id)
+
+    def answered(self, message: DecisionMessage, answering: AlertMessage | None) -> None:
+        """Note a decision that the broker took, about the alert as it was when it was sent.
+
+        The server may have been quicker than the broker's confirmation: then
+        the alert shows the decision already, or is closed and gone.
+        """
         if message.action is Action.OUTCOME:
             self._mine.pop(message.alert_id, None)
             self._finished.add(message.alert_id)
             return
-        if message.action not in (Action.TAKE, Action.CANNOT_NOW):
-            alert = self._alerts.get(message.alert_id)
-            if alert is not None:
-                self._mine[message.alert_id] = (alert, message)
-        self._sent[message.alert_id] = Sent(message)
+        decided = message.action not in (Action.TAKE, Action.CANNOT_NOW)
+        if decided and answering is not None:
+            self._mine[message.alert_id] = (answering, message)
+        alert = self._alerts.get(message.alert_id)
+        if alert is not None and not _came_back(message, alert):
+            self._sent[message.alert_id] = Sent(message)
 
     def view(self, now: datetime) -> LiveView:
         """Return what is known at `now`; forgets what a reconnection did not confirm."""
@@ -245,9 +254,11 @@ class Live:
         BrokerError
             If the broker is away (nothing was recorded) or did not confirm.
         """
+        with self._lock:
+            answering = self._book.alert(message.alert_id)
         self._publish(topics.decision(self._site), message)
         with self._lock:
-            self._book.answered(message)
+            self._book.answered(message, answering)
 
     def looked(self, agent: str, by: str, now: datetime) -> None:
         """Tell the server, and through it the agent, that `by` opened their page (TRUST T10).

@@ -73,7 +73,7 @@ def test_what_was_cleared_while_away_is_forgotten_and_the_rest_kept(book: AlertB
 
 def test_taken_is_shown_as_sent_until_the_server_says_so(book: AlertBook) -> None:
     book.heard(ALERT.alert_id, ALERT)
-    book.answered(decision(Action.TAKE))
+    book.answered(decision(Action.TAKE), ALERT)
     assert ALERT.alert_id in book.view(at(2)).sent
     book.heard(ALERT.alert_id, ALERT)  # an update of its text, not yet the answer
     assert ALERT.alert_id in book.view(at(2)).sent
@@ -85,20 +85,32 @@ def test_decided_alert_stays_until_its_outcome_though_the_server_cleared_it(
     book: AlertBook,
 ) -> None:
     book.heard(ALERT.alert_id, ALERT)
-    book.answered(decision(Action.TALK))
+    book.answered(decision(Action.TALK), ALERT)
     closed = replace(ALERT, state=AlertState.CLOSED, decision=Action.TALK, taken_by="ana")
     book.heard(ALERT.alert_id, closed)
     book.heard(ALERT.alert_id, None)
     kept = book.view(at(3))
     assert [(a.taken_by, a.decision) for a in kept.alerts] == [("ana", Action.TALK)]
-    book.answered(decision(Action.OUTCOME, outcome=Outcome.HELPED))
+    book.answered(decision(Action.OUTCOME, outcome=Outcome.HELPED), ALERT)
     done = book.view(at(4))
     assert (done.alerts, done.finished) == ((), {ALERT.alert_id})
 
 
+def test_a_server_quicker_than_the_brokers_confirmation_changes_nothing(book: AlertBook) -> None:
+    book.heard(ALERT.alert_id, ALERT)
+    answering = book.alert(ALERT.alert_id)
+    closed = replace(ALERT, state=AlertState.CLOSED, decision=Action.TALK, taken_by="ana")
+    book.heard(ALERT.alert_id, closed)
+    book.heard(ALERT.alert_id, None)
+    book.answered(decision(Action.TALK), answering)
+    kept = book.view(at(3))
+    assert [(a.taken_by, a.decision) for a in kept.alerts] == [("ana", Action.TALK)]
+    assert kept.sent == {}, "nothing is waited for"
+
+
 def test_outcome_that_never_came_ends_with_the_shift(book: AlertBook) -> None:
     book.heard(ALERT.alert_id, ALERT)
-    book.answered(decision(Action.TALK))
+    book.answered(decision(Action.TALK), ALERT)
     book.heard(ALERT.alert_id, None)
     assert book.view(at(KEEP_MINE_S - 1)).alerts
     assert not book.view(at(KEEP_MINE_S + 1)).alerts
@@ -106,7 +118,7 @@ def test_outcome_that_never_came_ends_with_the_shift(book: AlertBook) -> None:
 
 def test_handing_on_is_answered_when_somebody_else_has_it(book: AlertBook) -> None:
     book.heard(ALERT.alert_id, replace(ALERT, taken_by="ana"))
-    book.answered(decision(Action.CANNOT_NOW, to="bo"))
+    book.answered(decision(Action.CANNOT_NOW, to="bo"), ALERT)
     book.heard(ALERT.alert_id, replace(ALERT, taken_by="ana"))
     assert book.view(at(2)).sent
     book.heard(ALERT.alert_id, replace(ALERT, taken_by=None, told_to=("bo", "ana")))
