@@ -52,7 +52,7 @@ class Line:
     def decide(self, message: DecisionMessage) -> None:
         self._refuse()
         self.decided.append(message)
-        self.book.answered(message)
+        self.book.answered(message, self.book.alert(message.alert_id))
 
     def looked(self, agent: str, by: str, now: datetime) -> None:
         self._refuse()
