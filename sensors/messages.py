@@ -29,6 +29,7 @@ from sensors.checks import (
     check_utc,
     refuse,
 )
+from sensors.mirror import MirrorMessage, UsualRange
 from sensors.sections import SECTIONS, Heart, Keyboard, Modules, Pointer, Section, Voice
 from sensors.signals import Channel
 from sensors.vocabulary import (
@@ -43,6 +44,7 @@ from sensors.vocabulary import (
     ContextState,
     NoticeKind,
     Outcome,
+    PersonState,
     ReplyKind,
     RequestKind,
 )
@@ -68,10 +70,12 @@ __all__ = [
     "Heart",
     "Keyboard",
     "Message",
+    "MirrorMessage",
     "Modules",
     "NoticeKind",
     "NoticeMessage",
     "Outcome",
+    "PersonState",
     "Pointer",
     "ReadingMessage",
     "ReplyKind",
@@ -82,6 +86,7 @@ __all__ = [
     "StatusMessage",
     "StoredMessage",
     "TimeMessage",
+    "UsualRange",
     "Voice",
     "check_identity",
     "check_token",
@@ -437,6 +442,7 @@ Message = (
     | TimeMessage
     | StoredMessage
     | NoticeMessage
+    | MirrorMessage
     | ContextMessage
     | AlertMessage
     | DecisionMessage

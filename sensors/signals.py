@@ -238,7 +238,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     # clock, context
     _field("edge_sent_at", "-", "UTC", "Edge clock when the question left."),
     _field("server_at", "-", "UTC", "Server clock when it answered."),
-    _field("state", "-", "one of the states", "Telephony state, or state of an alert."),
+    _field("state", "-", "one of the states", "Telephony state, state of an alert, or the word on a person's row."),
     # alerts
     _field("agent", "-", _ID, "Pseudonym of the agent concerned."),
     _field("team", "-", _ID, "Team concerned."),
@@ -269,6 +269,17 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     _field("request", "-", "one of the requests", "What the agent asked for."),
     _field("fault", "-", "one of the faults", "Class of a technical fault."),
     _field("channel", "-", "channel", "Channel concerned."),
+    # mirror: what is held about an agent, for the agent alone
+    _field("strain_index", "1", "0 to 100", "This project's composite of deviations; the agent's own to see."),
+    _field("evidence", "1", ">= 0", "What has gathered so far in the sequential test."),
+    _field("threshold", "1", ">= 0", "Evidence from which a supervisor would be told."),
+    _field("usual", "-", "up to 64", "The agent's usual range of each scored feature."),
+    _field("feature", "-", "a feature's name", "Scored feature, from the detector's table."),
+    _field("unit", "-", "up to 16 characters", "Unit of the feature."),
+    _field("low", "unit", "<= high", "Lower end of the usual range."),
+    _field("high", "unit", ">= low", "Upper end of the usual range."),
+    _field("hours", "h", ">= 0", "How much measuring the range rests on."),
+    _field("now", "unit", "any", "The feature's present value."),
 )})
 # fmt: on
 

@@ -16,6 +16,7 @@ from sensors.messages import (
     ContextMessage,
     DecisionMessage,
     Message,
+    MirrorMessage,
     NoticeMessage,
     ReadingMessage,
     ReplyMessage,
@@ -41,6 +42,7 @@ class TopicKind(StrEnum):
     TIME = "time"
     STORED = "stored"
     NOTICE = "notice"
+    MIRROR = "mirror"
     TIME_ECHO = "time_echo"
     CONTEXT = "context"
     ALERT = "alert"
@@ -66,6 +68,8 @@ DELIVERY: dict[TopicKind, Delivery] = {
     TopicKind.TIME: Delivery(TimeMessage, 0, retained=False),
     TopicKind.STORED: Delivery(StoredMessage, 1, retained=True),
     TopicKind.NOTICE: Delivery(NoticeMessage, 1, retained=False),
+    # Said again every minute, so that a loss heals and nothing about a person is retained.
+    TopicKind.MIRROR: Delivery(MirrorMessage, 0, retained=False),
     TopicKind.TIME_ECHO: Delivery(TimeMessage, 0, retained=False),
     TopicKind.CONTEXT: Delivery(ContextMessage, 1, retained=True),
     TopicKind.ALERT: Delivery(AlertMessage, 1, retained=True),
@@ -137,6 +141,11 @@ def notice(site: str, agent: str) -> str:
     return _server_topic(site, agent, "notice")
 
 
+def mirror(site: str, agent: str) -> str:
+    """Return where the agent, and nobody else, is told what is held about them."""
+    return _server_topic(site, agent, "mirror")
+
+
 def time_echo(site: str, agent: str) -> str:
     """Return where the server answers about its clock (edges read only ``server/``)."""
     return _server_topic(site, agent, "time")
@@ -175,6 +184,7 @@ def edge_subscriptions(site: str, agent: str, source: str) -> tuple[str, ...]:
     return (
         stored(site, agent, source),
         notice(site, agent),
+        mirror(site, agent),
         time_echo(site, agent),
         context(site, agent),
     )
@@ -195,7 +205,11 @@ _AGENT_TAILS = {
         TopicKind.TIME,
     )
 }
-_SERVER_TAILS = {"notice": TopicKind.NOTICE, "time": TopicKind.TIME_ECHO}
+_SERVER_TAILS = {
+    "notice": TopicKind.NOTICE,
+    "mirror": TopicKind.MIRROR,
+    "time": TopicKind.TIME_ECHO,
+}
 
 
 def parse(topic: str) -> Topic:  # noqa: C901 - one case per row of the table of topics

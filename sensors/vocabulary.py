@@ -57,6 +57,16 @@ class ContextState(StrEnum):
     OFF = "off"
 
 
+class PersonState(StrEnum):
+    """What a person's row says; unknown is a state of its own, never fine (T13)."""
+
+    AS_USUAL = "as_usual"
+    LEARNING = "learning"
+    DIFFERENT = "different"
+    NO_DATA = "no_data"
+    FAULT = "fault"
+
+
 class AlertKind(StrEnum):
     """What a card on the supervisor's screen is about, most urgent first."""
 

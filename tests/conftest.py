@@ -19,11 +19,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     needs.require(item)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show how many tests could not run."""
-    needs.report(config, terminalreporter)
+    needs.report(terminalreporter)
 
 
 @pytest.fixture

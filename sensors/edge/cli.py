@@ -21,6 +21,7 @@ from sensors.command_line import (
     read_tables,
 )
 from sensors.config import BrokerSettings, section
+from sensors.edge.beside import companions
 from sensors.edge.consent import parse_channels
 from sensors.edge.offline import command_everywhere
 from sensors.edge.process import EdgeProcess, stopping_on_signals
@@ -118,7 +119,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
 
 async def _run(given: _Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:
     given.edge.require_agent()
-    process = EdgeProcess(given.edge, given.broker, _line)
+    process = EdgeProcess(given.edge, given.broker, _line, companions=companions(given.edge))
     if consent is not None:
         process.consent(consent)
     elif not process.permission.is_asked and process.channels:

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from random import SystemRandom
@@ -17,6 +17,7 @@ from typing import Any
 from sensors.collector import Link, Reading
 from sensors.config import BrokerSettings
 from sensors.edge.clock import SystemTime, TimeSource, WindowClock
+from sensors.edge.companion import Companion, run_beside
 from sensors.edge.consent import ConsentFile, Event, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
 from sensors.edge.outbox import Key, Outbox
@@ -32,6 +33,7 @@ from sensors.messages import (
     ConsentMessage,
     ContextMessage,
     ContextState,
+    MirrorMessage,
     NoticeMessage,
     RequestKind,
     RequestMessage,
@@ -67,6 +69,8 @@ class EdgeProcess:
         Takes one line for the person at the machine.
     times : TimeSource
         The clocks; tests hand in their own.
+    companions : sequence of Companion
+        What runs beside the windows: the agent's page, a lock watcher, a recorder.
     """
 
     def __init__(
@@ -75,9 +79,11 @@ class EdgeProcess:
         broker: BrokerSettings,
         say: Callable[[str], None],
         times: TimeSource | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
+        self._companions = tuple(companions)
         self._settings = settings
-        self._say = say
+        self.say = say
         self._times = times or SystemTime()
         self._run = token_hex(8)
         self._seq = 0
@@ -114,7 +120,7 @@ class EdgeProcess:
             on_message=self._take_message,
             pace=Pace(backlog_per_s=settings.backlog_per_s, resend_after_s=settings.resend_after_s),
         )
-        self._control = ControlServer(settings.control_path, self._obey)
+        self._control = ControlServer(settings.control_path, self.obey)
         self._stop = asyncio.Event()
 
     # The publisher's clock.
@@ -163,6 +169,7 @@ class EdgeProcess:
             run_all(self._supervisors),
             self._windows(),
             self._heartbeat(),
+            run_beside(self._companions, self),
         ]
         tasks = [asyncio.create_task(one) for one in (*work, self._stop.wait())]
         try:
@@ -187,7 +194,7 @@ class EdgeProcess:
             if self._clock.resync(self._times.wall_at(), self._times.monotonic_s()):
                 self._assembler.forget()
                 self._publisher.anchored_anew()
-                self._say("time jumped forward (sleep?); going on with the next window")
+                self.say("time jumped forward (sleep?); going on with the next window")
                 continue
             self._check_shift()  # first: a window that reaches out of the shift is withheld
             self._keep_window()
@@ -215,8 +222,10 @@ class EdgeProcess:
             return
         self._seq += 1
         if dropped:
-            self._say(f"the outbox is full: {len(dropped)} of the oldest windows dropped")
+            self.say(f"the outbox is full: {len(dropped)} of the oldest windows dropped")
         self._publisher.kept([Key(message.run, message.seq)], dropped)
+        for companion in self._companions:
+            companion.take_window(message)
         self._say_notes()
 
     async def _heartbeat(self) -> None:
@@ -225,7 +234,7 @@ class EdgeProcess:
         while True:
             connected = self._publisher.is_connected
             if connected != was_connected:
-                self._say(self._connection_words(connected=connected))
+                self.say(self._connection_words(connected=connected))
                 was_connected = connected
             now_s = self._times.monotonic_s()
             if self._assembler.links != self._said_links or now_s - spoken_s >= STATUS_EVERY_S:
@@ -247,16 +256,18 @@ class EdgeProcess:
     def _take_link(self, link: Link) -> None:
         self._assembler.link(link.channel, link.state)
 
-    def _take_message(self, message: NoticeMessage | ContextMessage) -> None:
+    def _take_message(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
+        for companion in self._companions:
+            companion.take_told(message)
         if isinstance(message, ContextMessage):
             for event in events_of(message.state):
                 self._apply(self._permission.after(event))
             self._in_call = message.state is ContextState.ON_CALL
-        else:
+        elif isinstance(message, NoticeMessage):
             self._notices.append(message)
         while self._notices and not self._in_call:  # never during a call (TRUST A6)
             told = self._notices.popleft()
-            self._say(f"notice: {told.kind.value}" + (f" by {told.by}" if told.by else ""))
+            self.say(f"notice: {told.kind.value}" + (f" by {told.by}" if told.by else ""))
 
     # The agent's word.
 
@@ -280,8 +291,8 @@ class EdgeProcess:
         inside = in_shift(self._settings.shifts, local_at)
         self._apply(self._permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS))
 
-    async def _obey(self, command: str, words: tuple[str, ...]) -> dict[str, Any]:
-        """Do what another terminal asks; return the answer."""
+    async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Do what another terminal or a companion asks; return the answer."""
         now_at = self._times.wall_at()
         match command:
             case "pause" | "resume" | "lock" | "unlock":
@@ -352,7 +363,7 @@ class EdgeProcess:
 
     def _say_notes(self) -> None:
         for note in self._outbox.take_notes():
-            self._say(note)
+            self.say(note)
 
     def start_line(self) -> str:
         """Return one line that says what this edge does."""

@@ -21,6 +21,7 @@ from sensors.messages import (
     ConsentMessage,
     ContextMessage,
     Message,
+    MirrorMessage,
     NoticeMessage,
     ReadingMessage,
     StatusMessage,
@@ -70,7 +71,7 @@ class Publisher:
     consent : callable
         Returns the consent to be retained, or ``None`` when never asked.
     on_message : callable or None
-        Given each notice and context message.
+        Given each notice, context and mirror message.
     asks_time : bool
         Whether to estimate the clock offset; a window that carries one keeps it.
     """
@@ -84,7 +85,7 @@ class Publisher:
         *,
         status: Callable[[bool], StatusMessage],
         consent: Callable[[], ConsentMessage | None],
-        on_message: Callable[[NoticeMessage | ContextMessage], None] | None = None,
+        on_message: Callable[[NoticeMessage | ContextMessage | MirrorMessage], None] | None = None,
         pace: Pace | None = None,
         asks_time: bool = True,
     ) -> None:
@@ -344,5 +345,7 @@ class Publisher:
             self._release(message)
         elif isinstance(message, TimeMessage) and message.server_at is not None:
             self._estimate.add(message.edge_sent_at, message.server_at, self._clock.now_at())
-        elif isinstance(message, NoticeMessage | ContextMessage) and self._on_message:
+        elif (
+            isinstance(message, NoticeMessage | ContextMessage | MirrorMessage) and self._on_message
+        ):
             self._on_message(message)

@@ -77,6 +77,18 @@ def _readings(draw: st.DrawFn) -> m.ReadingMessage:
     )
 
 
+_usual = st.lists(
+    st.builds(
+        lambda ends, **rest: m.UsualRange(low=min(ends), high=max(ends), **rest),
+        ends=st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)),
+        feature=identities,
+        unit=st.text(max_size=16),
+        hours=st.floats(0, 1e5),
+        now=st.none() | st.floats(-1e6, 1e6),
+    ),
+    max_size=6,
+).map(tuple)
+
 # By field name; None is added where the field allows it.
 _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "schema": st.just(m.SCHEMA_VERSION),
@@ -97,6 +109,10 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "reason": st.text(max_size=64),
     "note": st.text(max_size=500),
     "fault": st.sampled_from(["offline", *m.Absence]).map(str),
+    "strain_index": st.floats(0, 100),
+    "evidence": st.floats(0, 1e6),
+    "threshold": st.floats(0, 1e6),
+    "usual": _usual,
     "contributions": _contributions,
     "told_to": st.lists(identities, max_size=4).map(tuple),
     "channels": st.lists(st.sampled_from(Channel), unique=True).map(tuple),

@@ -126,7 +126,7 @@ OWN = [
 ]  # fmt: skip
 FOR_K7 = [
     topics.stored("hq", "k7", "pc"), topics.notice("hq", "k7"), topics.time_echo("hq", "k7"),
-    topics.context("hq", "k7"),
+    topics.context("hq", "k7"), topics.mirror("hq", "k7"),
 ]  # fmt: skip
 OTHERS = [
     *(topic.replace("/k7", "/k8") for topic in [*OWN, *FOR_K7]),

@@ -39,7 +39,7 @@ FIXTURE_PROGRAMS = {
     "xvfb": "Xvfb",
 }
 
-_COUNTED = pytest.StashKey[Counter[str]]()
+_MISSING = "missing programs"
 
 
 def in_ci() -> bool:
@@ -63,13 +63,16 @@ def require(item: pytest.Item) -> None:
     names = ", ".join(sorted(missing))
     if in_ci():
         pytest.fail(f"missing {names}; CI must have it: {_remedy([missing])}", pytrace=False)
-    item.config.stash.setdefault(_COUNTED, Counter())[names] += 1
+    item.user_properties.append((_MISSING, names))  # travels with the report of a worker process
     pytest.skip(f"missing {names}")
 
 
-def report(config: pytest.Config, write_line: pytest.TerminalReporter) -> None:
+def report(write_line: pytest.TerminalReporter) -> None:
     """Say in the summary how many tests could not run, and what to install."""
-    counted = config.stash.get(_COUNTED, None)
+    skipped = write_line.stats.get("skipped", [])
+    counted = Counter(
+        names for each in skipped for key, names in each.user_properties if key == _MISSING
+    )
     if not counted:
         return
     write_line.section("could not run", sep="=", yellow=True, bold=True)

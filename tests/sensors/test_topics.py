@@ -17,6 +17,7 @@ BUILDERS = {
     TopicKind.REQUEST: lambda s, a, _: (topics.request(s, a), Topic(TopicKind.REQUEST, s, a)),
     TopicKind.TIME: lambda s, a, _: (topics.time(s, a), Topic(TopicKind.TIME, s, a)),
     TopicKind.STORED: lambda s, a, x: (topics.stored(s, a, x), Topic(TopicKind.STORED, s, a, x)),
+    TopicKind.MIRROR: lambda s, a, _: (topics.mirror(s, a), Topic(TopicKind.MIRROR, s, a)),
     TopicKind.NOTICE: lambda s, a, _: (topics.notice(s, a), Topic(TopicKind.NOTICE, s, a)),
     TopicKind.TIME_ECHO: lambda s, a, _: (topics.time_echo(s, a), Topic(TopicKind.TIME_ECHO, s, a)),
     TopicKind.CONTEXT: lambda s, a, _: (topics.context(s, a), Topic(TopicKind.CONTEXT, s, a)),
@@ -47,6 +48,7 @@ def test_the_table_of_the_design():
     assert topics.status("hq", "k7", "pc") == "wellbeing/v1/hq/agent/k7/status/pc"
     assert topics.stored("hq", "k7", "pc") == "wellbeing/v1/hq/server/k7/stored/pc"
     assert topics.notice("hq", "k7") == "wellbeing/v1/hq/server/k7/notice"
+    assert topics.mirror("hq", "k7") == "wellbeing/v1/hq/server/k7/mirror"
     assert topics.context("hq", "k7") == "wellbeing/v1/hq/context/k7"
     assert topics.alert("hq", "0a1b2c3d") == "wellbeing/v1/hq/alert/0a1b2c3d"
     assert topics.decision("hq") == "wellbeing/v1/hq/decision"
@@ -55,7 +57,7 @@ def test_the_table_of_the_design():
         TopicKind.STATUS, TopicKind.CONSENT, TopicKind.STORED, TopicKind.CONTEXT, TopicKind.ALERT,
     }  # fmt: skip
     assert {k for k, d in topics.DELIVERY.items() if d.qos == 0} == {
-        TopicKind.TIME, TopicKind.TIME_ECHO,
+        TopicKind.TIME, TopicKind.TIME_ECHO, TopicKind.MIRROR,
     }  # fmt: skip
 
 

@@ -40,11 +40,11 @@ OWN = {"run", "seq", "oldest_seq", "held", "at", "window_end_at", "sent_at", "sc
 
 
 async def _pause(edge, _server):
-    await edge.process._obey("pause", ())
+    await edge.process.obey("pause", ())
 
 
 async def _lock(edge, _server):
-    await edge.process._obey("lock", ())
+    await edge.process.obey("lock", ())
 
 
 async def _break(edge, server):
@@ -115,12 +115,12 @@ async def test_a_lock_during_a_pause_says_nothing(mosquitto, run_edge, no_heartb
     """When an edge speaks must not tell either what the agent does on a withheld machine."""
     with StandIn(mosquitto.port) as server:
         async with run_edge(mosquitto.port, BOTH) as edge:
-            await edge.process._obey("pause", ())
+            await edge.process.obey("pause", ())
             await wait_until_async(lambda: _withheld_windows(server) >= 1)
             before = len(server.statuses)
             for command in ("lock", "unlock", "withdraw", "consent"):
                 words = tuple(BOTH) if command == "consent" else ()
-                await edge.process._obey(command, words)
+                await edge.process.obey(command, words)
             edge.process._apply(edge.process.permission.after(Event.SHIFT_ENDS))
             count = len(server.windows)
             await wait_until_async(lambda: len(server.windows) >= count + 2)

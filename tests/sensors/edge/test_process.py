@@ -94,7 +94,7 @@ async def test_pause_and_lock_are_the_same_bytes_on_the_broker(mosquitto, run_ed
         with StandIn(mosquitto.port, site) as server:
             folder = str(tmp_path / site)
             async with run_edge(mosquitto.port, BOTH, site=site, state_dir=folder) as edge:
-                await edge.process._obey(command, ())
+                await edge.process.obey(command, ())
                 server.payloads.clear()
                 await wait_until(after(server, 3))
             plain = set()
@@ -113,7 +113,7 @@ async def test_pause_and_lock_are_the_same_bytes_on_the_broker(mosquitto, run_ed
 async def test_a_pause_outlives_the_process(mosquitto, run_edge):
     with StandIn(mosquitto.port) as server:
         async with run_edge(mosquitto.port, BOTH) as edge:
-            await edge.process._obey("pause", ())
+            await edge.process.obey("pause", ())
         Scripted.opened.clear()
         async with run_edge(mosquitto.port):
             await wait_until(after(server, 2))
