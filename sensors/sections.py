@@ -65,6 +65,7 @@ class Keyboard(_Section):
     flight_ms: float | None = None
     flight_iqr_ms: float | None = None
     key_pauses: float = 0.0
+    burst_presses: float | None = None
     key_corrections: float = 0.0
 
     def __post_init__(self) -> None:

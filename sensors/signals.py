@@ -143,6 +143,7 @@ _CATALOGUE: tuple[Signal, ...] = (
     _entry("flight_ms", _K, "ms", (-5_000, 5_000), _MEDIAN, "Time from releasing a key to pressing the next; negative when they overlap.", _HID),
     _entry("flight_iqr_ms", _K, "ms", (0, 10_000), _IQR, "How much the time between keys varies.", _HID, "flight_ms"),
     _entry("key_pauses", _K, "1", (0, 500), _SUM, "How many pauses of more than half a second lie between two keys.", _HID),
+    _entry("burst_presses", _K, "1", (1, 100_000), _MEDIAN, "How many keys are pressed between two such pauses.", _HID),
     _entry("key_corrections", _K, "1", (0, 500), _SUM, "How many of the presses were corrections (backspace or delete); the only class of key ever looked at.", _HID),
     # pointer: no positions
     _entry("pointer_speed_px_s", _P, "px/s", (0, 50_000), _MEDIAN, "Speed of the pointer while it moves.", _POINTER),

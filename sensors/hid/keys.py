@@ -33,9 +33,17 @@ Nobody presses a key twice within this."""
 
 
 class KeyDropper:
-    """Drop the identity of keys and keep their timing."""
+    """Drop the identity of keys and keep their timing.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    renamed : bool
+        Whether a key may have another name when it is released, as a
+        character has once Shift was let go.
+    """
+
+    def __init__(self, *, renamed: bool = True) -> None:
+        self._renamed = renamed
         self._secret = secrets.token_bytes(32)
         self._timing = KeyTiming()
         self._held: dict[bytes, tuple[int, float]] = {}  # token -> number, last sign of life
@@ -76,7 +84,7 @@ class KeyDropper:
         """
         token = self._token(key)
         found = self.settle(at_s, anyway=True)
-        if token not in self._held and len(self._held) == 1:
+        if self._renamed and token not in self._held and len(self._held) == 1:
             # Shift was let go in between, and the key now has another name.
             token = next(iter(self._held))
         if token in self._held:
@@ -85,12 +93,26 @@ class KeyDropper:
         return found
 
     def settle(self, now_s: float, *, anyway: bool = False) -> list[Reading]:
-        """Return what the last release tells, once it cannot be a repeat any more."""
-        if self._lifted is None or (not anyway and now_s - self._lifted[2] < _REPEAT_S):
-            return []
-        _, number, at_s = self._lifted
+        """Return what became known because nothing happened until `now_s`.
+
+        That is what the last release tells, once it cannot be a repeat any
+        more, and the burst that a pause has ended.
+        """
+        found: list[Reading] = []
+        if self._lifted is not None:
+            _, number, at_s = self._lifted
+            if not anyway and now_s - at_s < _REPEAT_S:
+                return []
+            self._lifted = None
+            found = self._timing.release(number, at_s)
+        return found + self._timing.rest(now_s)
+
+    def lose(self) -> None:
+        """Give up what is held: events were lost, and their releases may be among them."""
+        for number, _ in self._held.values():
+            self._timing.forget(number)
+        self._held.clear()
         self._lifted = None
-        return self._timing.release(number, at_s)
 
     def _token(self, key: str) -> bytes:
         return hashlib.blake2b(key.encode(), key=self._secret, digest_size=8).digest()

@@ -21,7 +21,7 @@ from sensors.collector import Reading
 from sensors.signals import SIGNALS
 
 PAUSE_S = 0.5
-"""A longer flight is a pause. [s] Catalogue, ``key_pauses``."""
+"""A longer flight is a pause. [s] Catalogue, ``key_pauses``; between two pauses lies a burst."""
 
 _SEGMENT_S = 0.02
 """Pointer events are gathered into steps of this length. [s] Mice report at
@@ -44,7 +44,7 @@ def _reading(signal: str, value: float, at_s: float) -> list[Reading]:
 
 
 class KeyTiming:
-    """Dwell, flight, pauses and corrections of one stream of presses.
+    """Dwell, flight, pauses, bursts and corrections of one stream of presses.
 
     Presses are numbered by the caller, from any number, one up each time.
     """
@@ -53,6 +53,7 @@ class KeyTiming:
         self._down_s: dict[int, float] = {}
         self._last: int | None = None
         self._last_up_s: float | None = None
+        self._burst = 0
         # Press k+1 came while k was still down: the flight is known when k is released.
         self._rolled_over_s: dict[int, float] = {}
 
@@ -68,7 +69,7 @@ class KeyTiming:
         correction : bool
             Whether the key was backspace or delete.
         """
-        found = [Reading("key_presses", 1.0, at_s)]
+        found = [*self.rest(at_s), Reading("key_presses", 1.0, at_s)]
         if correction:
             found.append(Reading("key_corrections", 1.0, at_s))
         if self._last_up_s is not None:
@@ -77,6 +78,7 @@ class KeyTiming:
             self._rolled_over_s[self._last] = at_s
         self._down_s[number] = at_s
         self._last, self._last_up_s = number, None
+        self._burst += 1
         return found
 
     def release(self, number: int, at_s: float) -> list[Reading]:
@@ -91,6 +93,13 @@ class KeyTiming:
         if number == self._last:
             self._last_up_s = at_s
         return found
+
+    def rest(self, now_s: float) -> list[Reading]:
+        """Return the burst that has ended because no key was pressed until `now_s`."""
+        if not self._burst or self._last_up_s is None or now_s - self._last_up_s <= PAUSE_S:
+            return []
+        burst, self._burst = self._burst, 0
+        return _reading("burst_presses", float(burst), now_s)
 
     def forget(self, number: int) -> None:
         """Give up waiting for the release of press `number`; it was lost."""

@@ -62,6 +62,7 @@ def test_an_hour_away_is_a_pause_but_no_flight():
     found = typed(("down", 1, 1.0), ("up", 1, 1.1), ("down", 2, 3600.0))
     assert values(found, "key_pauses") == [1.0]
     assert values(found, "flight_ms") == []
+    assert values(found, "burst_presses") == [1.0]
 
 
 def test_a_lost_or_unknown_release_is_harmless():
