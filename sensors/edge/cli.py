@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +19,11 @@ from sensors.command_line import (
     plain_app,
     read_tables,
 )
-from sensors.config import BrokerSettings, section
+from sensors.config import section
+from sensors.edge.answers_cli import app as answers_app
 from sensors.edge.beside import companions
+from sensors.edge.commands import Given, command
 from sensors.edge.consent import parse_channels
-from sensors.edge.offline import command_everywhere
 from sensors.edge.process import EdgeProcess, stopping_on_signals
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import CONSENT_INTRODUCTION, CONSENT_TEXT, measured, names, say
@@ -35,15 +35,6 @@ app = plain_app(
     "The agent's process: collectors, consent, outbox; pause, resume, withdraw.",
     invoke_without_command=True,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """The options that stand before a subcommand."""
-
-    edge: EdgeSettings
-    broker: BrokerSettings
-    source_given: bool
 
 
 def parse_options(
@@ -109,7 +100,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
         collectors=tuple(collector) if collector else None,
         options=parse_options(option or [], file_options),
     )
-    given = _Given(settings, broker_settings(tables, broker), source is not None)
+    given = Given(settings, broker_settings(tables, broker), source is not None)
     context.obj = given
     if context.invoked_subcommand is None:
         PolicySettings.check(tables)
@@ -117,7 +108,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
         asyncio.run(_run(given, chosen, for_s))
 
 
-async def _run(given: _Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:
+async def _run(given: Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:
     given.edge.require_agent()
     process = EdgeProcess(given.edge, given.broker, _line, companions=companions(given.edge))
     if consent is not None:
@@ -156,60 +147,28 @@ def _ask(channels: tuple[Channel, ...]) -> list[Channel]:
     return chosen
 
 
-def _command(context: typer.Context, command: str, words: tuple[str, ...], as_json: bool) -> None:
-    given: _Given = context.obj
-    source = given.edge.source if given.source_given else None
-    reports = command_everywhere(given.edge, source, command, words)
-    if as_json:
-        typer.echo(codec.dump_json(reports).decode())
-        return
-    for report in reports:
-        for line in _told(report):
-            typer.echo(line)
-
-
-def _told(report: dict[str, Any]) -> list[str]:
-    """Return a report in plain lines."""
-    running = say("running") if report["running"] else say("not running")
-    because = ", ".join(report["stopped_because"]) or say("no")
-    lines = [
-        f"{report['site']}/{report['agent']}: {running}",
-        say("  allowed: {channels}").format(channels=", ".join(report["consent"]) or say("none")),
-        say("  stopped: {because}").format(because=because),
-    ]
-    for channel, state in report.get("channels", {}).items():
-        lines.append(f"  {channel}: {state}")
-    if report["running"]:
-        broker = say("connected") if report["connected"] else say("not connected")
-        lines.append(
-            f"  broker: {broker}; windows kept until the server has them: {report['held']}; "
-            f"dropped: {report['dropped']}"
-        )
-    return lines
-
-
 @app.command()
 def pause(context: typer.Context, as_json: JsonOption = False) -> None:
     """Stop measuring for now, at once; stays until you resume."""
-    _command(context, "pause", (), as_json)
+    command(context, "pause", (), as_json=as_json)
 
 
 @app.command()
 def resume(context: typer.Context, as_json: JsonOption = False) -> None:
     """Go on measuring what you allowed."""
-    _command(context, "resume", (), as_json)
+    command(context, "resume", (), as_json=as_json)
 
 
 @app.command()
 def lock(context: typer.Context, as_json: JsonOption = False) -> None:
     """For the screen saver: the screen is locked, stop measuring."""
-    _command(context, "lock", (), as_json)
+    command(context, "lock", (), as_json=as_json)
 
 
 @app.command()
 def unlock(context: typer.Context, as_json: JsonOption = False) -> None:
     """For the screen saver: the screen is open again."""
-    _command(context, "unlock", (), as_json)
+    command(context, "unlock", (), as_json=as_json)
 
 
 @app.command()
@@ -222,7 +181,7 @@ def withdraw(
 ) -> None:
     """Take consent back, for all or some channels; what was measured before stays."""
     chosen = parse_channels(channels or [])
-    _command(context, "withdraw", tuple(chosen), as_json)
+    command(context, "withdraw", tuple(chosen), as_json=as_json)
 
 
 @app.command()
@@ -240,23 +199,13 @@ def consent(
         chosen = tuple(_ask(tuple(Channel)))
     else:
         raise ConfigurationError("no terminal to ask on; name the channels, or none")
-    _command(context, "consent", tuple(chosen), as_json)
-
-
-@app.command()
-def ask(
-    context: typer.Context,
-    what: Annotated[str, typer.Argument(help="help_now, break_please or cancel.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Ask for help now or a break; works with no sensor at all."""
-    kinds = ("help_now", "break_please", "cancel")
-    if what not in kinds:
-        raise ConfigurationError(f"unknown request {what!r}; known: {', '.join(kinds)}")
-    _command(context, "ask", (what,), as_json)
+    command(context, "consent", tuple(chosen), as_json=as_json)
 
 
 @app.command()
 def status(context: typer.Context, as_json: JsonOption = False) -> None:
     """Say what runs, what is allowed and what waits to be sent."""
-    _command(context, "status", (), as_json)
+    command(context, "status", (), as_json=as_json)
+
+
+app.add_typer(answers_app)

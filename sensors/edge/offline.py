@@ -11,11 +11,16 @@ from sensors.edge.control import ask
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import StateError
 
+_SAID = frozenset({"ask", "reply"})
+"""Commands that speak for the person, and cannot wait for the next start."""
+
 
 def command_everywhere(
     settings: EdgeSettings, source: str | None, command: str, words: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """Give `command` to the running edges, or record it for the next start.
+
+    What speaks for the person (`ask`, `reply`) goes through one edge only.
 
     With an agent in `settings`, only to that agent's edges (and only to
     `source`, when given); without one, to all that ever ran here.
@@ -30,10 +35,16 @@ def command_everywhere(
     StateError
         If there is none, or the command needs a running edge and none runs.
     """
+    folders = _folders(settings)
+    if folders and command in _SAID:
+        return [_said_once(folders, source, command, words)]
     reports: list[dict[str, Any]] = []
-    for folder in _folders(settings):
-        controls = sorted(folder.glob(f"control-{source or '*'}.json"))
-        answers = [answer for path in controls if (answer := ask(path, command, words)) is not None]
+    for folder in folders:
+        answers = [
+            answer
+            for path in _controls(folder, source)
+            if (answer := ask(path, command, words)) is not None
+        ]
         reports += answers or [_record(folder, command, words)]
     if not reports:
         raise StateError(
@@ -42,10 +53,28 @@ def command_everywhere(
     return reports
 
 
+def _said_once(
+    folders: list[Path], source: str | None, command: str, words: tuple[str, ...]
+) -> dict[str, Any]:
+    """Say it through the first edge that runs: a person says a thing once."""
+    for path in (path for folder in folders for path in _controls(folder, source)):
+        answer = ask(path, command, words)
+        if answer is not None:
+            return answer
+    raise StateError(f"no edge is running, and {command} needs one; start: wellbeing edge")
+
+
+def _controls(folder: Path, source: str | None) -> list[Path]:
+    return sorted(folder.glob(f"control-{source or '*'}.json"))
+
+
 def _folders(settings: EdgeSettings) -> list[Path]:
     if settings.agent:
         return [settings.folder]
-    return sorted(path for path in settings.root.glob("*/*") if (path / "consent.json").exists())
+    # An edge whose agent was never asked has no consent file, and hears its agent all the same.
+    kept = [path.parent for path in settings.root.glob("*/*/consent.json")]
+    running = [path.parent for path in settings.root.glob("*/*/control-*.json")]
+    return sorted({*kept, *running})
 
 
 def _record(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]:
@@ -73,6 +102,5 @@ def _after(permission: Permission, command: str, words: tuple[str, ...]) -> Perm
             return permission.withdrawing(parse_channels(words), now)
         case "consent":
             return permission.consenting(parse_channels(words), now)
-        case "status":
+        case _:  # status
             return permission
-    raise StateError(f"no edge is running, and {command} needs one; start: wellbeing edge")

@@ -22,6 +22,7 @@ from sensors.edge.consent import ConsentFile, Event, Permission, events_of, pars
 from sensors.edge.control import ControlServer
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.publisher import Identity, Publisher
+from sensors.edge.replies import after_reply, after_request, parse_reply, parse_request
 from sensors.edge.sending import Pace
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.shift import in_shift
@@ -302,8 +303,13 @@ class EdgeProcess:
             case "consent":
                 self._change(self._permission.consenting(parse_channels(words), now_at))
             case "ask":
-                await self.request(RequestKind(words[0]))
-                return {"text": "sent to the broker", **self.report()}
+                kind = parse_request(words)
+                await self.request(kind)
+                return {"text": after_request(kind), **self.report()}
+            case "reply":
+                reply = parse_reply(words, token_hex(8), self.now_at())
+                await self._publisher.deliver(TopicKind.REPLY, reply, _REQUEST_WITHIN_S)
+                return {"text": after_reply(reply.kind), **self.report()}
             case "status":
                 pass
             case _:
