@@ -205,7 +205,7 @@ class ConsentFile:
         content = _Content(FILE_VERSION, Reason.PAUSED in permission.reasons, history)
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace_durably(self._path, codec.dump_json(content))
+            replace_durably(self._path, codec.dump_json(content))
         except OSError as error:
             raise StateError(f"cannot write {self._path}: {error.strerror}; free space") from None
 
@@ -230,7 +230,8 @@ class ConsentFile:
         return content
 
 
-def _replace_durably(path: Path, data: bytes) -> None:
+def replace_durably(path: Path, data: bytes) -> None:
+    """Put `data` in place of the file at `path`, whole or not at all; its owner's only."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
