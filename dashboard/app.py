@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.resources import desk
 from dashboard.session import tab
 from dashboard.views import supervisor, technical
-from dashboard.words import Words, language_for
+from sensors.words import Words, language_for
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from sensors.messages import (
     Contribution,
     RequestKind,
 )
+from sensors.shown import Shown
 from sensors.signals import Channel
 
 
@@ -30,19 +31,6 @@ class Section(StrEnum):
     SIGNALS = "signals"
     MINE = "mine"
     TECHNICAL = "technical"
-
-
-class Shown(StrEnum):
-    """The states of SCREENS.md; each has a shape and a word."""
-
-    ASKING = "asking"
-    WORK = "work"
-    DIFFERENT = "different"
-    TAKEN = "taken"
-    AS_USUAL = "as_usual"
-    LEARNING = "learning"
-    NO_DATA = "no_data"
-    FAULT = "fault"
 
 
 class Step(StrEnum):

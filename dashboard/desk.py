@@ -11,9 +11,9 @@ from dashboard.cards import Card
 from dashboard.live import new_id
 from dashboard.resources import Desk
 from dashboard.session import tab, typed
-from dashboard.words import Words
 from sensors.errors import BrokerError, MessageError
 from sensors.messages import Action, DecisionMessage, Outcome
+from sensors.words import Words
 
 
 @dataclass(frozen=True, slots=True)

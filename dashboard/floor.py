@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from dashboard.cards import Card, Section, Shown, cards, my_teams, team_zone
+from dashboard.cards import Card, Section, cards, my_teams, team_zone
 from dashboard.headline import Headline, Trouble, explain, headline, troubles
 from dashboard.live import LineState, LiveView
 from dashboard.ordering import arrange, settle
@@ -14,8 +14,9 @@ from dashboard.queries import FRESH_S, PersonState
 from dashboard.resources import Desk
 from dashboard.session import Tab
 from dashboard.watch import FloorView
-from dashboard.words import Words
 from sensors.messages import AlertState
+from sensors.shown import Shown
+from sensors.words import Words
 
 GONE_FOR = timedelta(seconds=20)
 """How long the place of a card that left says so, before the page closes up."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime
 
-from analytics.features import PART_CHANNEL, Part
 from dashboard.cards import Card
-from dashboard.words import N_, Words
-from sensors.messages import Absence, Action, Outcome, RequestKind
-from sensors.signals import Channel
+from sensors.messages import Outcome, RequestKind
+from sensors.shown import FAULT_WORDS, bands, channel, clock, duration, first_upper
+from sensors.words import N_, Words
 
 MAX_WORDS = 25
 """Length of a signal's sentence. SCREENS.md, *Signals*."""
@@ -16,34 +15,6 @@ MAX_WORDS = 25
 GOOD_QUALITY, FAIR_QUALITY = 0.75, 0.4
 """Where the words for quality change; thirds-like, this project's own choice."""
 
-LEVEL_WORDS = {
-    -2: N_("well below"),
-    -1: N_("below"),
-    0: N_("as usual"),
-    1: N_("above"),
-    2: N_("well above"),
-}
-PART_WORDS: dict[str, str] = {
-    Part.HEART: N_("heart"),
-    Part.SKIN: N_("skin"),
-    Part.TYPING: N_("typing"),
-    Part.POINTER: N_("pointer"),
-    Part.VOICE: N_("voice"),
-}
-CHANNEL_WORDS: dict[Channel, str] = {
-    **{channel: PART_WORDS[part] for part, channel in PART_CHANNEL.items()},
-    Channel.MODULES: N_("modules"),
-}
-DECISION_WORDS: dict[Action, str] = {
-    Action.TALK: N_("Talk"),
-    Action.OFFER_BREAK: N_("Offer a break"),
-    Action.JOIN_OR_TAKE_OVER: N_("Join or take over"),
-    Action.BRING_IN_EXPERT: N_("Bring in an expert"),
-    Action.FIX_THE_WORK: N_("Fix the work"),
-    Action.AGENT_SAYS_FINE: N_("Agent says fine"),
-    Action.CANNOT_NOW: N_("Can't now → {name}"),
-    Action.NOT_USEFUL: N_("Not useful"),
-}
 OUTCOME_WORDS: dict[Outcome, str] = {
     Outcome.HELPED: N_("Helped"),
     Outcome.NO_CHANGE: N_("No change"),
@@ -59,13 +30,6 @@ REASON_WORDS: dict[str, str] = {
     "sensor": N_("The sensor, not the person"),
     "other": N_("Something else"),
 }
-FAULT_WORDS: dict[str, str] = {
-    Absence.DISCONNECTED: N_("not connected"),
-    Absence.NOT_WORN: N_("not worn"),
-    Absence.POOR: N_("poor signal"),
-    Absence.FAULT: N_("does not work"),
-    "offline": N_("offline"),
-}
 REQUEST_WORDS: dict[RequestKind, str] = {
     RequestKind.HELP_NOW: N_("asks for help now."),
     RequestKind.BREAK_PLEASE: N_("asks for a break."),
@@ -75,29 +39,6 @@ _ASKS = N_("asks for you.")
 _BROKEN = N_("does not work")
 
 
-def duration(words: Words, seconds: float) -> str:
-    """Return a length of time in two units at most; never negative."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return words.say("{s} s", s=whole)
-    if whole < 3600:
-        return words.say("{min} min", min=whole // 60)
-    hours, minutes = divmod(whole // 60, 60)
-    if minutes:
-        return words.say("{h} h {min} min", h=hours, min=minutes)
-    return words.say("{h} h", h=hours)
-
-
-def clock(at: datetime, zone: tzinfo) -> str:
-    """Return the time of day of `at` on the clocks of `zone`, 24 hours."""
-    return at.astimezone(zone).strftime("%H:%M")
-
-
-def first_upper(text: str) -> str:
-    """Return `text` with a capital at its start, the rest as it is."""
-    return text[:1].upper() + text[1:]
-
-
 def quality(words: Words, value: float | None) -> str:
     """Return how far the signal can be trusted, in words; unknown is said as such."""
     if value is None:
@@ -105,21 +46,6 @@ def quality(words: Words, value: float | None) -> str:
     if value >= GOOD_QUALITY:
         return words.say("Good signal.")
     return words.say("Fair signal.") if value >= FAIR_QUALITY else words.say("Poor signal.")
-
-
-def level(words: Words, value: int | None) -> str:
-    """Return a band in words."""
-    return words.say("unknown") if value is None else words.say(LEVEL_WORDS[value])
-
-
-def part(words: Words, name: str) -> str:
-    """Return the word for a part; a newer server's unknown part is shown as it is named."""
-    return words.say(PART_WORDS[name]) if name in PART_WORDS else name
-
-
-def channel(words: Words, value: Channel) -> str:
-    """Return the word for a channel."""
-    return words.say(CHANNEL_WORDS[value])
 
 
 def person_sentence(words: Words, card: Card, now: datetime) -> str:
@@ -155,12 +81,7 @@ def _person(
         sentences = [words.say("Different from own usual for {time}.", time=lasted)]
     else:
         sentences = [words.say("Was different from own usual for {time}.", time=lasted)]
-    bands = [
-        words.say("{part} {level}", part=part(words, c.part), level=level(words, c.level))
-        for c in card.contributions[:limit]
-    ]
-    if bands:
-        sentences.append(first_upper(words.series(bands)) + words.say("."))
+    sentences.append(bands(words, card.contributions[:limit]))
     if card.unknown and named:
         names = words.series([channel(words, c) for c in card.unknown])
         sentences.append(first_upper(words.say("{channels} unknown.", channels=names)))
@@ -215,8 +136,3 @@ def fault_sentence(words: Words, card: Card) -> str:
     fault = words.say(FAULT_WORDS.get(card.fault or "", _BROKEN))
     since = words.say("since {time}", time=clock(card.started_at, card.zone))
     return f"{first_upper(what)}: {fault}, {since}."
-
-
-def decision(words: Words, action: Action, to: str | None = None) -> str:
-    """Return the words for a decision; `to` is who takes it instead."""
-    return words.say(DECISION_WORDS[action], name=to or words.say("someone else"))

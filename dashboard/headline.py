@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
-from dashboard import formatting
-from dashboard.cards import Card, Shown
+from dashboard.cards import Card
 from dashboard.live import LineState, LiveView
 from dashboard.queries import PersonState
 from dashboard.watch import FloorView
-from dashboard.words import N_, Words
+from sensors.shown import Shown, clock, duration
+from sensors.words import N_, Words
 
 STALE_S = 30.0
 """Without a new score for this long the server is taken to be down. [s] Six windows."""
@@ -112,7 +112,7 @@ def headline(
     if newest is None:
         updated = words.say("no data yet")
     else:
-        ago = formatting.duration(words, (now - newest).total_seconds())
+        ago = duration(words, (now - newest).total_seconds())
         updated = words.say("updated {time} ago", time=ago)
     lead = _lead(words, needing, problems, counts)
     return Headline(lead, tuple(parts), updated, calm=not needing and not problems)
@@ -143,14 +143,14 @@ def explain(  # noqa: PLR0911 - one case per trouble
         case Trouble.LOADING:
             return words.say("Waiting for the first answer of broker and database.")
         case Trouble.BROKER_AWAY:
-            since = formatting.clock(live.since, zone)
+            since = clock(live.since, zone)
             return words.say(
                 "The message broker is away since {time}. New alerts cannot reach this page; "
                 "what you see is from before.",
                 time=since,
             )
         case Trouble.STORE_AWAY:
-            since = formatting.clock(floor.away_since, zone) if floor.away_since else ""
+            since = clock(floor.away_since, zone) if floor.away_since else ""
             return words.say(
                 "The database is away since {time}. Alerts still arrive; everybody's state is "
                 "unknown.",
@@ -162,7 +162,7 @@ def explain(  # noqa: PLR0911 - one case per trouble
                 return words.say("Nothing has been scored in the last minutes.")
             return words.say(
                 "Nothing has been scored since {time}. The server may be down.",
-                time=formatting.clock(newest, zone),
+                time=clock(newest, zone),
             )
         case Trouble.UNREADABLE:
             return words.say_n(

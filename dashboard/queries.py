@@ -16,10 +16,11 @@ from itertools import groupby
 from analytics.features import PARTS, UNKNOWN_LEVEL, Part
 from analytics.store.base import Query, Row, Store
 from analytics.store.points import Measurement
-from dashboard.cards import Decided, Shown
+from dashboard.cards import Decided
 from dashboard.live import BUDGET_SPAN, KEEP_MINE_S
 from sensors.errors import StoreError
 from sensors.messages import DECISIONS, Action, AlertKind
+from sensors.shown import Shown
 
 FRESH_S = 20.0
 """A state older than this is unknown, not fine: three windows and their way. [s] (TRUST T13)"""

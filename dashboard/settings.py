@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analytics.store.settings import StoreSettings
-from dashboard.words import LANGUAGES
 from sensors import config
 from sensors.command_line import broker_settings, read_tables
 from sensors.config import BrokerSettings
@@ -14,6 +13,7 @@ from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
 from sensors.mqtt import LOOPBACK
 from sensors.policy import ALERTS_PER_SUPERVISOR_HOUR, PolicySettings
+from sensors.words import LANGUAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

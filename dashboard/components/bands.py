@@ -13,7 +13,8 @@ from html import escape
 from analytics.features import PARTS, Part
 from dashboard import formatting
 from dashboard.queries import BANDS_MINUTES, Bands, Run
-from dashboard.words import Words
+from sensors.shown import clock, first_upper, level, part
+from sensors.words import Words
 
 
 def html(words: Words, hour: Bands, name: str, zone: tzinfo) -> str:
@@ -31,10 +32,7 @@ def html(words: Words, hour: Bands, name: str, zone: tzinfo) -> str:
 
 def _picture(words: Words, hour: Bands, title: str, zone: tzinfo) -> str:
     """Return five lanes per part as one image; the table beside it says the same."""
-    rows = [
-        _row(formatting.first_upper(formatting.part(words, part)), _lanes(hour, part))
-        for part in PARTS
-    ]
+    rows = [_row(first_upper(part(words, one)), _lanes(hour, one)) for one in PARTS]
     rows.append(_row(words.say("Signal"), _trust(hour.quality)))
     rows.append(_row("", _axis(hour, zone)))
     return f'<div class="wb-bands" role="img" aria-label="{escape(title)}">{"".join(rows)}</div>'
@@ -81,7 +79,7 @@ def _length(run: Run) -> int:
 
 def _axis(hour: Bands, zone: tzinfo) -> str:
     marks = "".join(
-        f"<span>{formatting.clock(hour.start_at + timedelta(minutes=minute), zone)}</span>"
+        f"<span>{clock(hour.start_at + timedelta(minutes=minute), zone)}</span>"
         for minute in range(0, BANDS_MINUTES, BANDS_MINUTES // 4)
     )
     return f'<div class="wb-axis">{marks}</div>'
@@ -89,9 +87,9 @@ def _axis(hour: Bands, zone: tzinfo) -> str:
 
 def _table(words: Words, hour: Bands, zone: tzinfo) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{escape(formatting.first_upper(formatting.part(words, part)))}</th>'
-        f"<td>{escape(_in_words(words, hour.runs(part), zone))}</td></tr>"
-        for part in PARTS
+        f'<tr><th scope="row">{escape(first_upper(part(words, one)))}</th>'
+        f"<td>{escape(_in_words(words, hour.runs(one), zone))}</td></tr>"
+        for one in PARTS
     )
     caption = escape(words.say("The same in words"))
     return f'<table class="wb-table"><caption>{caption}</caption><tbody>{rows}</tbody></table>'
@@ -106,16 +104,16 @@ def _in_words(words: Words, runs: Sequence[Run], zone: tzinfo) -> str:
         [
             words.say(
                 "{level} since {time}",
-                level=formatting.level(words, run.level),
-                time=formatting.clock(run.start_at, zone),
+                level=level(words, run.level),
+                time=clock(run.start_at, zone),
             )
             for run in newest[:1]
         ]
         + [
             words.say(
                 "before that {level} from {time}",
-                level=formatting.level(words, run.level),
-                time=formatting.clock(run.start_at, zone),
+                level=level(words, run.level),
+                time=clock(run.start_at, zone),
             )
             for run in newest[1:]
         ]

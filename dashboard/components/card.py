@@ -9,12 +9,13 @@ from html import escape
 import streamlit as st
 
 from dashboard import actions, formatting
-from dashboard.cards import Card, Shown, Step
-from dashboard.components import decide, detail, marks
+from dashboard.cards import Card, Step
+from dashboard.components import decide, detail
 from dashboard.desk import Screen
 from dashboard.session import tab
-from dashboard.words import N_
 from sensors.messages import Outcome
+from sensors.shown import Shown, chip, clock, decision
+from sensors.words import N_
 
 
 def render(screen: Screen, card: Card, *, keyed: frozenset[str]) -> None:
@@ -64,9 +65,9 @@ def _outcomes(screen: Screen, card: Card, keyed: frozenset[str]) -> None:
 def _html(screen: Screen, card: Card) -> str:
     words = screen.words
     by = words.say("you") if card.taken_by_me else card.taken_by
-    chip = marks.chip(words, card.shown, by)
+    state = chip(words, card.shown, by)
     lines = [
-        f'<div class="wb-head">{chip}<h3>{escape(card.title)}</h3></div>',
+        f'<div class="wb-head">{state}<h3>{escape(card.title)}</h3></div>',
         f'<p class="wb-text">{escape(sentence(screen, card))}</p>',
         *(f'<p class="wb-note">{escape(note)}</p>' for note in notes(screen, card)),
     ]
@@ -94,12 +95,12 @@ def _decided(screen: Screen, card: Card) -> str:
         return ""
     said = words.say(
         "{decision}, {time}.",
-        decision=formatting.decision(words, card.decision),
-        time=formatting.clock(card.taken_at, card.zone),
+        decision=decision(words, card.decision),
+        time=clock(card.taken_at, card.zone),
     )
     if card.follow_up_at is None:
         return said
-    again = words.say("Look again at {time}.", time=formatting.clock(card.follow_up_at, card.zone))
+    again = words.say("Look again at {time}.", time=clock(card.follow_up_at, card.zone))
     return words.join(said, again)
 
 

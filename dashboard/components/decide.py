@@ -8,6 +8,7 @@ from dashboard import actions, formatting
 from dashboard.cards import Card
 from dashboard.desk import Screen
 from sensors.messages import Action
+from sensors.shown import decision
 
 NOTE_LENGTH = 500
 
@@ -24,7 +25,7 @@ def render(screen: Screen, card: Card, *, with_keys: bool) -> None:
 def _button(screen: Screen, card: Card, action: Action, key: str | None) -> None:
     to = dict(card.hand_to).get(screen.hand_to(card), "")
     st.button(
-        formatting.decision(screen.words, action, to),
+        decision(screen.words, action, to),
         key=f"{action}-{card.alert_id}",
         shortcut=key,
         on_click=screen.decide,

@@ -7,14 +7,15 @@ from html import escape
 
 import streamlit as st
 
-from dashboard import actions, formatting
+from dashboard import actions
 from dashboard.cards import Card, Step, TimelineEntry
 from dashboard.components import bands
 from dashboard.desk import Screen
 from dashboard.queries import Bands
 from dashboard.session import chosen, tab
-from dashboard.words import N_, Words
 from sensors.errors import StoreError
+from sensors.shown import clock, decision
+from sensors.words import N_, Words
 
 _STEP_WORDS: dict[Step, str] = {
     Step.STARTED: N_("Began to differ"),
@@ -121,8 +122,8 @@ def _timeline(words: Words, card: Card) -> str:
 
 
 def _entry(words: Words, entry: TimelineEntry, zone: tzinfo) -> str:
-    at = formatting.clock(entry.at, zone) if entry.at else ""
+    at = clock(entry.at, zone) if entry.at else ""
     said = words.say(_STEP_WORDS[entry.step])
     if entry.decision is not None:
-        said = formatting.decision(words, entry.decision)
+        said = decision(words, entry.decision)
     return f"{at} · {said}" + (f" · {entry.by}" if entry.by else "")

@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from dashboard.headline import Headline, Trouble
-from dashboard.words import Words
+from sensors.words import Words
 
 
 def render(line: Headline) -> None:

@@ -8,12 +8,12 @@ from html import escape
 
 import streamlit as st
 
-from dashboard.cards import Shown
-from dashboard.components import detail, marks
+from dashboard.components import detail
 from dashboard.desk import Screen
 from dashboard.headline import COUNT_WORDS
 from dashboard.queries import PersonState
 from dashboard.session import chosen, tab
+from sensors.shown import Shown, chip
 
 
 def render(screen: Screen, others: Sequence[PersonState]) -> None:
@@ -24,7 +24,7 @@ def render(screen: Screen, others: Sequence[PersonState]) -> None:
         return
     counts = Counter(person.shown for person in others)
     chips = " ".join(
-        f"<span>{marks.chip(words, shown)} {counts[shown]}</span>"
+        f"<span>{chip(words, shown)} {counts[shown]}</span>"
         for shown in COUNT_WORDS
         if counts[shown]
     )
@@ -50,7 +50,7 @@ def _person(screen: Screen, person: PersonState) -> None:
                 on_click=detail.close if tab().open == place else detail.ask,
                 args=() if tab().open == place else (place,),
             )
-            st.html(marks.chip(words, person.shown), width="content")
+            st.html(chip(words, person.shown), width="content")
         if tab().asked == place:
             detail.warn(screen, person.agent, place)
         elif tab().open == place:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.words import Words
+from sensors.words import Words
 
 _HERE = Path(__file__).parent
 

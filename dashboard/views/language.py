@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.session import tab
-from dashboard.words import LANGUAGES, Words
+from sensors.words import LANGUAGES, Words
 
 
 def render(words: Words) -> None:

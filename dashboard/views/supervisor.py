@@ -14,7 +14,7 @@ from dashboard.floor import Floor
 from dashboard.resources import Desk
 from dashboard.session import Tab, chosen, tab
 from dashboard.views import language, technical
-from dashboard.words import N_, Words
+from sensors.words import N_, Words
 
 REFRESH_S = 1.0
 """How often the page looks; well within the 2 s an alert may take to appear. [s]"""

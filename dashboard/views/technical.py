@@ -7,13 +7,14 @@ from html import escape
 import streamlit as st
 
 from dashboard import floor, formatting
-from dashboard.components import header, marks, style
+from dashboard.components import header, style
 from dashboard.floor import Floor
 from dashboard.live import LineState, LiveView
 from dashboard.resources import Desk
 from dashboard.views import language
 from dashboard.watch import FloorView
-from dashboard.words import Words
+from sensors.shown import chip
+from sensors.words import Words
 
 PATH = "technical"
 REFRESH_S = 1.0
@@ -76,7 +77,7 @@ def _faults(words: Words, seen: Floor) -> str:
     if not seen.faults:
         return f'<p class="wb-quiet">{escape(words.say("No faults are known."))}</p>'
     rows = "".join(
-        f'<tr><td>{marks.chip(words, card.shown)}</td><th scope="row">{escape(card.title)}</th>'
+        f'<tr><td>{chip(words, card.shown)}</td><th scope="row">{escape(card.title)}</th>'
         f"<td>{escape(formatting.fault_sentence(words, card))}</td></tr>"
         for card in seen.faults
     )

@@ -134,11 +134,11 @@ def _line(text: str) -> None:
 
 def _ask(channels: tuple[Channel, ...]) -> list[Channel]:
     """Ask for consent, channel by channel, in plain lines a screen reader reads in order."""
-    typer.echo(CONSENT_INTRODUCTION)
+    typer.echo(say(CONSENT_INTRODUCTION))
     chosen = []
     for channel in channels:
         typer.echo("")
-        typer.echo(CONSENT_TEXT[channel])
+        typer.echo(say(CONSENT_TEXT[channel]))
         typer.echo(measured(channel))
         if typer.confirm(say("  May this be measured?"), default=False):
             chosen.append(channel)

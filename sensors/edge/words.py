@@ -1,22 +1,22 @@
-"""Every word the edge says to the agent, in one place.
+"""What the edge says to the agent: the words of consent, and the language of the terminal.
 
-`say` is gettext's, so a catalogue can be put in front of it; what is sent
-over the wire never passes through here.
+Texts are marked where they stand and said in a language where they are used:
+a terminal and the agent's page may speak different ones at the same time.
+What is sent over the wire never passes through here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from gettext import NullTranslations
+import locale
+from collections.abc import Iterable, Mapping
 
 from sensors.signals import Channel, of_channel
-
-say = NullTranslations().gettext
+from sensors.words import N_, Words, language_for
 
 CONSENT_VERSION = "2026-11"
 """Goes up whenever the meaning of a text below changes; then everybody is asked again."""
 
-CONSENT_INTRODUCTION = say(
+CONSENT_INTRODUCTION = N_(
     "Before anything is measured, you decide what may be.\n"
     "Each kind of sensing is your own choice. Refusing costs nothing: nobody is told why, and\n"
     "asking for help or a break works without any of it. You can pause or withdraw at any time:\n"
@@ -27,25 +27,55 @@ CONSENT_INTRODUCTION = say(
 )
 
 CONSENT_TEXT: dict[Channel, str] = {
-    Channel.HEART: say(
+    Channel.HEART: N_(
         "Heart: your headset's heart rate and the time between beats are read over Bluetooth."
     ),
-    Channel.KEYBOARD: say(
+    Channel.KEYBOARD: N_(
         "Keyboard: how long keys are held and the time between them. Which key it was is never\n"
         "  kept; only how many presses were corrections."
     ),
-    Channel.POINTER: say(
+    Channel.POINTER: N_(
         "Mouse: how fast and how straight it moves, clicks and scrolling. Never where it is or on what."
     ),
-    Channel.VOICE: say(
+    Channel.VOICE: N_(
         "Voice: the sound of your own microphone (pitch, loudness, pace). No recording is kept,\n"
         "  no word is recognised, and the other side of the call is never heard."
     ),
-    Channel.MODULES: say(
+    Channel.MODULES: N_(
         "Modules: what extra devices on your desk or headset measure, such as skin conductance,\n"
         "  skin temperature, movement and presence at the display."
     ),
 }
+
+
+class _Terminal:
+    """The language of this process's terminal; English until `speak` was called."""
+
+    words = Words()
+
+
+def speak(language: str) -> None:
+    """Let `say` speak `language` from now on, one of `sensors.words.LANGUAGES`.
+
+    Raises
+    ------
+    ConfigurationError, MissingExtraError
+        As :class:`sensors.words.Words` does.
+    """
+    _Terminal.words = Words(language)
+
+
+def say(text: str, **values: object) -> str:
+    """Return `text` in the terminal's language with `values` filled in."""
+    return _Terminal.words.say(text, **values)
+
+
+def terminal_language(environ: Mapping[str, str]) -> str:
+    """Return the language that a terminal's `environ` asks for, as programs on POSIX read it."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environ.get(name):
+            return language_for(environ[name])
+    return language_for(locale.getlocale()[0])  # Windows sets none of them
 
 
 def measured(channel: Channel) -> str:

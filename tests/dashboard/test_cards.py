@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analytics.teams import Roster, Teams, parse_teams
-from dashboard.cards import Card, Decided, Section, Shown, Step, cards, my_teams
+from dashboard.cards import Card, Decided, Section, Step, cards, my_teams
 from dashboard.live import Sent
 from sensors.messages import Action, AlertMessage, AlertState, DecisionMessage
+from sensors.shown import Shown
 from tests.dashboard.floors import NAMES, TEAMS, asking, personal, team_alert, technical
 
 T0 = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)

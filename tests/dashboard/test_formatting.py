@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboard import formatting
-from dashboard.cards import Card, Section, Shown
-from dashboard.words import Words
+from dashboard.cards import Card, Section
 from sensors.messages import Action, Contribution, RequestKind
+from sensors.shown import DECISION_WORDS, Shown, clock, decision, duration, part
 from sensors.signals import Channel
+from sensors.words import Words
 
 EN, ZH = Words("en"), Words("zh_CN")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -48,12 +49,12 @@ PERSON = Card(
     ],
 )
 def test_duration(seconds: float, said: str) -> None:
-    assert formatting.duration(EN, seconds) == said
+    assert duration(EN, seconds) == said
 
 
 def test_times_are_those_of_the_team() -> None:
-    assert formatting.clock(START, BERLIN) == "10:16"
-    assert formatting.clock(START, ZoneInfo("Asia/Shanghai")) == "16:16"
+    assert clock(START, BERLIN) == "10:16"
+    assert clock(START, ZoneInfo("Asia/Shanghai")) == "16:16"
 
 
 def test_signal_sentence_is_that_of_the_design() -> None:
@@ -139,10 +140,10 @@ def test_fault_sentence() -> None:
 
 def test_every_decision_has_words_in_both_languages() -> None:
     for words in (EN, ZH):
-        said = [formatting.decision(words, action, "Bo") for action in formatting.DECISION_WORDS]
+        said = [decision(words, action, "Bo") for action in DECISION_WORDS]
         assert len(set(said)) == len(said) == 8
-    assert formatting.decision(EN, Action.CANNOT_NOW, "Bo") == "Can't now → Bo"
+    assert decision(EN, Action.CANNOT_NOW, "Bo") == "Can't now → Bo"
 
 
 def test_unknown_part_of_a_newer_server_is_shown_as_named() -> None:
-    assert formatting.part(EN, "gaze") == "gaze"
+    assert part(EN, "gaze") == "gaze"

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard.cards import Shown
 from dashboard.floor import without_cards
 from dashboard.headline import STALE_S, Headline, Trouble, explain, headline, troubles
 from dashboard.live import LineState, LiveView
 from dashboard.queries import People, PersonState
 from dashboard.watch import FloorView
-from dashboard.words import Words
+from sensors.shown import Shown
+from sensors.words import Words
 from tests.dashboard.test_formatting import PERSON
 
 NOW = datetime(2026, 7, 1, 8, 30, tzinfo=UTC)

@@ -13,10 +13,10 @@ from analytics.store.base import Query, Row, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, point_time_ns
 from dashboard import queries
-from dashboard.cards import Shown
 from dashboard.queries import Bands, People, Reader
 from sensors.errors import StoreError
 from sensors.messages import Action
+from sensors.shown import Shown
 from tests.dashboard.floors import SITE, score, strained_hour
 
 NOW = datetime(2026, 7, 1, 8, 30, 30, tzinfo=UTC)

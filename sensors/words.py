@@ -1,8 +1,9 @@
-"""Every word on a page: one gettext catalogue, English in the code, Chinese beside it.
+"""Every word a person reads: one gettext catalogue, English in the code, Chinese beside it.
 
 Strings are written in English where they are used (``words.say("Take")``) and
 translated by ``languages/<language>/LC_MESSAGES/wellbeing.po``, which is
-compiled in memory when it is first needed, so that it cannot go stale.
+compiled in memory when it is first needed, so that it cannot go stale. Who
+speaks English needs nothing installed for it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ import io
 from functools import lru_cache
 from pathlib import Path
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
-from sensors.errors import ConfigurationError
+from sensors.errors import ConfigurationError, MissingExtraError
 
 LANGUAGES: dict[str, str] = {"en": "English", "zh_CN": "简体中文"}
 """Languages by code, each named in itself."""
@@ -40,13 +38,13 @@ class Words:
     ------
     ConfigurationError
         If there is no such language; names the known ones.
+    MissingExtraError
+        If it is not English and Babel is not installed.
     """
 
     def __init__(self, language: str = "en") -> None:
         if language not in LANGUAGES:
-            raise ConfigurationError(
-                f"[dashboard] language is {language!r}; known: {', '.join(LANGUAGES)}"
-            )
+            raise ConfigurationError(f"language is {language!r}; known: {', '.join(LANGUAGES)}")
         self.language = language
         self._catalogue = catalogue(language)
 
@@ -75,8 +73,8 @@ class Words:
 
 
 def language_for(wanted: str | None) -> str:
-    """Return the language that a browser's ``wanted`` locale (``zh-CN``) comes closest to."""
-    return "zh_CN" if (wanted or "").lower().startswith("zh") else "en"
+    """Return the language that a browser's or system's locale (``zh-CN``) comes closest to."""
+    return "zh_CN" if (wanted or "").lower().startswith(("zh", "chinese")) else "en"
 
 
 @lru_cache
@@ -85,6 +83,13 @@ def catalogue(language: str) -> gettext.NullTranslations:
     path = FOLDER / language / "LC_MESSAGES" / "wellbeing.po"
     if language == "en":
         return gettext.NullTranslations()
+    try:
+        from babel.messages.mofile import write_mo  # noqa: PLC0415 - only for other languages
+        from babel.messages.pofile import read_po  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError(
+            f"{LANGUAGES[language]} needs Babel; run: pip install 'agent-wellbeing[page]'"
+        ) from None
     with path.open("rb") as file:
         messages = read_po(file, locale=language)
     compiled = io.BytesIO()

@@ -1,15 +1,14 @@
 """One catalogue: nothing untranslated, nothing unused, no word that names a feeling."""
 
 import re
-from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
-from dashboard.words import FOLDER, LANGUAGES, Words, language_for
 from sensors.errors import ConfigurationError
-from tests.dashboard.catalogue import messages, used
+from sensors.words import FOLDER, LANGUAGES, Words, language_for
+from tests.sensors.catalogue import ROOT, messages, used
 
 FORBIDDEN = re.compile(
     r"\b(angry|anger|depress\w*|burn-?out|mood|stress_level|emotion\w*|diagnos\w*|ranking|rank|user)\b"
@@ -55,7 +54,7 @@ def test_no_translation_names_a_feeling_a_diagnosis_or_a_rank() -> None:
 
 def test_style_and_script_say_nothing() -> None:
     # Words in CSS or JavaScript would escape the catalogue.
-    for path in (Path(FOLDER).parent / "components").glob("page.*"):
+    for path in (ROOT / "dashboard" / "components").glob("page.*"):
         assert not re.search(r"content:\s*\"[^\"]*\w", path.read_text(encoding="utf-8")), path
 
 
