@@ -60,6 +60,10 @@ class Companion:
     def take_told(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
         """Take what came for the agent, in the order of arrival."""
 
+    async def answer(self, command: str, words: tuple[str, ...]) -> dict[str, Any] | None:  # noqa: ARG002 - the interface
+        """Return more for the report of a command that only this companion knows, else ``None``."""
+        return None
+
 
 async def run_beside(companions: Iterable[Companion], edge: EdgeAccess) -> None:
     """Run every companion; one that cannot go on says so and stops nobody else."""

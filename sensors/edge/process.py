@@ -313,8 +313,15 @@ class EdgeProcess:
             case "status":
                 pass
             case _:
-                raise ConfigurationError(f"unknown command {command!r}")
+                return {**await self._answer_beside(command, words), **self.report()}
         return self.report()
+
+    async def _answer_beside(self, command: str, words: tuple[str, ...]) -> dict[str, Any]:
+        for companion in self._companions:
+            found = await companion.answer(command, words)
+            if found is not None:
+                return found
+        raise ConfigurationError(f"unknown command {command!r}, or what it needs is not on")
 
     def _change(self, permission: Permission) -> None:
         """Obey first, then write it down: a full disk must not keep a microphone open."""

@@ -7,8 +7,10 @@ What is sent over the wire never passes through here.
 
 from __future__ import annotations
 
+import contextlib
 import locale
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 
 from sensors.signals import Channel, of_channel
 from sensors.words import N_, Words, language_for
@@ -54,6 +56,9 @@ class _Terminal:
     words = Words()
 
 
+_asked_in: ContextVar[Words | None] = ContextVar("_asked_in", default=None)
+
+
 def speak(language: str) -> None:
     """Let `say` speak `language` from now on, one of `sensors.words.LANGUAGES`.
 
@@ -65,9 +70,19 @@ def speak(language: str) -> None:
     _Terminal.words = Words(language)
 
 
+@contextlib.contextmanager
+def answering_in(words: Words) -> Iterator[None]:
+    """Let `say` speak as `words` do while one question is answered, whatever the terminal speaks."""
+    token = _asked_in.set(words)
+    try:
+        yield
+    finally:
+        _asked_in.reset(token)
+
+
 def say(text: str, **values: object) -> str:
-    """Return `text` in the terminal's language with `values` filled in."""
-    return _Terminal.words.say(text, **values)
+    """Return `text` in the language that is spoken now, with `values` filled in."""
+    return (_asked_in.get() or _Terminal.words).say(text, **values)
 
 
 def terminal_language(environ: Mapping[str, str]) -> str:
