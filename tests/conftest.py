@@ -1,5 +1,6 @@
 """Fixtures for everybody: real servers, a browser, a display; and the count of what is missing."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from tests.rig.display import Display, chromium_page, virtual_display
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+# No test, nor a program it starts, may put a key into the keyring of who runs it.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 
 
 @pytest.hookimpl(tryfirst=True)

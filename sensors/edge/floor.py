@@ -67,6 +67,7 @@ def _edge(plan: FloorPlan, planned: PlannedAgent) -> EdgeProcess:
         state_dir=plan.state_dir,
         collectors=("simulated",),
         options={"simulated": planned.simulation},
+        keyring=False,  # nobody here is a person who has one
     )
     broker = BrokerSettings(port=plan.port, username=planned.agent, password=planned.password)
     edge = EdgeProcess(settings, broker, lambda line: _say(planned.agent, line))

@@ -47,6 +47,9 @@ class EdgeSettings:
         Most windows a second sent beside the live ones. [1/s]
     resend_after_s : float
         How long a window may stay unconfirmed by the server. [s]
+    keyring : bool
+        Whether the key of what waits here may lie in the system's keyring;
+        otherwise it lies in a file that only its owner can read.
     """
 
     site: str = "main"
@@ -60,6 +63,7 @@ class EdgeSettings:
     max_age_s: float = MAX_AGE_S
     backlog_per_s: float = 20.0
     resend_after_s: float = 10.0
+    keyring: bool = True
 
     def __post_init__(self) -> None:
         for key in ("site", "agent", "source"):
@@ -116,6 +120,11 @@ class EdgeSettings:
     def outbox_path(self) -> Path:
         """Where windows wait."""
         return self.folder / f"outbox-{self.source}.sqlite"
+
+    @property
+    def own_path(self) -> Path:
+        """Where the agent's own record is kept."""
+        return self.folder / f"own-{self.source}.sqlite"
 
     @property
     def control_path(self) -> Path:
