@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sensors", "analytics", "dashboard", "firmware_bridge")
 DRIVERS = {
-    "amqtt", "bleak", "dbus_fast", "influxdb_client", "librosa", "msgspec", "nats", "numba", "paho",
+    "Xlib", "amqtt", "bleak", "dbus_fast", "evdev", "influxdb_client", "librosa", "msgspec", "nats", "numba", "paho",
     "pynput", "scipy", "serial", "sounddevice", "soundfile", "streamlit",
 }  # fmt: skip
 # STYLE: each third-party driver is imported in exactly one file.

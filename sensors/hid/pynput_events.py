@@ -1,0 +1,238 @@
+"""Events as the desktop hands them out; the only file that imports pynput.
+
+pynput calls back from threads of its own. There, inside the callback, the
+identity of a key is dropped (:mod:`sensors.hid.keys`) and positions become
+speeds (:mod:`sensors.hid.timing`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from sensors.collector import Clock
+from sensors.errors import DeviceError, MissingExtraError
+from sensors.hid.backend import Backend, Waiting
+from sensors.hid.keys import KeyDropper
+from sensors.hid.timing import PointerTiming
+from sensors.signals import Channel
+
+_READY_S = 5.0
+_STOP_S = 3.0  # below the 5 s within which a withdrawal ends capture (TRUST T6)
+
+
+def display_problem(platform: str, environ: Mapping[str, str]) -> str | None:
+    """Return why the desktop shows no keys and no pointer here, or ``None``.
+
+    Parameters
+    ----------
+    platform : str
+        As ``sys.platform``.
+    environ : mapping
+        Environment of the process.
+    """
+    if not platform.startswith("linux"):
+        return None
+    if environ.get("WAYLAND_DISPLAY") or environ.get("XDG_SESSION_TYPE") == "wayland":
+        # XWayland would show the keys typed into a few old windows only.
+        return "this is a Wayland session; log in with an X11 (Xorg) session"
+    if not environ.get("DISPLAY"):
+        return "there is no display; start this inside the desktop session or set DISPLAY"
+    return None
+
+
+def _load(part: str) -> ModuleType:
+    """Import pynput, which connects to the display when it is imported."""
+    problem = display_problem(sys.platform, os.environ)
+    if problem is not None:
+        raise DeviceError(f"keyboard and pointer cannot be seen: {problem}")
+    try:
+        if part == "keyboard":
+            from pynput import keyboard as module  # noqa: PLC0415
+        else:
+            from pynput import mouse as module  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed; run: pip install 'agent-wellbeing[hid]'"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - each platform has errors of its own
+        words = " ".join(str(error).split())
+        raise DeviceError(f"keyboard and pointer cannot be seen: {words}") from None
+    return module  # type: ignore[no-any-return]
+
+
+class _Source(ABC):
+    """One device: its callbacks, and the lock between their thread and ours."""
+
+    def __init__(self, clock: Clock, waiting: Waiting) -> None:
+        self._clock = clock
+        self._put = waiting.put
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def listener(self) -> Any:
+        """Return a new pynput listener with this source's callbacks."""
+
+    @abstractmethod
+    def settle(self, now_s: float) -> None:
+        """Put what became known because nothing happened since."""
+
+
+class _Keyboard(_Source):
+    def __init__(self, clock: Clock, waiting: Waiting) -> None:
+        super().__init__(clock, waiting)
+        self._keys = KeyDropper()
+
+    def listener(self) -> Any:
+        keyboard = _load("keyboard")
+        corrections = {keyboard.Key.backspace, keyboard.Key.delete}
+
+        def press(key: object) -> None:
+            with self._lock:
+                now_s = self._clock.monotonic_s()
+                self._put(self._keys.press(repr(key), now_s, correction=key in corrections))
+
+        def release(key: object) -> None:
+            with self._lock:
+                self._put(self._keys.release(repr(key), self._clock.monotonic_s()))
+
+        return keyboard.Listener(on_press=press, on_release=release)
+
+    def settle(self, now_s: float) -> None:
+        with self._lock:
+            self._put(self._keys.settle(now_s))
+
+
+class _Pointer(_Source):
+    def __init__(self, clock: Clock, waiting: Waiting) -> None:
+        super().__init__(clock, waiting)
+        self._timing = PointerTiming()
+
+    def listener(self) -> Any:
+        mouse = _load("mouse")
+
+        def move(x_px: float, y_px: float) -> None:
+            with self._lock:
+                self._put(self._timing.move(x_px, y_px, self._clock.monotonic_s()))
+
+        def click(_x_px: float, _y_px: float, _button: object, pressed: bool) -> None:
+            with self._lock:
+                self._put(self._timing.click(self._clock.monotonic_s(), pressed=pressed))
+
+        def scroll(_x_px: float, _y_px: float, dx: float, dy: float) -> None:
+            with self._lock:
+                self._put(self._timing.scroll(abs(dx) + abs(dy), self._clock.monotonic_s()))
+
+        return mouse.Listener(on_move=move, on_click=click, on_scroll=scroll)
+
+    def settle(self, now_s: float) -> None:
+        with self._lock:
+            self._put(self._timing.rest(now_s))
+
+
+_SOURCES: dict[Channel, type[_Source]] = {Channel.KEYBOARD: _Keyboard, Channel.POINTER: _Pointer}
+
+
+class PynputBackend(Backend):
+    """Windows, macOS and X11."""
+
+    def __init__(self, channels: frozenset[Channel], clock: Clock, waiting: Waiting) -> None:
+        super().__init__(channels, clock, waiting)
+        self._sources = [_SOURCES[channel](clock, waiting) for channel in sorted(channels)]
+        self._listeners: list[Any] = []
+
+    async def start(self) -> None:
+        """Start one listener for each channel; not even that for the other one."""
+        for source in self._sources:
+            self._listeners.append(source.listener())
+            await start_listener(self._listeners[-1])
+
+    def settle(self, now_s: float) -> frozenset[Channel]:
+        """See :meth:`Backend.settle`."""
+        for source in self._sources:
+            source.settle(now_s)
+        if not all(listener.is_alive() for listener in self._listeners):
+            raise DeviceError("the display went away; keyboard and pointer are not seen")
+        return self.channels
+
+    async def stop(self) -> None:
+        """See :meth:`Backend.stop`."""
+        for listener in self._listeners:
+            await stop_listener(listener)
+
+
+def combination_listener(combination: str, pressed: Callable[[], None]) -> Any:
+    """Return a listener that calls `pressed`, from a thread of its own, at one combination.
+
+    For systems that can register no combination with the desktop. It is handed
+    every key, keeps those of the combination that are down, and nothing else.
+
+    Parameters
+    ----------
+    combination : str
+        As pynput writes it: ``<ctrl>+<alt>+p``.
+    """
+    return _load("keyboard").GlobalHotKeys({combination: pressed})
+
+
+async def start_listener(listener: Any) -> None:
+    """Start a listener and return once it sees events.
+
+    Raises
+    ------
+    DeviceError
+        If it does not within some seconds.
+    """
+    run = listener.run
+
+    def guarded() -> None:
+        try:
+            run()
+        except Exception:  # noqa: BLE001 - the display's, of many kinds; no traceback for people
+            return  # `settle` sees that the thread has ended and says so
+
+    listener.run = guarded
+    listener.start()
+    # pynput's wait() has no limit, so it waits in a thread that nobody waits for.
+    ready = threading.Thread(target=listener.wait, daemon=True)
+    ready.start()
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + _READY_S
+    while ready.is_alive():
+        if not listener.is_alive() or loop.time() > deadline_s:
+            raise DeviceError("keyboard and pointer cannot be seen: the display refuses to tell")
+        await asyncio.sleep(0.01)
+
+
+async def stop_listener(listener: Any) -> None:
+    """Stop capture; a display that has gone has stopped it already."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + _STOP_S
+    # Again and again: a request that comes before recording has begun ends nothing.
+    while listener.is_alive() and loop.time() < deadline_s:
+        try:
+            listener.stop()
+            _release(listener)
+        except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
+            pass
+        # Not pynput's own join: it waits without limit.
+        await asyncio.to_thread(threading.Thread.join, listener, 0.05)
+
+
+def _release(listener: Any) -> None:
+    """End X's recording at once.
+
+    pynput 1.8 asks for that on the connection on which X, while it records,
+    takes no requests: its thread would stay, and X go on sending keys, until
+    the next event. Its other connection is heard.
+    """
+    display = getattr(listener, "_display_stop", None)
+    if display is not None:
+        display.record_disable_context(listener._context)  # noqa: SLF001 - no public way
+        display.flush()
