@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from sensors.edge.cipher import Cipher
 from sensors.edge.companion import Companion
+from sensors.edge.own import OwnKeeper, OwnRecord
 from sensors.edge.settings import EdgeSettings
 
 
-def companions(settings: EdgeSettings) -> list[Companion]:
+def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
     """Return what `settings` ask for, in the order in which they are told things."""
-    del settings
-    return []
+    record = OwnRecord(settings.own_path, cipher)
+    return [OwnKeeper(record)]

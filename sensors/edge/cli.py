@@ -22,8 +22,10 @@ from sensors.command_line import (
 from sensors.config import section
 from sensors.edge.answers_cli import app as answers_app
 from sensors.edge.beside import companions
+from sensors.edge.claim_cli import claim
 from sensors.edge.commands import Given, command
 from sensors.edge.consent import parse_channels
+from sensors.edge.keyhold import load_cipher
 from sensors.edge.process import EdgeProcess, stopping_on_signals
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import CONSENT_INTRODUCTION, CONSENT_TEXT, measured, names, say
@@ -110,7 +112,9 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
 
 async def _run(given: Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:
     given.edge.require_agent()
-    process = EdgeProcess(given.edge, given.broker, _line, companions=companions(given.edge))
+    cipher = load_cipher(given.edge.folder, use_keyring=given.edge.keyring)
+    beside = companions(given.edge, cipher)
+    process = EdgeProcess(given.edge, given.broker, _line, companions=beside, cipher=cipher)
     if consent is not None:
         process.consent(consent)
     elif not process.permission.is_asked and process.channels:
@@ -200,6 +204,9 @@ def consent(
     else:
         raise ConfigurationError("no terminal to ask on; name the channels, or none")
     command(context, "consent", tuple(chosen), as_json=as_json)
+
+
+app.command()(claim)
 
 
 @app.command()

@@ -1,27 +1,30 @@
 """The outbox: windows kept on disk until the server says it has them.
 
 SQLite with a write-ahead log and ``synchronous=FULL``: a window counts as kept
-once `Outbox.put` returns. Entries leave when the server's ``stored`` covers
-them, and the oldest are dropped, counted, when there are too many or they are
-too old. One process at a time: the file is locked while it is open.
+once `Outbox.put` returns. Payloads are sealed (:mod:`sensors.edge.cipher`),
+each for its own run and number. Entries leave when the server's ``stored``
+covers them, and the oldest are dropped, counted, when there are too many or
+they are too old. One process at a time: the file is locked while it is open.
+
+What a key that is not here sealed (a keyring that is locked today) waits, under
+the same bounds as everything else, for a start at which it is back. What was
+changed since it was sealed is removed, counted as dropped, and said.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from sensors import codec
+from sensors.edge.cipher import HEAD_BYTES, Cipher, SealError
+from sensors.edge.sqlite_file import SqliteFile, script
 from sensors.errors import StateError
 from sensors.messages import ReadingMessage
-
-T = TypeVar("T")
-D = TypeVar("D")
 
 MAX_AGE_S = 72 * 3600.0
 """Longest time a window may wait unsent (TRUST T18). [s]"""
@@ -29,8 +32,7 @@ MAX_AGE_S = 72 * 3600.0
 MAX_WINDOWS = 52_000
 """72 hours of 5-second windows, rounded up."""
 
-_MIGRATIONS = (
-    # version 1
+_VERSION_1 = script(
     """
     CREATE TABLE window (
         id INTEGER PRIMARY KEY,
@@ -39,14 +41,11 @@ _MIGRATIONS = (
         kept_at REAL NOT NULL,
         payload BLOB NOT NULL,
         UNIQUE (run, seq)
-    );
-    CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-    INSERT INTO counter VALUES ('dropped', 0);
+    )
     """,
+    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    "INSERT INTO counter VALUES ('dropped', 0)",
 )
-
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_TAKEN = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class Key(NamedTuple):
@@ -66,9 +65,18 @@ class Outbox:
     ----------
     path : Path
         The file; made, with its folder, readable by the owner only.
+    cipher : Cipher
+        Seals what is kept.
     max_windows : int
     max_age_s : float
         Bounds; the oldest go first. [s]
+
+    Attributes
+    ----------
+    held : int
+        How many windows wait here, and of these
+    locked : int
+        how many are sealed with a key that is not here.
 
     Raises
     ------
@@ -78,22 +86,55 @@ class Outbox:
     """
 
     def __init__(
-        self, path: Path, *, max_windows: int = MAX_WINDOWS, max_age_s: float = MAX_AGE_S
+        self,
+        path: Path,
+        cipher: Cipher,
+        *,
+        max_windows: int = MAX_WINDOWS,
+        max_age_s: float = MAX_AGE_S,
     ) -> None:
-        self._path = path
+        self._cipher = cipher
         self._max_windows = max_windows
         self._max_age_s = max_age_s
-        self._notes: list[str] = []
-        self.is_refused = False  # by the disk, since the last window that could be kept
-        self.generation = 0  # goes up when a damaged file was replaced
         self.held = 0
-        self.dropped = 0
-        self._db = self._open()
+        self.locked = 0
+        self._counted = 0  # dropped, as the file says
+        self._uncounted = 0  # dropped besides, until the file says so too
+        self._has_said_changed = False
+        self._file = SqliteFile(
+            path,
+            "outbox",
+            (_VERSION_1, self._seal_all),
+            synchronous="FULL",
+            on_open=self._look,
+            on_replaced=self._replaced,
+        )
+        if self.locked:
+            self._file.note(
+                f"{self.locked} windows here are sealed with a key that is not here "
+                "(keyring locked?); they wait for it, and are dropped when they are too old"
+            )
+
+    @property
+    def dropped(self) -> int:
+        """How many windows were given up since the outbox was first made."""
+        return self._counted + self._uncounted
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the disk refused the last change."""
+        return self._file.is_refused
+
+    @property
+    def generation(self) -> int:
+        """Goes up when a damaged file was replaced."""
+        return self._file.generation
 
     def keys(self) -> list[Key]:
-        """Return every window held, oldest first."""
-        order = "SELECT run, seq FROM window ORDER BY id"
-        rows = self._guard(lambda: self._db.execute(order).fetchall(), None)
+        """Return every window that can be opened, oldest first."""
+        order = f"SELECT run, seq FROM window WHERE {self._ours} ORDER BY id"  # noqa: S608
+        heads = self._cipher.heads
+        rows = self._file.guard(lambda: self._file.db.execute(order, heads).fetchall(), None)
         return [Key(*row) for row in rows or ()]
 
     def put(self, messages: Sequence[ReadingMessage], now: datetime) -> list[Key]:
@@ -102,192 +143,177 @@ class Outbox:
         Raises
         ------
         StateError
-            If the disk is full or refuses; then none of them is kept.
+            If the disk is full or refuses; then none of them is kept, and
+            they are counted as dropped.
         """
-        rows = [(m.run, m.seq, now.timestamp(), codec.encode(m)) for m in messages]
-        dropped = self._guard(lambda: self._insert(rows, now), None)
-        if dropped is None:  # the file was damaged and there is a new one
-            dropped = self._insert(rows, now)
-        self.is_refused = False
+        rows = [
+            (
+                m.run,
+                m.seq,
+                now.timestamp(),
+                self._cipher.seal(codec.encode(m), _about(m.run, m.seq)),
+            )
+            for m in messages
+        ]
+        try:
+            dropped = self._file.guard(lambda: self._insert(rows, now), None)
+            if dropped is None:  # the file was damaged and there is a new one
+                dropped = self._insert(rows, now)
+        except StateError:
+            self._uncounted += len(rows)
+            raise
+        self._file.is_refused = False
         return dropped
 
     def _insert(self, rows: list[tuple[str, int, float, bytes]], now: datetime) -> list[Key]:
-        oldest_s = now.timestamp() - self._max_age_s
-        with _Transaction(self._db):
-            self._db.executemany(
+        db = self._file.db
+        now_s = now.timestamp()
+        with self._file.transaction():
+            # A clock that was ahead once must not keep anything longer than promised.
+            db.execute("UPDATE window SET kept_at = ?1 WHERE kept_at > ?1", (now_s,))
+            db.executemany(
                 "INSERT INTO window (run, seq, kept_at, payload) VALUES (?, ?, ?, ?)", rows
             )
-            excess = max(0, self.held + len(rows) - self._max_windows)
-            gone = self._db.execute(
-                "DELETE FROM window WHERE kept_at < ? OR id IN"
-                " (SELECT id FROM window ORDER BY id LIMIT ?) RETURNING run, seq",
-                (oldest_s, excess),
+            gone = db.execute(
+                "DELETE FROM window WHERE kept_at < ? RETURNING run, seq",
+                (now_s - self._max_age_s,),
             ).fetchall()
-            if gone:
-                self._db.execute("UPDATE counter SET value = value + ?", (len(gone),))
+            excess = self.held + len(rows) - len(gone) - self._max_windows
+            if excess > 0:
+                gone += db.execute(
+                    "DELETE FROM window WHERE id IN"
+                    " (SELECT id FROM window ORDER BY id LIMIT ?) RETURNING run, seq",
+                    (excess,),
+                ).fetchall()
+            self._count(len(gone))
+        self._settled(len(gone))
         self.held += len(rows) - len(gone)
-        self.dropped += len(gone)
+        self._recount_locked(len(gone))
         return [Key(run, seq) for run, seq in gone]
 
     def release(self, run: str, seq: int) -> list[Key]:
-        """Let go of the windows of `run` up to and including `seq`: the server has them."""
+        """Let go of the windows of `run` up to and including `seq`: the server has them.
+
+        Raises
+        ------
+        StateError
+            If the disk refuses; they stay.
+        """
 
         def delete() -> list[tuple[str, int]]:
-            with _Transaction(self._db):
-                return self._db.execute(
+            with self._file.transaction():
+                return self._file.db.execute(
                     "DELETE FROM window WHERE run = ? AND seq <= ? RETURNING run, seq", (run, seq)
                 ).fetchall()
 
-        gone = [Key(*row) for row in self._guard(delete, None) or ()]
+        gone = [Key(*row) for row in self._file.guard(delete, None) or ()]
         self.held -= len(gone)
+        self._recount_locked(len(gone))
         return gone
 
     def load(self, key: Key) -> ReadingMessage | None:
-        """Return the window `key` with its run's ``oldest_seq`` of now; ``None`` if it is gone."""
+        """Return the window `key` with its run's ``oldest_seq`` of now; ``None`` if it is gone.
+
+        Raises
+        ------
+        StateError
+            If the disk refuses.
+        """
 
         def select() -> tuple[bytes, int] | None:
-            found: tuple[bytes, int] | None = self._db.execute(
+            found: tuple[bytes, int] | None = self._file.db.execute(
                 "SELECT payload, (SELECT min(seq) FROM window WHERE run = ?1)"
                 " FROM window WHERE run = ?1 AND seq = ?2",
                 (key.run, key.seq),
             ).fetchone()
             return found
 
-        row = self._guard(select, None)
+        row = self._file.guard(select, None)
         if row is None:
             return None
-        payload, oldest_seq = row
+        sealed, oldest_seq = row
+        try:
+            payload = self._cipher.open(sealed, _about(*key))
+        except SealError as error:
+            self._drop(key, error)
+            return None
         return replace(codec.decode(payload, ReadingMessage), oldest_seq=oldest_seq)
 
     def take_notes(self) -> list[str]:
         """Return what the person at the machine should know, once."""
-        notes, self._notes = self._notes, []
-        return notes
+        return self._file.take_notes()
 
     def close(self) -> None:
         """Close the file; another process may open it."""
-        self._db.close()
+        self._file.close()
 
-    def _guard(self, work: Callable[[], T], damaged: D) -> T | D:
-        """Return what `work` returns, or `damaged` after replacing a damaged file."""
-        try:
-            return work()
-        except sqlite3.DatabaseError as error:
-            if _code(error) not in _DAMAGED:
-                text = f"outbox {self._path}: {error}; free space or mend the disk, the edge tries again"
-                if not self.is_refused:  # said once, until a window can be kept again
-                    self._notes.append(text)
-                self.is_refused = True
-                raise StateError(text) from None
-            self._db.close()
-            self._set_aside(str(error))
-            self._db = self._connect()
-            return damaged
+    @property
+    def _ours(self) -> str:
+        """The SQL condition on rows that the cipher has a key for; takes its heads."""
+        places = ", ".join("?" * len(self._cipher.heads))
+        return f"substr(payload, 1, {HEAD_BYTES}) IN ({places})"
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StateError(
-                f"cannot write {self._path}: {error.strerror}; check [edge] state_dir"
-            ) from None
-        try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if _code(error) in _TAKEN:
-                raise StateError(
-                    f"{self._path} is in use: another edge runs for this agent and source"
-                ) from None
-            if _code(error) not in _DAMAGED:
-                raise StateError(f"outbox {self._path}: {error}") from None
-            self._set_aside(str(error))
-            return self._connect()
+    def _drop(self, key: Key, error: SealError) -> None:
+        """Remove a window that does not open: it never will."""
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None)
-        try:
-            # Exclusive: the lock ends with the process, however that ends.
-            db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA secure_delete=ON")
-            _migrate(db, self._path)
-            _check(db)
-            self.held = db.execute("SELECT count(*) FROM window").fetchone()[0]
-            self.dropped += db.execute("SELECT value FROM counter").fetchone()[0]
-        except BaseException:
-            db.close()
-            raise
-        return db
+        def delete() -> bool:
+            with self._file.transaction():
+                self._file.db.execute("DELETE FROM window WHERE run = ? AND seq = ?", key)
+                self._count(1)
+            return True
 
-    def _set_aside(self, why: str) -> None:
-        """Move the damaged file away; what it held is unknown to us from now on."""
-        aside = next(
-            path
-            for n in range(1, 1_000_000)
-            if not (path := self._path.with_name(f"{self._path.name}.damaged-{n}")).exists()
-        )
-        for tail in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + tail)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + tail))
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        self.dropped += self.held
-        self.generation += 1
-        self._notes.append(
+        if self._file.guard(delete, damaged=False):
+            self._settled(1)
+            self.held -= 1
+        if not self._has_said_changed:
+            self._has_said_changed = True
+            self._file.note(f"a window in the outbox does not open ({error}); dropped and counted")
+
+    def _count(self, number: int) -> None:
+        """Add `number` and what is uncounted to the file's counter, in its transaction."""
+        if number + self._uncounted:
+            self._file.db.execute(
+                "UPDATE counter SET value = value + ? WHERE name = 'dropped'",
+                (number + self._uncounted,),
+            )
+
+    def _settled(self, number: int) -> None:
+        """Note that the file has counted `number` and what was uncounted."""
+        self._counted += number + self._uncounted
+        self._uncounted = 0
+
+    def _recount_locked(self, gone: int) -> None:
+        if gone and self.locked:
+            self.locked = self._number_locked(self._file.db)
+
+    def _number_locked(self, db: sqlite3.Connection) -> int:
+        query = f"SELECT count(*) FROM window WHERE NOT {self._ours}"  # noqa: S608
+        return int(db.execute(query, self._cipher.heads).fetchone()[0])
+
+    def _look(self, db: sqlite3.Connection) -> None:
+        self.held = db.execute("SELECT count(*) FROM window").fetchone()[0]
+        self.locked = self._number_locked(db)
+        self._counted = db.execute("SELECT value FROM counter WHERE name = 'dropped'").fetchone()[0]
+
+    def _seal_all(self, db: sqlite3.Connection) -> None:
+        """Bring a file forward in which windows lay open (version 1)."""
+        for (number,) in db.execute("SELECT id FROM window").fetchall():
+            row = db.execute("SELECT run, seq, payload FROM window WHERE id = ?", (number,))
+            run, seq, payload = row.fetchone()
+            sealed = self._cipher.seal(payload, _about(run, seq))
+            db.execute("UPDATE window SET payload = ? WHERE id = ?", (sealed, number))
+        db.execute("CREATE INDEX window_kept_at ON window (kept_at)")
+
+    def _replaced(self, aside: Path, why: str) -> str:
+        """Count what the damaged file held, if we know; return what to tell."""
+        lost = self.held
+        self._uncounted += self._counted + lost
+        return (
             f"the outbox was damaged ({why}); moved to {aside}, begun anew, "
-            f"{self.held or 'an unknown number of'} windows not sent"
+            f"{lost or 'an unknown number of'} windows not sent"
         )
 
 
-class _Transaction:
-    """``BEGIN IMMEDIATE`` to ``COMMIT``, or ``ROLLBACK`` on any error."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-            except sqlite3.DatabaseError:
-                self._undo()
-                raise
-        else:
-            self._undo()
-
-    def _undo(self) -> None:
-        if self._db.in_transaction:  # a full disk may have rolled back already
-            self._db.execute("ROLLBACK")
-
-
-def _code(error: sqlite3.DatabaseError) -> int:
-    """Return SQLite's primary code; its extended codes carry detail in the upper bits."""
-    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) or 0) & 0xFF
-
-
-def _check(db: sqlite3.Connection) -> None:
-    """Raise SQLite's own error for a damaged file if SQLite finds anything wrong."""
-    problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
-        damaged = sqlite3.DatabaseError(problem)
-        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damaged
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the file forward to this version's layout."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise StateError(
-            f"{path} has version {version}, this program reads up to {len(_MIGRATIONS)}; "
-            "upgrade the program or move the file away"
-        )
-    for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
-        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
-    db.execute("BEGIN IMMEDIATE")  # takes the lock now, not with the first window
-    db.execute("COMMIT")
+def _about(run: str, seq: int) -> bytes:
+    """Return what a payload is sealed for, so that rows cannot change places."""
+    return f"window/{run}/{seq}".encode()

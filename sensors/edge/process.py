@@ -16,10 +16,12 @@ from typing import Any
 
 from sensors.collector import Link, Reading
 from sensors.config import BrokerSettings
+from sensors.edge.cipher import Cipher
 from sensors.edge.clock import SystemTime, TimeSource, WindowClock
 from sensors.edge.companion import Companion, run_beside
 from sensors.edge.consent import ConsentFile, Event, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
+from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.publisher import Identity, Publisher
 from sensors.edge.replies import after_reply, after_request, parse_reply, parse_request
@@ -72,6 +74,8 @@ class EdgeProcess:
         The clocks; tests hand in their own.
     companions : sequence of Companion
         What runs beside the windows: the agent's page, a lock watcher, a recorder.
+    cipher : Cipher or None
+        Seals what is kept here; ``None`` loads the agent's own.
     """
 
     def __init__(
@@ -80,7 +84,9 @@ class EdgeProcess:
         broker: BrokerSettings,
         say: Callable[[str], None],
         times: TimeSource | None = None,
+        *,
         companions: Sequence[Companion] = (),
+        cipher: Cipher | None = None,
     ) -> None:
         self._companions = tuple(companions)
         self._settings = settings
@@ -88,7 +94,6 @@ class EdgeProcess:
         self._times = times or SystemTime()
         self._run = token_hex(8)
         self._seq = 0
-        self._not_kept = 0
         self._said_links: dict[Channel, LinkState] = {}
         self._in_call = False
         self._notices: deque[NoticeMessage] = deque(maxlen=_NOTICES)
@@ -96,12 +101,16 @@ class EdgeProcess:
         self._permission = self._consent_file.load()
         sink = Sink(self._take_reading, self._take_link, say)
         self._supervisors = [
-            Supervisor(name, settings.options.get(name, {}), self._times, sink, SystemRandom())
+            Supervisor(name, settings.options_of(name), self._times, sink, SystemRandom())
             for name in dict.fromkeys(settings.collectors)
         ]
         self._assembler = Assembler({c for s in self._supervisors for c in s.channels})
+        self._cipher = cipher or load_cipher(settings.folder, use_keyring=settings.keyring)
         self._outbox = Outbox(
-            settings.outbox_path, max_windows=settings.max_windows, max_age_s=settings.max_age_s
+            settings.outbox_path,
+            self._cipher,
+            max_windows=settings.max_windows,
+            max_age_s=settings.max_age_s,
         )
         self._clock = WindowClock(
             settings.site,
@@ -216,7 +225,6 @@ class EdgeProcess:
             dropped = self._outbox.put([message], self.now_at())
         except StateError:
             # Not kept, so the number is free again: seq stays without gaps.
-            self._not_kept += 1
             self._say_notes()
             if not was_refused:
                 self._say_status()
@@ -348,7 +356,7 @@ class EdgeProcess:
             version=software_version(),
             links=self._assembler.links if online else {},
             held=self._outbox.held,
-            dropped=self._outbox.dropped + self._not_kept,
+            dropped=self._outbox.dropped,
         )
 
     def _consent(self) -> ConsentMessage | None:
@@ -367,15 +375,18 @@ class EdgeProcess:
             "windows": self._seq,
             "held": self._outbox.held,
             "unsent": self._publisher.unsent,
-            "dropped": self._outbox.dropped + self._not_kept,
+            "locked": self._outbox.locked,
+            "dropped": self._outbox.dropped,
+            "key_kept_in": self._cipher.kept_in,
             "out_of_range": self._assembler.rejected,
             "consent": [channel.value for channel in sorted(permission.channels)],
             "stopped_because": sorted(permission.reasons),
             "channels": {c.value: str(state) for c, state in self._assembler.links.items()},
+            "devices": {s.name: s.device for s in self._supervisors if s.device},
         }
 
     def _say_notes(self) -> None:
-        for note in self._outbox.take_notes():
+        for note in (*self._cipher.take_notes(), *self._outbox.take_notes()):
             self.say(note)
 
     def start_line(self) -> str:

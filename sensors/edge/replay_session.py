@@ -18,6 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from sensors.config import BrokerSettings
+from sensors.edge.cipher import Cipher, new_key
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.process import software_version
 from sensors.edge.publisher import Identity, Publisher
@@ -86,7 +87,8 @@ class ReplaySession:
                 start_at=self._start_at,
             )
         )
-        self._outbox = Outbox(folder / f"{site}-{agent}.sqlite")
+        # Gone with its folder when the replay ends: nobody needs the key again.
+        self._outbox = Outbox(folder / f"{site}-{agent}.sqlite", Cipher(new_key()))
         self._publisher = Publisher(
             broker,
             Identity(site=site, agent=agent, source=source, run=self._run),

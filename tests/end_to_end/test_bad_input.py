@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Outbox
 from tests.rig import free_port, wait_until
 from tests.rig.installation import Installation
@@ -260,7 +261,8 @@ def test_without_any_device_or_broker_the_edge_goes_on_and_says_what_is_missing(
         assert edge.returncode == 0
         assert "windows that were not sent yet are kept" in rest
         assert "Traceback" not in rest
-    outbox = Outbox(site.edge_dir / "here" / "k1" / "outbox-pc.sqlite")
+    folder = site.edge_dir / "here" / "k1"
+    outbox = Outbox(folder / "outbox-pc.sqlite", load_cipher(folder))
     assert outbox.keys()
     outbox.close()
 

@@ -13,11 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from sensors.edge.cipher import Cipher
 from sensors.edge.outbox import Key, Outbox
 from sensors.errors import StateError
 from sensors.messages import Heart, ReadingMessage
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+CIPHER = Cipher(bytes(range(32)))
 
 
 def window(run: str = "run00000", seq: int = 0) -> ReadingMessage:
@@ -31,7 +33,7 @@ def window(run: str = "run00000", seq: int = 0) -> ReadingMessage:
 
 
 def filled(path: Path, count: int, **bounds) -> Outbox:
-    outbox = Outbox(path, **bounds)
+    outbox = Outbox(path, CIPHER, **bounds)
     outbox.put([window(seq=seq) for seq in range(count)], NOW)
     return outbox
 
@@ -51,7 +53,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.outbox = self.opened()
 
     def opened(self) -> Outbox:
-        return Outbox(Path(self.folder.name) / "outbox.sqlite", max_windows=self.BOUND)
+        return Outbox(Path(self.folder.name) / "outbox.sqlite", CIPHER, max_windows=self.BOUND)
 
     @rule(count=st.integers(1, 4))
     def put(self, count: int) -> None:
@@ -116,24 +118,24 @@ def test_a_window_is_on_disk_when_put_returns(tmp_path):
     root = Path(__file__).parents[3]
     ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=root, check=False)
     assert ended.returncode == -signal.SIGKILL
-    outbox = Outbox(path)
+    outbox = Outbox(path, CIPHER)
     assert [key.seq for key in outbox.keys()] == list(range(50))  # noqa: SIM118 - not a mapping
     outbox.close()
 
 
 def test_synchronous_full_and_write_ahead_log(tmp_path):
-    outbox = Outbox(tmp_path / "o.sqlite")
-    assert outbox._db.execute("PRAGMA synchronous").fetchone() == (2,)
-    assert outbox._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    outbox = Outbox(tmp_path / "o.sqlite", CIPHER)
+    assert outbox._file.db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert outbox._file.db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     outbox.close()
 
 
 def test_only_one_edge_at_a_time(tmp_path):
-    outbox = Outbox(tmp_path / "o.sqlite")
+    outbox = Outbox(tmp_path / "o.sqlite", CIPHER)
     with pytest.raises(StateError, match="another edge runs"):
-        Outbox(tmp_path / "o.sqlite")
+        Outbox(tmp_path / "o.sqlite", CIPHER)
     outbox.close()
-    Outbox(tmp_path / "o.sqlite").close()
+    Outbox(tmp_path / "o.sqlite", CIPHER).close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
@@ -157,7 +159,7 @@ def test_a_damaged_file_is_moved_aside_and_said(tmp_path, damage):
     else:
         data = bytearray(damage.encode())
     path.write_bytes(data)
-    outbox = Outbox(path)
+    outbox = Outbox(path, CIPHER)
     (note,) = outbox.take_notes()
     assert "damaged" in note
     assert "moved to" in note
@@ -193,8 +195,8 @@ def test_a_file_damaged_while_open_is_replaced_and_the_window_kept(tmp_path, mon
 
 def test_a_full_disk_is_an_error_that_loses_nothing_and_passes(tmp_path):
     outbox = filled(tmp_path / "o.sqlite", 5)
-    pages = outbox._db.execute("PRAGMA page_count").fetchone()[0]
-    outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    pages = outbox._file.db.execute("PRAGMA page_count").fetchone()[0]
+    outbox._file.db.execute(f"PRAGMA max_page_count = {pages}")
     kept = 5
     with pytest.raises(StateError, match=r"full.*free space"):  # noqa: PT012 - until it is full
         for seq in range(5, 500):
@@ -202,7 +204,7 @@ def test_a_full_disk_is_an_error_that_loses_nothing_and_passes(tmp_path):
             kept += 1
     assert [key.seq for key in outbox.keys()] == list(range(kept))  # noqa: SIM118 - not a mapping
     assert outbox.held == kept
-    outbox._db.execute("PRAGMA max_page_count = 100000")
+    outbox._file.db.execute("PRAGMA max_page_count = 100000")
     outbox.put([window(seq=kept)], NOW)
     assert outbox.held == kept + 1
     outbox.close()
@@ -215,11 +217,11 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path):
     db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(StateError, match=r"version 99.*upgrade"):
-        Outbox(path)
+        Outbox(path, CIPHER)
     assert not list(tmp_path.glob("*damaged*"))
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="state_dir"):
-        Outbox(tmp_path / "file" / "o.sqlite")
+        Outbox(tmp_path / "file" / "o.sqlite", CIPHER)

@@ -212,7 +212,7 @@ async def test_a_full_disk_is_said_once_and_leaves_no_gap(mosquitto, run_edge):
     with StandIn(mosquitto.port) as server:
         async with run_edge(mosquitto.port, BOTH) as edge:
             await wait_until(after(server, 2))
-            database = edge.process._outbox._db
+            database = edge.process._outbox._file.db
             pages = database.execute("PRAGMA page_count").fetchone()[0]
             database.execute("PRAGMA query_only = ON")  # refuses every write, as a bad disk does
             await wait_until(lambda: edge.process.report()["dropped"] >= 2)
@@ -230,8 +230,8 @@ async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(m
     with StandIn(mosquitto.port) as server:
         async with run_edge(mosquitto.port, BOTH) as edge:
             await wait_until(after(server, 2))
-            outbox = edge.process._outbox
-            real, refusals = outbox._guard, []
+            outbox = edge.process._outbox._file
+            real, refusals = outbox.guard, []
 
             def refusing(work, damaged):
                 if work.__name__ in {"select", "delete"}:  # of load and of release
@@ -239,9 +239,9 @@ async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(m
                     raise StateError("outbox: disk I/O error; free space or mend the disk")
                 return real(work, damaged)
 
-            outbox._guard = refusing
+            outbox.guard = refusing
             await wait_until(lambda: len(refusals) >= 3)
-            outbox._guard = real
+            outbox.guard = real
             await wait_until(after(server, 4))
             await wait_until(lambda: edge.process.report()["held"] <= 1)
         (numbers,) = server.runs.values()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensors.config import BrokerSettings
+from sensors.edge.cipher import Cipher, new_key
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.publisher import Identity, Publisher
 from sensors.edge.sending import Pace
@@ -37,7 +38,7 @@ async def test_a_connection_lost_between_two_windows_strands_neither(
 
     monkeypatch.setattr(Connection, "is_connected", property(lambda _self: next(connected)))
     monkeypatch.setattr(Connection, "publish", publish)
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = Outbox(tmp_path / "outbox.sqlite", Cipher(new_key()))
     windows = [ReadingMessage(source="pc", run=RUN, seq=n, window_end_at=AT) for n in range(3)]
     outbox.put(windows, AT)
     publisher = Publisher(
