@@ -31,6 +31,7 @@ SERVICE = "agent-wellbeing"
 KEY_FILE = "key"
 _LOCK_FILE = "key.lock"
 _LOCK_S = KEYRING_WITHIN_S + 2.0
+_WORDS = {"NoKeyringError": "there is none", "KeyringLocked": "locked"}
 
 
 class _Answer(NamedTuple):
@@ -88,7 +89,9 @@ def _with_file(path: Path, answer: _Answer) -> Cipher:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let two edges that start together make one key, not two."""
-    db = sqlite3.connect(folder / _LOCK_FILE, timeout=_LOCK_S, isolation_level=None)
+    path = folder / _LOCK_FILE
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
     try:
         db.execute("BEGIN EXCLUSIVE")
         yield
@@ -106,7 +109,8 @@ def _ask_keyring(account: str) -> _Answer:
         except ImportError:
             answers.append(_Answer(None, "not installed"))
         except Exception as error:  # noqa: BLE001 - every backend has errors of its own
-            answers.append(_Answer(None, type(error).__name__))
+            kind = type(error).__name__
+            answers.append(_Answer(None, _WORDS.get(kind, kind)))
 
     thread = threading.Thread(target=ask, name="keyring", daemon=True)
     thread.start()
