@@ -90,16 +90,21 @@ class WindowClock:
         return True
 
 
+DRIFT = 15e-6
+"""How fast two clocks may drift apart: PHI of RFC 5905, section 4."""
+
+
 class OffsetEstimate:
     """Server clock minus this one, from questions and their echoes.
 
     The echo's midpoint is the best guess, half the way there and back its
-    error (Mills 1985, RFC 958); of the last answers the fastest counts.
+    error (Mills 1985, RFC 958). An answer's error grows with its age (`DRIFT`,
+    RFC 5905); of the last answers the one with the smallest counts.
     """
 
     def __init__(self, keep: int = 8) -> None:
         self._keep = keep
-        self._samples: list[tuple[float, float]] = []  # (error_ms, offset_ms)
+        self._samples: list[tuple[datetime, float, float]] = []  # (at, error_ms, offset_ms)
 
     def add(self, asked_at: datetime, server_at: datetime, answered_at: datetime) -> None:
         """Take one answer; one that came before its question is ignored."""
@@ -108,16 +113,18 @@ class OffsetEstimate:
             return
         middle_at = asked_at + (answered_at - asked_at) / 2
         offset_ms = (server_at - middle_at).total_seconds() * 1000.0
-        self._samples = [*self._samples, (error_ms, offset_ms)][-self._keep :]
+        self._samples = [*self._samples, (answered_at, error_ms, offset_ms)][-self._keep :]
 
     def forget(self) -> None:
         """Begin again: the clock was anchored anew."""
         self._samples = []
 
-    @property
-    def best(self) -> tuple[float, float] | None:
-        """Offset and its error, or ``None`` while unknown. [ms]."""
+    def best(self, now_at: datetime) -> tuple[float, float] | None:
+        """Return offset and error as of `now_at` (UTC), or ``None`` while unknown. [ms]."""
         if not self._samples:
             return None
-        error_ms, offset_ms = min(self._samples)
+        error_ms, offset_ms = min(
+            (error_ms + max(0.0, (now_at - at).total_seconds()) * 1000.0 * DRIFT, offset_ms)
+            for at, error_ms, offset_ms in self._samples
+        )
         return round(offset_ms, 3), round(error_ms, 3)

@@ -203,7 +203,7 @@ class EdgeProcess:
             await self._times.sleep_until(self._clock.due_s)
             if self._clock.resync(self._times.wall_at(), self._times.monotonic_s()):
                 self._assembler.forget()
-                self._publisher.anchored_anew()
+                self._publisher.anchored_anew(self._seq)
                 self.say("time jumped forward (sleep?); going on with the next window")
                 continue
             self._check_shift()  # first: a window that reaches out of the shift is withheld
@@ -220,6 +220,8 @@ class EdgeProcess:
             window_end_at=end_at,
             utc_offset_min=local.tm_gmtoff // 60,
         )
+        # Now, not when it is sent: by then the clock may have been set.
+        message = self._publisher.with_offset(message)
         was_refused = self._outbox.is_refused
         try:
             dropped = self._outbox.put([message], self.now_at())

@@ -100,6 +100,8 @@ class Publisher:
         self._generation = outbox.generation
         self._mids: dict[int, Key] = {}
         self._estimate = OffsetEstimate()
+        self._asked = ""  # the question whose answer we wait for
+        self._anchored_from = 0  # windows before this seq were dated by a clock set since
         self._next_ask_s = 0.0 if asks_time else math.inf
         self._asks_time = asks_time
         self._changed = asyncio.Event()
@@ -167,9 +169,11 @@ class Publisher:
             self._plan.added(key, self._clock.monotonic_s())
         self._changed.set()
 
-    def anchored_anew(self) -> None:
-        """Forget the clock offset: the clock it belonged to was set."""
+    def anchored_anew(self, next_seq: int) -> None:
+        """Forget the clock offset: the clock it belonged to was set before window `next_seq`."""
         self._estimate.forget()
+        self._asked = ""  # its answer, if it still comes, spans two clocks
+        self._anchored_from = next_seq
         self._ask_soon()
 
     async def run(self) -> None:
@@ -271,20 +275,28 @@ class Publisher:
             if message is None:
                 self._plan.forgotten([key])
                 continue
-            mid = self._publish(TopicKind.READING, self._stamped(message))
+            mid = self._publish(
+                TopicKind.READING, replace(self.with_offset(message), sent_at=self._clock.now_at())
+            )
             if mid is None:  # the connection went in between
                 self._plan.not_sent(due[index:])
                 return
             self._mids[mid] = key
             self._plan.sent(key, now_s)
 
-    def _stamped(self, message: ReadingMessage) -> ReadingMessage:
-        """Return `message` with what is known only when it leaves."""
-        sent_at = self._clock.now_at()
-        if message.clock_offset_ms is not None or self._estimate.best is None:
-            return replace(message, sent_at=sent_at)
-        offset_ms, error_ms = self._estimate.best
-        return replace(message, sent_at=sent_at, clock_offset_ms=offset_ms, clock_error_ms=error_ms)
+    def with_offset(self, message: ReadingMessage) -> ReadingMessage:
+        """Return `message` with the offset of the clock that dated it, where that is known.
+
+        One that has it keeps it. A window of an earlier run, or from before
+        the clock was set, was dated by another clock: today's offset would
+        move it by as much as the clock was off.
+        """
+        best = self._estimate.best(self._clock.now_at())
+        is_of_this_clock = message.run == self._identity.run and message.seq >= self._anchored_from
+        if message.clock_offset_ms is not None or best is None or not is_of_this_clock:
+            return message
+        offset_ms, error_ms = best
+        return replace(message, clock_offset_ms=offset_ms, clock_error_ms=error_ms)
 
     def _ask_soon(self) -> None:
         if self._asks_time:
@@ -294,7 +306,8 @@ class Publisher:
         now_s = self._clock.monotonic_s()
         if now_s >= self._next_ask_s:
             self._next_ask_s = now_s + ASK_TIME_S
-            question = TimeMessage(id=token_hex(8), edge_sent_at=self._clock.now_at())
+            self._asked = token_hex(8)
+            question = TimeMessage(id=self._asked, edge_sent_at=self._clock.now_at())
             self._publish(TopicKind.TIME, question)
 
     # The network thread hands over; everything else happens on the loop.
@@ -334,6 +347,12 @@ class Publisher:
                 self._plan.released(released, self._clock.monotonic_s())
         self._changed.set()
 
+    def _take_time(self, answer: TimeMessage) -> None:
+        """Take the answer to the last question; any other's clock may have been set since."""
+        if answer.server_at is not None and answer.id == self._asked:
+            self._asked = ""
+            self._estimate.add(answer.edge_sent_at, answer.server_at, self._clock.now_at())
+
     def _received_now(self, inbound: Inbound) -> None:
         try:
             topic = topics.parse(inbound.topic)
@@ -343,8 +362,8 @@ class Publisher:
             return
         if isinstance(message, StoredMessage):
             self._release(message)
-        elif isinstance(message, TimeMessage) and message.server_at is not None:
-            self._estimate.add(message.edge_sent_at, message.server_at, self._clock.now_at())
+        elif isinstance(message, TimeMessage):
+            self._take_time(message)
         elif (
             isinstance(message, NoticeMessage | ContextMessage | MirrorMessage) and self._on_message
         ):

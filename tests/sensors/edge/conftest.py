@@ -24,11 +24,16 @@ class FastTime:
     def __init__(self) -> None:
         self._start_s = time.monotonic()
         self._start_at = datetime.now(UTC)
+        self.set_by = timedelta()  # how far the system's clock was set
 
     def monotonic_s(self) -> float:
         return 5000.0 + (time.monotonic() - self._start_s) * self.SPEED
 
     def wall_at(self) -> datetime:
+        return self.true_at() + self.set_by
+
+    def true_at(self) -> datetime:
+        """The time it really is."""
         return self._start_at + timedelta(seconds=self.monotonic_s() - 5000.0)
 
     async def sleep_until(self, at_monotonic_s: float) -> None:
@@ -65,7 +70,9 @@ def run_edge(tmp_path: Path) -> RunEdge:
     """Return a context manager that runs an edge against the broker on `port`."""
 
     @asynccontextmanager
-    async def run(port: int, consent: Any = None, **changes: Any) -> AsyncIterator[Running]:
+    async def run(
+        port: int, consent: Any = None, times: FastTime | None = None, **changes: Any
+    ) -> AsyncIterator[Running]:
         given = {
             "agent": "k7",
             "source": "pc",
@@ -76,7 +83,9 @@ def run_edge(tmp_path: Path) -> RunEdge:
         }
         settings = EdgeSettings(**{**given, **changes})
         lines: list[str] = []
-        process = EdgeProcess(settings, BrokerSettings(port=port), lines.append, FastTime())
+        process = EdgeProcess(
+            settings, BrokerSettings(port=port), lines.append, times or FastTime()
+        )
         if consent is not None:
             process.consent(consent)
         task = asyncio.create_task(process.run())

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -21,7 +22,15 @@ from sensors.topics import DELIVERY, TopicKind
 class StandIn:
     """Subscribes like the server; `heard` counts each (agent, run, seq)."""
 
-    def __init__(self, port: int, site: str = "main", *, stores: bool = True) -> None:
+    def __init__(
+        self,
+        port: int,
+        site: str = "main",
+        *,
+        stores: bool = True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._now = now
         self.stores = stores
         self.heard: Counter[tuple[str, str, int]] = Counter()
         self.windows: list[ReadingMessage] = []
@@ -65,7 +74,7 @@ class StandIn:
             elif topic.kind is TopicKind.TIME:
                 assert isinstance(message, TimeMessage)
                 echo = TimeMessage(
-                    id=message.id, edge_sent_at=message.edge_sent_at, server_at=datetime.now(UTC)
+                    id=message.id, edge_sent_at=message.edge_sent_at, server_at=self._now()
                 )
                 where = topics.time_echo(self._site, topic.agent)
                 self.connection.publish(where, codec.encode(echo), qos=0)

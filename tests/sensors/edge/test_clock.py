@@ -67,13 +67,26 @@ def test_after_sleep_the_next_window_ends_after_the_present(monotonic_counts_sle
 
 def test_the_offset_is_that_of_the_fastest_answer():
     estimate = OffsetEstimate()
-    assert estimate.best is None
+    assert estimate.best(WALL) is None
     second = timedelta(seconds=1)
     estimate.add(WALL, WALL + 120.5 * second, WALL + 1 * second)
-    assert estimate.best == (120_000.0, 500.0)
+    assert estimate.best(WALL + second) == (120_000.0, 500.0)
     estimate.add(WALL, WALL + 120.1 * second, WALL + 0.1 * second)
-    assert estimate.best == (120_050.0, 50.0)
+    assert estimate.best(WALL + 0.1 * second) == (120_050.0, 50.0)
     estimate.add(WALL, WALL, WALL - second)  # an answer before its question says nothing
-    assert estimate.best == (120_050.0, 50.0)
+    assert estimate.best(WALL + 0.1 * second) == (120_050.0, 50.0)
     estimate.forget()
-    assert estimate.best is None
+    assert estimate.best(WALL) is None
+
+
+def test_an_old_answer_is_worth_less_every_second():
+    estimate = OffsetEstimate()
+    second = timedelta(seconds=1)
+    estimate.add(WALL, WALL + 0.005 * second, WALL + 0.01 * second)
+    assert estimate.best(WALL + 0.01 * second) == (0.0, 5.0)
+    offset_ms, error_ms = estimate.best(WALL + 36_000 * second)
+    assert offset_ms == 0.0
+    assert error_ms == pytest.approx(5.0 + 540.0, abs=0.1)  # ten hours at 15 parts in a million
+    later = WALL + 36_000 * second
+    estimate.add(later, later + 0.4 * second, later + 0.2 * second)  # slower, and fresh
+    assert estimate.best(later + 0.2 * second) == (300.0, 100.0)
