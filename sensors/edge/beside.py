@@ -5,10 +5,14 @@ from __future__ import annotations
 from sensors.edge.cipher import Cipher
 from sensors.edge.companion import Companion
 from sensors.edge.own import OwnKeeper, OwnRecord
+from sensors.edge.page.companion import AgentPage
 from sensors.edge.settings import EdgeSettings
 
 
 def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
     """Return what `settings` ask for, in the order in which they are told things."""
     record = OwnRecord(settings.own_path, cipher)
-    return [OwnKeeper(record)]
+    found: list[Companion] = [OwnKeeper(record)]
+    if settings.page:
+        found.append(AgentPage(settings.page_path, record, language=settings.language))
+    return found

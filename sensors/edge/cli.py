@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from typing import Annotated, Any
 
@@ -26,10 +27,19 @@ from sensors.edge.claim_cli import claim
 from sensors.edge.commands import Given, command
 from sensors.edge.consent import parse_channels
 from sensors.edge.keyhold import load_cipher
+from sensors.edge.page.cli import app as page_app
 from sensors.edge.process import EdgeProcess, stopping_on_signals
 from sensors.edge.settings import EdgeSettings
-from sensors.edge.words import CONSENT_INTRODUCTION, CONSENT_TEXT, measured, names, say
-from sensors.errors import ConfigurationError
+from sensors.edge.words import (
+    CONSENT_INTRODUCTION,
+    CONSENT_TEXT,
+    measured,
+    names,
+    say,
+    speak,
+    terminal_language,
+)
+from sensors.errors import ConfigurationError, MissingExtraError
 from sensors.policy import PolicySettings
 from sensors.signals import Channel
 
@@ -84,6 +94,12 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
         str | None,
         typer.Option(help="For unattended use: channels the agent has consented to, or none."),
     ] = None,
+    page: Annotated[
+        bool | None, typer.Option(help="Serve the agent's own page on this machine.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Of terminal and page, en or zh_CN; else the system's.")
+    ] = None,
     for_s: Annotated[
         float | None, typer.Option("--for", help="Stop after this many seconds.")
     ] = None,
@@ -101,7 +117,10 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
         state_dir=state_dir,
         collectors=tuple(collector) if collector else None,
         options=parse_options(option or [], file_options),
+        page=page,
+        language=language,
     )
+    _speak(settings.language or terminal_language(os.environ))
     given = Given(settings, broker_settings(tables, broker), source is not None)
     context.obj = given
     if context.invoked_subcommand is None:
@@ -128,6 +147,13 @@ async def _run(given: Given, consent: tuple[Channel, ...] | None, for_s: float |
     with stopping_on_signals(process.stop):
         await process.run()
     _line("stopped; windows that were not sent yet are kept")
+
+
+def _speak(language: str) -> None:
+    try:
+        speak(language)
+    except MissingExtraError as error:  # English is better than no edge
+        _line(str(error))
 
 
 def _line(text: str) -> None:
@@ -216,3 +242,4 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 app.add_typer(answers_app)
+app.add_typer(page_app)

@@ -14,6 +14,7 @@ from sensors.edge.outbox import MAX_AGE_S, MAX_WINDOWS
 from sensors.edge.shift import Shift
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
+from sensors.words import LANGUAGES
 
 
 def default_source() -> str:
@@ -50,6 +51,10 @@ class EdgeSettings:
     keyring : bool
         Whether the key of what waits here may lie in the system's keyring;
         otherwise it lies in a file that only its owner can read.
+    page : bool
+        Whether the agent's own page is served on the loopback address.
+    language : str
+        Of terminal and page, en or zh_CN; empty asks the system and the browser.
     """
 
     site: str = "main"
@@ -64,6 +69,8 @@ class EdgeSettings:
     backlog_per_s: float = 20.0
     resend_after_s: float = 10.0
     keyring: bool = True
+    page: bool = True
+    language: str = ""
 
     def __post_init__(self) -> None:
         for key in ("site", "agent", "source"):
@@ -80,6 +87,10 @@ class EdgeSettings:
                 raise ConfigurationError(
                     f"[edge] {key} is {getattr(self, key)!r}; expected {least} or more"
                 )
+        if self.language and self.language not in LANGUAGES:
+            raise ConfigurationError(
+                f"[edge] language is {self.language!r}; expected one of {', '.join(LANGUAGES)}"
+            )
         if self.max_age_s > MAX_AGE_S:
             raise ConfigurationError(
                 f"[edge] max_age_s is {self.max_age_s:g}; at most {MAX_AGE_S:g} (72 hours) are kept"
@@ -111,6 +122,16 @@ class EdgeSettings:
         """The folder of this agent's state."""
         return self.root / self.site / self.require_agent()
 
+    def options_of(self, collector: str) -> dict[str, Any]:
+        """Return one collector's options; the headset's is told where a claim is kept."""
+        remembered = {"claim_path": str(self.claim_path)} if collector == "heart_rate" else {}
+        return {**remembered, **self.options.get(collector, {})}
+
+    @property
+    def claim_path(self) -> Path:
+        """Where the agent's claim of a headset is kept."""
+        return self.folder / "headset.json"
+
     @property
     def consent_path(self) -> Path:
         """Where the agent's choices are kept; one file for all of a person's edges here."""
@@ -125,6 +146,11 @@ class EdgeSettings:
     def own_path(self) -> Path:
         """Where the agent's own record is kept."""
         return self.folder / f"own-{self.source}.sqlite"
+
+    @property
+    def page_path(self) -> Path:
+        """Where the agent's page keeps what it remembers."""
+        return self.folder / "page.json"
 
     @property
     def control_path(self) -> Path:

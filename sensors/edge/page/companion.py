@@ -1,0 +1,264 @@
+"""The agent's page beside the edge: what it is told, what it remembers, how it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sensors import codec
+from sensors.edge.companion import Companion, EdgeAccess
+from sensors.edge.page import remembered as memory
+from sensors.edge.page.facts import Facts, History, Said, Span, no_history
+from sensors.edge.page.opening import has_desktop, open_beside
+from sensors.edge.page.orders import FORGET, LANGUAGE, Order, order_of
+from sensors.edge.page.remembered import Remembered
+from sensors.edge.words import answering_in, say
+from sensors.errors import BrokerError, ConfigurationError, StateError, WellbeingError
+from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage, ReadingMessage
+from sensors.signals import of_channel
+from sensors.words import LANGUAGES, Words, language_for
+
+if TYPE_CHECKING:  # both load a web framework, and only a page that is on needs one
+    from sensors.edge.page.render import Page
+    from sensors.edge.page.server import PageServer
+
+NOTICES = 200
+"""As many as a person scrolls through; the record keeps more."""
+
+_SAID = 16
+"""Answers to forms that a reload may still ask for."""
+
+
+class Record(Protocol):
+    """The agent's own record on this machine; see `sensors.edge.own.OwnRecord`."""
+
+    def notices(self, limit: int = NOTICES) -> list[NoticeMessage]:
+        """Return the newest first."""
+
+    def last_window(self) -> ReadingMessage | None:
+        """Return the newest window."""
+
+    def mirror(self) -> MirrorMessage | None:
+        """Return the newest mirror."""
+
+    def history(self, signal: str, span: Span, now: datetime) -> list[tuple[datetime, float]]:
+        """Return a signal's means, oldest first."""
+
+    def forget(self) -> None:
+        """Erase everything."""
+
+
+class AgentPage(Companion):
+    """The agent's own page.
+
+    Parameters
+    ----------
+    path : Path
+        Where the page keeps what it remembers.
+    record : Record
+    language : str
+        What the page speaks unless the agent chooses; empty asks the browser.
+    is_private : bool
+        Nothing leaves this machine, and the page says so.
+    """
+
+    def __init__(
+        self, path: Path, record: Record, *, language: str = "", is_private: bool = False
+    ) -> None:
+        self._path = path
+        self._record = record
+        self._language = language
+        self._is_private = is_private
+        self._remembered = memory.load(path)
+        self._said: OrderedDict[str, Said] = OrderedDict()
+        self._window: ReadingMessage | None = None
+        self._mirror: MirrorMessage | None = None
+        self._mirror_at: datetime | None = None
+        self._heard: deque[NoticeMessage] = deque(maxlen=NOTICES)
+        self._edge: EdgeAccess
+        self._page: Page
+        self._server: PageServer | None = None
+        self._has_failed = False
+
+    # Beside the edge.
+
+    async def run(self, edge: EdgeAccess) -> None:
+        """Serve the page until cancelled; open it for whoever was never asked for consent."""
+        self._edge = edge
+        try:
+            server = await asyncio.to_thread(self._load)
+        except ImportError as error:
+            edge.say(
+                f"no page: {error.name} is not installed; run: pip install 'agent-wellbeing[page]'"
+            )
+            return
+        self._server = server
+        if not edge.permission.is_asked and edge.channels and has_desktop():
+            edge.say(say("opening your own page in the browser"))
+            open_beside(server.gate.one_time_address(time.monotonic()))
+        else:
+            edge.say(say("your own page is there; to open it: wellbeing edge page"))
+        await server.run()
+
+    def _load(self) -> PageServer:
+        """Load the framework (a second on a slow machine, so in a thread) and listen."""
+        from sensors.edge.page.render import Page  # noqa: PLC0415 - only where the page is on
+        from sensors.edge.page.server import PageServer  # noqa: PLC0415
+
+        self._page = Page()
+        self._mirror = self._mirror or self._record.mirror()
+        self._mirror_at = self._mirror_at or (self._mirror.at if self._mirror else None)
+        return PageServer(self)
+
+    async def answer(self, command: str, words: tuple[str, ...]) -> dict[str, Any] | None:
+        """Return an address for ``page`` that opens the page once."""
+        if command != "page" or self._server is None:
+            return None
+        if words:
+            raise ConfigurationError(f"page takes no further words; found {words[0]!r}")
+        address = self._server.gate.one_time_address(time.monotonic())
+        return {"text": address, "page": address}
+
+    def take_window(self, message: ReadingMessage) -> None:
+        """Take the newest window."""
+        self._window = message
+
+    def take_told(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
+        """Take what the server tells."""
+        if isinstance(message, MirrorMessage):
+            self._mirror, self._mirror_at = message, self._edge.now_at()
+        elif isinstance(message, NoticeMessage):
+            self._heard.append(message)
+
+    # Behind the page's addresses.
+
+    async def html(self, accept_language: str, said: str, *, is_whole: bool) -> str:
+        """Return the page in the agent's language."""
+        words = self._words(accept_language)
+        report, permission = self._edge.report(), self._edge.permission
+        now, channels = self._edge.now_at(), self._edge.channels
+        spoken = self._said.get(said, Said())
+
+        def draw() -> str:  # reads a month from disk: not in the thread that measures
+            notices, history, trouble = self._from_record(words, now)
+            facts = Facts(
+                now=now,
+                report=report,
+                permission=permission,
+                channels=channels,
+                mirror=self._mirror,
+                mirror_at=self._mirror_at,
+                notices=notices,
+                window=self._window,
+                history=history,
+                remembered=self._remembered,
+                is_private=self._is_private,
+                trouble=trouble,
+            )
+            return self._page.html(words, facts, spoken, is_whole=is_whole)
+
+        return await asyncio.to_thread(draw)
+
+    def _from_record(
+        self, words: Words, now: datetime
+    ) -> tuple[tuple[NoticeMessage, ...], History, str]:
+        """Return notices and history; a disk that refuses takes only the record from the page."""
+        heard = {notice.id: notice for notice in self._heard}
+        try:
+            heard |= {notice.id: notice for notice in self._record.notices(NOTICES)}
+            self._record.history("hr_bpm", "day", now)  # what it reads, it keeps for a minute
+            history: History = lambda signal, span: self._record.history(signal, span, now)  # noqa: E731
+            trouble = ""
+        except StateError as error:
+            why = str(error)
+            history = no_history
+            trouble = words.say("Your record on this machine cannot be read: {why}", why=why)
+        newest_first = sorted(heard.values(), key=lambda notice: notice.at, reverse=True)
+        return tuple(newest_first[:NOTICES]), history, trouble
+
+    async def do(self, form: dict[str, str], accept_language: str) -> str:
+        """Do what a form asks; an error becomes what is said."""
+        words = self._words(accept_language)
+        try:
+            order = order_of(form, self._edge.permission, words)
+            text = await self._obey(order, words)
+            return self._speak(text, is_error=False)
+        except BrokerError:
+            text = words.say(
+                "This reached nobody: there is no connection right now. Speak to a person, or try"
+                " again."
+            )
+        except (WellbeingError, OSError) as error:
+            text = words.say("That did not work: {why}", why=str(error))
+        return self._speak(text, is_error=True)
+
+    async def _obey(self, order: Order, words: Words) -> str:
+        if order.command == LANGUAGE:
+            if order.words[0] in LANGUAGES:
+                self._remember(replace(self._remembered, language=order.words[0]))
+            return ""
+        if order.command == FORGET:
+            await asyncio.to_thread(self._record.forget)
+            self._heard.clear()
+            return words.say(order.said)
+        with answering_in(words):
+            report = await self._edge.obey(order.command, order.words)
+        after = self._remembered.after(order.command, order.words, self._edge.now_at())
+        self._remember(after)
+        return words.say(order.said) if order.said else str(report["text"])
+
+    async def data(self) -> bytes:
+        """Return what this machine keeps about the agent."""
+        now = self._edge.now_at()
+        return await asyncio.to_thread(self._collected, now)
+
+    def _collected(self, now: datetime) -> bytes:
+        signals = [s.name for channel in self._edge.channels for s in of_channel(channel)]
+        history = {
+            span: {
+                name: found for name in signals if (found := self._record.history(name, span, now))
+            }
+            for span in ("day", "month")
+        }
+        kept = {
+            "made_at": now,
+            "state": self._edge.report(),
+            "last_window": self._window or self._record.last_window(),
+            "mirror": self._mirror,
+            "notices": self._record.notices(2000),
+            "answers": self._remembered.answers,
+            "history": history,
+        }
+        return codec.dump_json(kept)
+
+    def failed(self, error: Exception) -> None:
+        """Say once that the page has an error of its own."""
+        if not self._has_failed:
+            self._has_failed = True
+            self._edge.say(f"page: {type(error).__name__}: {error}; please report it")
+
+    def _words(self, accept_language: str) -> Words:
+        wanted = self._remembered.language or self._language or language_for(accept_language)
+        return Words(wanted)
+
+    def _remember(self, remembered: Remembered) -> None:
+        if remembered == self._remembered:
+            return
+        self._remembered = remembered
+        try:
+            memory.save(self._path, remembered)
+        except OSError as error:  # what was asked for is done all the same
+            self._edge.say(f"page: cannot write {self._path}: {error.strerror}; free space")
+
+    def _speak(self, text: str, *, is_error: bool) -> str:
+        name = token_hex(4)
+        self._said[name] = Said(text, is_error)
+        while len(self._said) > _SAID:
+            self._said.popitem(last=False)
+        return name

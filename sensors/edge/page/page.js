@@ -1,0 +1,84 @@
+// The page works without this: it sends forms in place and keeps what is shown fresh,
+// and never moves the focus, closes what is open or changes what is being read.
+"use strict";
+(() => {
+  const EVERY_MS = 10000;
+  const said = document.getElementById("said");
+  const shown = new Map();  // what the server said last of each piece
+  let sending = false;
+
+  const pieces = (root) => root.querySelectorAll("[data-live]");
+  for (const piece of pieces(document)) shown.set(piece.id, piece.innerHTML);
+
+  function tell(text, isError) {
+    if (said.textContent.trim() === text.trim()) return;
+    said.textContent = text;
+    said.classList.toggle("error", isError);
+  }
+
+  function swap(piece, html) {
+    const open = [...piece.querySelectorAll("details[open][id]")].map((each) => each.id);
+    piece.innerHTML = html;
+    shown.set(piece.id, html);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  }
+
+  function update(html, own) {
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    for (const found of pieces(fresh)) {
+      const piece = document.getElementById(found.id);
+      if (!piece || found.innerHTML === shown.get(found.id)) continue;
+      const holds = piece.contains(document.activeElement);
+      if (!own && (holds || piece.closest("details[open]"))) continue;
+      const focused = holds ? document.activeElement.id : "";
+      swap(piece, found.innerHTML);
+      if (holds) refocus(piece, focused);
+    }
+    return fresh.getElementById("said");
+  }
+
+  // The button that was pressed may have become another: Pause, Resume.
+  function refocus(piece, id) {
+    const same = id && document.getElementById(id);
+    (same || piece.querySelector("button, summary") || said).focus({ preventScroll: true });
+  }
+
+  async function load(request, options) {
+    const answer = await fetch(request, options);
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.text();
+  }
+
+  async function send(form) {
+    sending = true;
+    tell(document.body.dataset.sending, false);
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = update(await load(form.action, { method: "POST", body, headers: { "X-In-Place": "1" } }), true);
+      tell(answer.textContent, answer.classList.contains("error"));
+      if (!answer.classList.contains("error")) form.reset();
+    } catch {
+      tell(document.body.dataset.gone, true);
+    }
+    sending = false;
+  }
+
+  async function refresh() {
+    if (document.hidden || sending) return;
+    try {
+      const html = await load("live");
+      if (!sending) update(html, false);
+      if (said.textContent === document.body.dataset.gone) tell("", false);
+    } catch {
+      tell(document.body.dataset.gone, true);
+    }
+  }
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.classList.contains("languages")) return;  // another language is another page
+    event.preventDefault();
+    if (!sending) send(event.target);
+  });
+  document.addEventListener("visibilitychange", refresh);
+  setInterval(refresh, EVERY_MS);
+})();

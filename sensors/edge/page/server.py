@@ -1,0 +1,68 @@
+"""Serving the page on the loopback address: the one importer of uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+
+import uvicorn
+
+from sensors.edge.page.app import Desk, create_app
+from sensors.edge.page.gate import NAMES, Gate
+
+STOP_WITHIN_S = 2
+"""How long answers under way may take when the edge ends. [s]"""
+
+_CONNECTIONS = 32
+"""One person's browser holds six; the rest is room, and a bound."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield  # Ctrl-C and SIGTERM are the edge's to handle
+
+
+class PageServer:
+    """The page's listening socket and what answers on it.
+
+    Parameters
+    ----------
+    desk : Desk
+
+    Raises
+    ------
+    OSError
+        If there is no loopback address to listen on.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._socket = socket.create_server((NAMES[0], 0), backlog=_CONNECTIONS)
+        self.gate = Gate(self._socket.getsockname()[1])
+        config = uvicorn.Config(
+            create_app(desk, self.gate),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            # Addresses hold the token, so nothing of a request is ever logged.
+            access_log=False,
+            log_config=None,
+            log_level="critical",
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+        self._server = _Server(config)
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        serving = asyncio.create_task(self._server.serve([self._socket]))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            self._server.should_exit = True
+            await serving
+            self._socket.close()

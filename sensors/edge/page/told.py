@@ -1,0 +1,152 @@
+"""What an agent is told about themselves, in sentences: who looked, and what became of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sensors.edge.page.facts import Facts
+from sensors.messages import NoticeKind, NoticeMessage, RequestKind
+from sensors.shown import bands, clock, decision
+from sensors.words import N_, Words
+
+ASKED_FOR = timedelta(days=1)
+"""How long a question stays on the page; later, nobody remembers how it was."""
+
+REQUEST_LASTS = timedelta(hours=12)
+"""How long a request without an end is shown; longer than any shift."""
+
+_EARLY = timedelta(minutes=2)
+"""How far the server's clock may lag behind when it answers a request."""
+
+_OF_REQUESTS = frozenset({NoticeKind.REQUEST_RECEIVED, NoticeKind.REQUEST_PASSED_ON})
+
+REQUEST_WORDS: dict[RequestKind, str] = {
+    RequestKind.HELP_NOW: N_("You asked for help at {time}."),
+    RequestKind.BREAK_PLEASE: N_("You asked for a break at {time}."),
+}
+_QUESTIONS: dict[str, str] = {
+    "was_it_so": N_("Your supervisor was told at {time} that you differed. Was it so?"),
+    "did_it_help": N_("{name} answered that with: {decision}. Did it help?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of the agent's history."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about one alert, and what was answered already."""
+
+    kind: str
+    alert_id: str
+    text: str
+    answer: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What became of what the agent asked for."""
+
+    lines: tuple[str, ...]
+    is_open: bool
+
+
+def history(words: Words, notices: Sequence[NoticeMessage]) -> list[Told]:
+    """Return every notice as a sentence, in the order given."""
+    requests = _requests(notices)
+    return [Told(notice.at, sentence(words, notice, requests)) for notice in notices]
+
+
+def sentence(words: Words, notice: NoticeMessage, requests: frozenset[str] = frozenset()) -> str:  # noqa: PLR0911 - one case per kind
+    """Return what `notice` says; `requests` are the alerts that the agent asked for."""
+    name = notice.by or words.say("somebody")
+    is_request = notice.alert_id in requests
+    match notice.kind:
+        case NoticeKind.ALERT_TOLD:
+            said = words.say("Your supervisor was told that you differ from your own usual.")
+            return words.join(said, bands(words, notice.contributions))
+        case NoticeKind.ALERT_RESOLVED:
+            return words.say("It is over: nobody is told any longer that you differ.")
+        case NoticeKind.TAKEN if is_request:
+            return words.say("{name} answers you.", name=name)
+        case NoticeKind.TAKEN:
+            return words.say("{name} took it and thinks about what to do.", name=name)
+        case NoticeKind.DECIDED if notice.decision is not None:
+            done = decision(words, notice.decision)
+            return words.say("{name} decided: {decision}.", name=name, decision=done)
+        case NoticeKind.LOOKED:
+            return words.say("{name} looked at you.", name=name)
+        case NoticeKind.REQUEST_RECEIVED:
+            return words.say("Your supervisor was told that you asked.")
+        case NoticeKind.REQUEST_PASSED_ON:
+            return words.say("Nobody had answered, so it went on to {name}.", name=name)
+        case NoticeKind.WAS_IT_SO:
+            return words.say("You were asked whether it was so.")
+    return notice.kind.value
+
+
+def _requests(notices: Sequence[NoticeMessage]) -> frozenset[str]:
+    return frozenset(n.alert_id for n in notices if n.kind in _OF_REQUESTS and n.alert_id)
+
+
+def is_open(notices: Sequence[NoticeMessage]) -> NoticeMessage | None:
+    """Return the newest notice that a supervisor was told, unless it is over; newest first."""
+    over = set()
+    for notice in notices:
+        if notice.kind is NoticeKind.ALERT_RESOLVED:
+            over.add(notice.alert_id)
+        elif notice.kind is NoticeKind.ALERT_TOLD:
+            return notice if notice.alert_id not in over else None
+    return None
+
+
+def progress(words: Words, facts: Facts) -> Progress | None:
+    """Return what became of the agent's last request; ``None`` when there is none."""
+    asked = facts.remembered.asked
+    if asked is None or facts.now - asked.at > REQUEST_LASTS:
+        return None
+    first = words.say(REQUEST_WORDS[asked.kind], time=clock(asked.at))
+    since = [n for n in reversed(facts.notices) if n.at >= asked.at - _EARLY]
+    mine = _requests(since)
+    answers = [n for n in since if n.alert_id in mine]
+    if not answers:
+        return Progress((first, words.say("Sent. No answer yet.")), is_open=True)
+    lines = tuple(f"{clock(n.at)} {sentence(words, n, mine)}" for n in answers)
+    return Progress((first, *lines), is_open=answers[-1].kind is not NoticeKind.DECIDED)
+
+
+def questions(words: Words, facts: Facts) -> list[Question]:
+    """Return what the agent is asked about alerts of the last day, newest first."""
+    found = []
+    for notice in facts.notices:
+        if notice.kind is not NoticeKind.WAS_IT_SO or notice.alert_id is None:
+            continue
+        if facts.now - notice.at > ASKED_FOR:
+            continue
+        alert = [n for n in facts.notices if n.alert_id == notice.alert_id]
+        found += [
+            Question(kind, notice.alert_id, text, facts.remembered.answer(kind, notice.alert_id))
+            for kind, text in _asked(words, notice, alert)
+        ]
+    return found
+
+
+def _asked(
+    words: Words, notice: NoticeMessage, alert: Sequence[NoticeMessage]
+) -> list[tuple[str, str]]:
+    told_at = min((n.at for n in alert if n.kind is NoticeKind.ALERT_TOLD), default=notice.at)
+    asked = [("was_it_so", words.say(_QUESTIONS["was_it_so"], time=clock(told_at)))]
+    decided = next((n for n in alert if n.kind is NoticeKind.DECIDED), None)
+    done = decided.decision if decided else notice.decision
+    if done is not None:
+        name = (decided.by if decided else None) or words.say("somebody")
+        text = words.say(_QUESTIONS["did_it_help"], name=name, decision=decision(words, done))
+        asked.append(("did_it_help", text))
+    return asked
