@@ -129,6 +129,26 @@ class Detector:
             if name not in _BASELINE:
                 array[..., rows] = _blank_of(name)
 
+    def usual(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
+        """Return every agent's usual range of every feature.
+
+        It is the band in which a feature, known alone, keeps its part at level
+        0 (*as usual*): the agent's own mean and `LEVELS[0]` spreads to either
+        side. Seldom leaving it is not the point of it (of calm values spread
+        normally, 58 % lie within); it is where the words *above* and *below*
+        begin.
+
+        Returns
+        -------
+        low, high : ndarray of float64, shape (n, d)
+            Mean nothing where `hours` is 0. [unit of the feature]
+        hours : ndarray of float64, shape (n, d)
+            Effective observation, at most the feature's horizon. [h]
+        """
+        reference = self._baseline.reference(rows)
+        mean, half = reference.mean.T.astype(np.float64), LEVELS[0] * reference.scale.T
+        return mean - half, mean + half, reference.seconds.T.astype(np.float64) / 3600.0
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
         return {name: array[..., : self._n].copy() for name, array in self._all().items()}

@@ -66,15 +66,21 @@ class Publication:
 
 @dataclass(slots=True)
 class Outputs:
-    """What one step produced, in order."""
+    """What one step produced, in order.
+
+    `mirrors` are for the agents themselves and true for a moment only: they
+    are sent if there is a broker, and kept nowhere.
+    """
 
     points: list[Point] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
+    mirrors: list[Publication] = field(default_factory=list)
 
     def extend(self, other: Outputs) -> None:
         """Append what another part of the step produced."""
         self.points.extend(other.points)
         self.publications.extend(other.publications)
+        self.mirrors.extend(other.mirrors)
 
 
 def is_late(window_end_at: datetime, offset_ms: float | None, received_at: datetime) -> bool:

@@ -20,6 +20,7 @@ from analytics.detector import DETECTOR_VERSION, Detector, ScoreBatch
 from analytics.episodes import EpisodeBatch, Episodes, threshold_for
 from analytics.events import Arrival, is_late
 from analytics.features import FEATURES, PART_CHANNEL, PARTS, UNKNOWN_LEVEL
+from analytics.person_state import states
 from analytics.teams import Teams
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.messages import ReadingMessage
@@ -65,15 +66,18 @@ class Window:
 class Judged:
     """What became of one round: windows and arrays side by side, one row each.
 
-    `scores` and `episodes` hold the `scored` windows only, `place` says which
-    (-1: stored only, because it is older than what was already scored).
+    What follows `place` holds the scored windows only; `place` says which those
+    are (-1: stored only, because it is older than what was already scored).
     """
 
     windows: Sequence[Window]
     features: FeatureBatch
     place: NDArray[np.intp]
+    rows: Rows
+    scored: FeatureBatch
     scores: ScoreBatch
     episodes: EpisodeBatch
+    states: NDArray[np.int8]
 
 
 # One value per agent; what a row holds before anything is known.
@@ -213,9 +217,11 @@ class Floor:
             quality=features.quality[index],
             moving=features.moving[index],
         )
-        self._note_measured(rows[index], batch.at_s, [windows[i].message for i in index.tolist()])
+        messages = [windows[i].message for i in index.tolist()]
+        self._note_measured(rows[index], batch.at_s, messages)
         scores, episodes = self._score(rows[index], batch, live[index], now_s, learn=~late[index])
-        return Judged(windows, features, place, scores, episodes)
+        seen = states(scores, episodes.active, messages)
+        return Judged(windows, features, place, rows[index], batch, scores, episodes, seen)
 
     def _follow_clocks(self, rows: Rows, at_s: Floats, now_s: float) -> None:
         """Begin anew with agents whose clock was set back.
@@ -275,6 +281,10 @@ class Floor:
         """Return which of `rows` are judged now: fresh, known and past learning."""
         fresh = now_s - self.columns["judged_s"][rows] <= STALE_S
         return np.asarray(fresh & ~self.columns["learning"][rows], bool)
+
+    def usual(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
+        """Return the usual range of every feature: low, high and hours, each (n, d)."""
+        return self._detector.usual(rows)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return a copy of all arrays, by name."""

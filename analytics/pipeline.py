@@ -20,6 +20,7 @@ from analytics.alerting import AlertPolicy
 from analytics.budget import Budget
 from analytics.events import Arrival, Outputs
 from analytics.floor import SCORING_VERSION, Floor, Window
+from analytics.mirror import Mirrors
 from analytics.personal import PersonalAlerts
 from analytics.store.points import Point
 from analytics.team_causes import TeamCauses
@@ -61,6 +62,7 @@ class Pipeline:
         self._policy = policy or AlertPolicy()
         self._context: dict[str, ContextState] = {}
         self._floor = Floor(teams)
+        self._mirrors = Mirrors(site, self._floor)
         self._book = AlertBook(site, teams.supervisors)
         self._budget = Budget(self._policy.alerts_per_supervisor_hour)
         smallest = self._policy.smallest_group
@@ -83,7 +85,8 @@ class Pipeline:
         Returns
         -------
         Outputs
-            Points in order, then notices and alerts, each alert once.
+            Points in order, then notices and alerts, each alert once; and what
+            some agents are told about themselves.
         """
         points: list[Point] = []
         for arrival in arrivals:
@@ -95,7 +98,7 @@ class Pipeline:
         self._causes.step(now)
         self._personal.step(now)
         self._book.tick(now)
-        outputs = Outputs(points=points)
+        outputs = Outputs(points=points, mirrors=self._mirrors.step(now))
         outputs.extend(self._book.collect())
         return outputs
 
@@ -113,6 +116,7 @@ class Pipeline:
             live[index] = on_shift[team] and not window.late
         judged = self._floor.judge(windows, live, now.timestamp())
         window_points.write(self.site, self._floor, judged, self._context, points)
+        self._mirrors.take(judged)
         self._personal.begin(judged, now)
 
     def _hear(self, arrival: Arrival, now: datetime) -> None:
@@ -168,7 +172,7 @@ class Pipeline:
             "technical": self._technical.to_plain(),
             "causes": self._causes.to_plain(),
         }
-        return snapshot.pack(self._floor.to_arrays(), values)
+        return snapshot.pack({**self._floor.to_arrays(), **self._mirrors.to_arrays()}, values)
 
     def restore(self, data: bytes) -> None:
         """Become the pipeline that :meth:`snapshot` described.
@@ -194,6 +198,7 @@ class Pipeline:
                 "point the server at its own state directory"
             )
         self._floor.restore(arrays, values["agents"], values["team_names"], values["scoring"])
+        self._mirrors.restore(arrays if values["scoring"] == SCORING_VERSION else {})
         self._context = convert(values["context"], dict[str, ContextState])
         self._book.restore(values["book"])
         self._budget.restore(convert(values["budget"], dict[str, list[datetime]]))

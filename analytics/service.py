@@ -190,9 +190,17 @@ class Service:
         outputs = self._stepper.step(arrivals, reached)
         self._confirmed.extend(self._subscriber.take_confirmed())
         status_due = time.monotonic() >= self._status_due
-        if not (arrivals or outputs.points or outputs.publications or status_due):
-            return  # Nobody saw this step: it is recorded with the next one that shows.
-        self._commit(outputs, with_status=status_due)
+        if arrivals or outputs.points or outputs.publications or status_due:
+            self._commit(outputs, with_status=status_due)
+        # Else nobody saw this step: it is recorded with the next one that shows.
+        self._mirror(outputs)
+
+    def _mirror(self, outputs: Outputs) -> None:
+        """Tell agents what is held about them; what cannot go now is told anew in a minute."""
+        if self._subscriber.is_connected:
+            for told in outputs.mirrors:
+                if told.message is not None:
+                    self._subscriber.publish_once(told.topic, codec.encode(told.message))
 
     def _next_arrivals(self) -> tuple[list[Arrival], Step]:
         """Return what the next step takes, live first, in the order of the journal."""

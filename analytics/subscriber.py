@@ -137,6 +137,10 @@ class Subscriber:
             topics.stored(self._site, agent, source), codec.encode(message), qos=1, retain=True
         )
 
+    def publish_once(self, topic: str, payload: bytes) -> None:
+        """Send what nobody keeps: at most once, not retained, not confirmed."""
+        self._connection.publish(topic, payload, qos=0)
+
     def take_confirmed(self) -> list[int]:
         """Return ids of publications confirmed since the last call."""
         # Matched here, on the thread that publishes: a confirmation may be faster than `publish`.

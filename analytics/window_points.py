@@ -10,12 +10,12 @@ from analytics import points_out
 from analytics.detector import DETECTOR_VERSION
 from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL
 from analytics.floor import Floor, Judged, Window
+from analytics.person_state import STATES
 from analytics.store.points import FieldValue, Measurement, Point
-from sensors.messages import Absence, ContextState
+from sensors.messages import ContextState, PersonState
 
 _NAMES = tuple(feature.name for feature in FEATURES)
 _UNKNOWN = [UNKNOWN_LEVEL] * len(PARTS)
-_TECHNICAL = (Absence.DISCONNECTED, Absence.FAULT)
 
 
 def write(
@@ -25,14 +25,13 @@ def write(
     # Whole arrays to Python values at once: ten times cheaper than one by one.
     features = judged.features.values.tolist()
     place = judged.place.tolist()
-    scores, episodes = judged.scores, judged.episodes
+    scores = judged.scores
     columns = (
         scores.score.tolist(),
         scores.strain_index.tolist(),
         scores.evidence.tolist(),
         scores.quality.tolist(),
-        scores.learning.tolist(),
-        episodes.active.tolist(),
+        [STATES[code].value for code in judged.states.tolist()],
         scores.part_level.tolist(),
     )
     for index, window in enumerate(judged.windows):
@@ -54,11 +53,11 @@ def write(
         if agent in context:
             fields["context"] = context[agent].value
         at = place[index]
-        levels: list[int] = columns[6][at] if at >= 0 else _UNKNOWN
+        levels: list[int] = columns[5][at] if at >= 0 else _UNKNOWN
         if at < 0:
-            fields["state"] = "no_data"
+            fields["state"] = PersonState.NO_DATA.value
         else:
-            _judge(fields, window, columns, at)
+            _judge(fields, columns, at)
         out.append(points_out.score(tags, message, time_ns, fields, levels))
 
 
@@ -76,18 +75,9 @@ def _feature(
     return Point(Measurement.FEATURE, tags, values, time_ns)
 
 
-def _judge(
-    fields: dict[str, FieldValue], window: Window, columns: tuple[list[Any], ...], at: int
-) -> None:
+def _judge(fields: dict[str, FieldValue], columns: tuple[list[Any], ...], at: int) -> None:
     """Add state and figures; what is unknown is absent, never zero (TRUST T13)."""
-    score, index, evidence, quality, learning, active, levels = (c[at] for c in columns)
+    score, index, evidence, quality, state, _ = (c[at] for c in columns)
     figures = {"score": score, "strain_index": index, "evidence": evidence, "quality": quality}
     fields.update({name: value for name, value in figures.items() if not isnan(value)})
-    if isnan(evidence):
-        unknown = all(level == UNKNOWN_LEVEL for level in levels)
-        broken = unknown and any(r in _TECHNICAL for r in window.message.absent.values())
-        fields["state"] = "fault" if broken else "no_data"
-    elif learning:
-        fields["state"] = "learning"
-    else:
-        fields["state"] = "different" if active else "as_usual"
+    fields["state"] = state

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from sensors.checks import (
     SCHEMA_VERSION,
@@ -23,6 +24,7 @@ from sensors.checks import (
 from sensors.vocabulary import PersonState
 
 _MAX_USUAL = 64  # more features than the detector will ever have; bounds the message
+_MAX_NAME, _MAX_UNIT = 32, 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,20 @@ class UsualRange:
     now: float | None = None
 
     def __post_init__(self) -> None:
-        check_text("feature", self.feature, 32)
-        check_text("unit", self.unit, 16)
+        # A server makes thousands a minute: one look for what is right, more for what is not.
+        if (
+            -inf < self.low <= self.high < inf
+            and 0 <= self.hours < inf
+            and (self.now is None or -inf < self.now < inf)
+            and len(self.feature) <= _MAX_NAME
+            and len(self.unit) <= _MAX_UNIT
+        ):
+            return
+        self._refuse()
+
+    def _refuse(self) -> None:
+        check_text("feature", self.feature, _MAX_NAME)
+        check_text("unit", self.unit, _MAX_UNIT)
         for name in ("low", "high", "hours", "now"):
             check_finite(name, getattr(self, name))
         if self.low > self.high:

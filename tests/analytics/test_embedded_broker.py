@@ -126,3 +126,15 @@ async def test_a_persistent_session_keeps_what_came_while_the_server_was_away(
 )
 def test_rules(username: str, topic: str, write: bool, allowed: bool) -> None:
     assert allows("here", username, topic, write=write) is allowed
+
+
+def test_a_mirror_is_read_by_its_agent_alone() -> None:
+    """TRUST T10, T12: the figures behind a state are nobody else's, also not a supervisor's."""
+    mirror = topics.mirror("here", "k7")
+    for name in ("k7", SERVER):
+        assert allows("here", name, mirror, write=False), name
+    for name in (DASHBOARD, "k8", "k", "k77", "telephony"):
+        assert not allows("here", name, mirror, write=False), name
+    assert [
+        n for n in ("k7", "k8", DASHBOARD, SERVER) if allows("here", n, mirror, write=True)
+    ] == [SERVER]

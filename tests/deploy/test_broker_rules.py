@@ -179,7 +179,8 @@ def test_the_server_does_its_work_and_no_more(connect):
     wait_until(lambda: len(heard) >= len(incoming) <= len(seen))
     assert [topic for topic, _ in heard] == incoming
     seen.clear()
-    outgoing = [*FOR_K7[:3], topics.alert("hq", "0a1b2c3d")]
+    mine = [topics.mirror("hq", "k7"), topics.alert("hq", "0a1b2c3d")]
+    outgoing = [*FOR_K7[:3], *mine]
     _write_all(server, [*OWN, topics.decision("hq"), topics.context("hq", "k7"), *outgoing])
     wait_until(lambda: len(seen) >= len(outgoing))
     assert [topic for topic, _ in seen] == outgoing
