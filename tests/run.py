@@ -33,6 +33,7 @@ PACKAGES = {
     "chromium-driver": "the dashboard in a real browser",
     "xvfb": "keyboard and mouse without a screen",
     "xdotool": "keyboard and mouse without a screen",
+    "dbus-daemon": "screen lock without a desktop",
     "pulseaudio": "microphone without a sound card",
     "pulseaudio-utils": "microphone without a sound card",
     "libasound2-plugins": "microphone without a sound card",

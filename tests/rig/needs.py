@@ -13,6 +13,7 @@ PACKAGES = {
     "Xvfb": "xvfb",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "dbus-daemon": "dbus-daemon",
     "espeak-ng": "espeak-ng",
     "gcc": "gcc",
     "influxd": "influxdb",

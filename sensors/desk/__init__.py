@@ -1,0 +1,1 @@
+"""The desk itself: screen lock, idle time, and the key combination that pauses."""

@@ -1,0 +1,187 @@
+"""X11: idle time, and one combination of keys; the only file that imports Xlib.
+
+The combination is registered with the server (a *passive grab*), which then
+tells us of it and of no other key: nothing of the keyboard is read for it
+(TRUST T2, T6).
+
+References
+----------
+.. [1] X.Org, "X11 Screen Saver Extension", version 1.0 (``QueryInfo``: idle, in ms).
+.. [2] X.Org, "X Window System Protocol", ``GrabKey``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import Xlib.display
+import Xlib.error
+from Xlib import XK, X
+
+from sensors.desk.combination import Combination
+from sensors.errors import ConfigurationError, DeviceError
+
+_ANSWER_S = 5.0
+_REPEAT_MS = 20
+"""A key that repeats is released and pressed again at one time; nobody does that so fast."""
+
+_MASKS = {"ctrl": X.ControlMask, "alt": X.Mod1Mask, "shift": X.ShiftMask, "cmd": X.Mod4Mask}
+_LOCKS = (0, X.LockMask, X.Mod2Mask, X.LockMask | X.Mod2Mask)  # Caps Lock and Num Lock, on or off
+
+
+_GONE = (
+    Xlib.error.XError,
+    Xlib.error.XNoAuthError,
+    Xlib.error.XauthError,
+    Xlib.error.ConnectionClosedError,
+    Xlib.error.DisplayError,
+    OSError,
+)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except _GONE as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise DeviceError(f"the X display does not answer: {words}") from None
+
+
+def _connect() -> Any:
+    with _in_one_line():
+        return Xlib.display.Display()
+
+
+class XIdle:
+    """Idle time as the X server counts it, over all keyboards and mice."""
+
+    name = "X display"
+
+    def __init__(self) -> None:
+        self._display: Any = None
+
+    async def idle_s(self) -> float:
+        """See :class:`~sensors.desk.sources.IdleSource`."""
+        # In a thread, so that a display that hangs holds up no window.
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await asyncio.to_thread(self._ask)
+        except TimeoutError:
+            self._display = None  # its thread may still use it
+            raise DeviceError("the X display does not answer") from None
+        except DeviceError:
+            await self.close()
+            raise
+
+    def _ask(self) -> float:
+        if self._display is None:
+            self._display = _connect()
+        with _in_one_line():
+            if not self._display.has_extension("MIT-SCREEN-SAVER"):
+                raise DeviceError("the X display has no screen saver extension")
+            root = self._display.screen().root
+            return float(root.screensaver_query_info().idle) / 1e3
+
+    async def close(self) -> None:
+        """See :class:`~sensors.desk.sources.IdleSource`."""
+        display, self._display = self._display, None
+        if display is not None:
+            _close(display)
+
+
+class XHotkey:
+    """One combination of keys, registered with the X server."""
+
+    def __init__(self, combination: Combination) -> None:
+        self._combination = combination
+        self._mask = sum(_MASKS[name] for name in combination.modifiers)
+        self._code = 0
+        self._released_ms = -1
+
+    async def watch(self, pressed: Callable[[], None]) -> None:
+        """Call `pressed` whenever the combination is pressed, until cancelled.
+
+        Raises
+        ------
+        ConfigurationError
+            If another program holds the combination, or no key is called so.
+        DeviceError
+            If the display cannot be reached, or went away.
+        """
+        display = await asyncio.to_thread(_connect)
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def readable() -> None:
+            try:
+                with _in_one_line():
+                    self._read(display, pressed)
+            except (DeviceError, ConfigurationError) as error:
+                loop.remove_reader(descriptor)
+                if not ended.done():
+                    ended.set_exception(error)
+
+        descriptor = display.fileno()
+        try:
+            with _in_one_line():
+                self._grab(display)
+            loop.add_reader(descriptor, readable)
+            loop.call_soon(readable)  # what came while we waited for answers is read already
+            await ended
+        finally:
+            loop.remove_reader(descriptor)
+            _close(display)  # lets go of the combination
+
+    def _read(self, display: Any, pressed: Callable[[], None]) -> None:
+        while display.pending_events():
+            event = display.next_event()
+            if event.type == X.MappingNotify:
+                display.refresh_keyboard_mapping(event)
+                if display.keysym_to_keycode(_keysym(self._combination.key)) != self._code:
+                    display.screen().root.ungrab_key(self._code, X.AnyModifier)
+                    self._grab(display)
+            elif event.type == X.KeyRelease and event.detail == self._code:
+                self._released_ms = event.time
+            elif event.type == X.KeyPress and event.detail == self._code:
+                since_ms = event.time - self._released_ms
+                if self._released_ms < 0 or not 0 <= since_ms <= _REPEAT_MS:
+                    pressed()
+
+    def _grab(self, display: Any) -> None:
+        """Register the combination, whether or not Caps Lock and Num Lock are on."""
+        self._code = display.keysym_to_keycode(_keysym(self._combination.key))
+        if not self._code:
+            raise ConfigurationError(
+                f"[edge] hotkey is '{self._combination}'; this keyboard has no such key; "
+                "choose another"
+            )
+        refused = Xlib.error.CatchError(Xlib.error.BadAccess)
+        for locks in _LOCKS:
+            display.screen().root.grab_key(
+                self._code,
+                self._mask | locks,
+                owner_events=False,
+                pointer_mode=X.GrabModeAsync,
+                keyboard_mode=X.GrabModeAsync,
+                onerror=refused,
+            )
+        display.sync()
+        if refused.get_error() is not None:
+            raise ConfigurationError(
+                f"[edge] hotkey is '{self._combination}'; another program holds it; choose another"
+            )
+
+
+def _close(display: Any) -> None:
+    """Close a connection, also one whose display has gone."""
+    with suppress(*_GONE):
+        display.close()
+
+
+def _keysym(key: str) -> int:
+    names = {"pause": "Pause", "scroll_lock": "Scroll_Lock"}
+    return int(XK.string_to_keysym(names.get(key, key.upper() if len(key) > 1 else key)))
