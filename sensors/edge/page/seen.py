@@ -29,6 +29,7 @@ class Seen:
     chip: str
     text: str
     is_known: bool
+    note: str = ""
 
 
 def seen(words: Words, facts: Facts) -> Seen:
@@ -39,7 +40,12 @@ def seen(words: Words, facts: Facts) -> Seen:
     mirror = facts.known_mirror
     if mirror is not None:
         shown = _SHOWN[mirror.state]
-        return Seen(chip(words, shown), _around(words, facts, shown), is_known=True)
+        if shown is not Shown.DIFFERENT:
+            return Seen(chip(words, shown), "", is_known=True)
+        notice = told.is_open(facts.notices)
+        parts = bands(words, notice.contributions) if notice else ""
+        note = words.say("You need not do anything: a person decides, and you are told what.")
+        return Seen(chip(words, shown), parts, is_known=True, note=note)
     if facts.mirror is None or facts.mirror_at is None:
         return Seen("", words.say("Unknown: the server has said nothing yet."), is_known=False)
     said = words.say(
@@ -48,16 +54,6 @@ def seen(words: Words, facts: Facts) -> Seen:
         state=state(words, _SHOWN[facts.mirror.state]),
     )
     return Seen("", said, is_known=False)
-
-
-def _around(words: Words, facts: Facts, shown: Shown) -> str:
-    if shown is not Shown.DIFFERENT:
-        return ""
-    notice = told.is_open(facts.notices)
-    return words.join(
-        bands(words, notice.contributions) if notice else "",
-        words.say("You need not do anything: a person decides, and you are told what."),
-    )
 
 
 def delivery(words: Words, facts: Facts) -> str:

@@ -39,7 +39,14 @@ FEATURE_WORDS: dict[str, str] = {
 }
 """The detector's features in words; one that a newer server adds is shown as it is named."""
 
-_UNITS: dict[str, str] = {"1": "", "uS": "µS", "degC": "°C", "px/s2": "px/s²"}
+_UNITS: dict[str, str] = {
+    "1": "",
+    "1/min": "/min",
+    "1/s": "/s",
+    "uS": "µS",
+    "degC": "°C",
+    "px/s2": "px/s²",
+}
 _LOGARITHM = "ln("
 """A unit such as ``ln(ms)``: judged as a logarithm, shown as what it is the logarithm of."""
 
@@ -90,7 +97,7 @@ def number(value: float | None) -> str:
         return "–"  # noqa: RUF001 - the sign that stands for unknown on every screen
     if value == 0:
         return "0"
-    digits = min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
+    digits = min(3, max(0, 2 - math.floor(math.log10(abs(value)))))
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -154,9 +161,9 @@ def _usual_row(words: Words, one: UsualRange) -> UsualRow:
         now=_with_unit(number(now), shown_unit),
         usual=_with_unit(f"{number(low)} – {number(high)}", shown_unit),  # noqa: RUF001
         place=_place(words, now, low, high),
-        rests_on=words.say("{hours} h", hours=number(one.hours))
+        rests_on=words.say("rests on {hours} h", hours=number(one.hours))
         if one.hours > 0
-        else words.say("still learning; everybody's range until then"),
+        else words.say("still learning; until then everybody's range"),
     )
 
 

@@ -58,20 +58,41 @@ class Progress:
     is_open: bool
 
 
+def when(at: datetime, now: datetime) -> str:
+    """Return the time of day of `at`, with its date unless it is today's."""
+    here, today = at.astimezone(), now.astimezone()
+    return clock(at) if here.date() == today.date() else f"{here:%Y-%m-%d} {clock(at)}"
+
+
 def history(words: Words, notices: Sequence[NoticeMessage]) -> list[Told]:
     """Return every notice as a sentence, in the order given."""
     requests = _requests(notices)
     return [Told(notice.at, sentence(words, notice, requests)) for notice in notices]
 
 
-def sentence(words: Words, notice: NoticeMessage, requests: frozenset[str] = frozenset()) -> str:  # noqa: PLR0911 - one case per kind
-    """Return what `notice` says; `requests` are the alerts that the agent asked for."""
+def sentence(  # noqa: PLR0911 - one case per kind
+    words: Words,
+    notice: NoticeMessage,
+    requests: frozenset[str] = frozenset(),
+    *,
+    is_private: bool = False,
+) -> str:
+    """Return what `notice` says; `requests` are the alerts that the agent asked for.
+
+    On a machine that nothing leaves (`is_private`), nobody else was told.
+    """
     name = notice.by or words.say("somebody")
     is_request = notice.alert_id in requests
     match notice.kind:
         case NoticeKind.ALERT_TOLD:
-            said = words.say("Your supervisor was told that you differ from your own usual.")
+            said = (
+                words.say("You differ from your own usual; nobody else is told.")
+                if is_private
+                else words.say("Your supervisor was told that you differ from your own usual.")
+            )
             return words.join(said, bands(words, notice.contributions))
+        case NoticeKind.ALERT_RESOLVED if is_private:
+            return words.say("It is over: you are as usual again.")
         case NoticeKind.ALERT_RESOLVED:
             return words.say("It is over: nobody is told any longer that you differ.")
         case NoticeKind.TAKEN if is_request:
@@ -133,16 +154,16 @@ def questions(words: Words, facts: Facts) -> list[Question]:
         alert = [n for n in facts.notices if n.alert_id == notice.alert_id]
         found += [
             Question(kind, notice.alert_id, text, facts.remembered.answer(kind, notice.alert_id))
-            for kind, text in _asked(words, notice, alert)
+            for kind, text in _asked(words, notice, alert, facts.now)
         ]
     return found
 
 
 def _asked(
-    words: Words, notice: NoticeMessage, alert: Sequence[NoticeMessage]
+    words: Words, notice: NoticeMessage, alert: Sequence[NoticeMessage], now: datetime
 ) -> list[tuple[str, str]]:
     told_at = min((n.at for n in alert if n.kind is NoticeKind.ALERT_TOLD), default=notice.at)
-    asked = [("was_it_so", words.say(_QUESTIONS["was_it_so"], time=clock(told_at)))]
+    asked = [("was_it_so", words.say(_QUESTIONS["was_it_so"], time=when(told_at, now)))]
     decided = next((n for n in alert if n.kind is NoticeKind.DECIDED), None)
     done = decided.decision if decided else notice.decision
     if done is not None:
