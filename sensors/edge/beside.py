@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sensors.desk.beside import desk_companions
 from sensors.edge.cipher import Cipher
 from sensors.edge.companion import Companion
 from sensors.edge.own import OwnKeeper, OwnRecord
@@ -15,4 +16,4 @@ def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
     found: list[Companion] = [OwnKeeper(record)]
     if settings.page:
         found.append(AgentPage(settings.page_path, record, language=settings.language))
-    return found
+    return found + desk_companions(settings)

@@ -10,7 +10,9 @@ from typing import Any
 
 from platformdirs import user_state_path
 
+from sensors.desk.combination import parse_combination
 from sensors.edge.outbox import MAX_AGE_S, MAX_WINDOWS
+from sensors.edge.reminder import EVERY_MIN, LONGEST_MIN
 from sensors.edge.shift import Shift
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
@@ -55,6 +57,14 @@ class EdgeSettings:
         Whether the agent's own page is served on the loopback address.
     language : str
         Of terminal and page, en or zh_CN; empty asks the system and the browser.
+    watch_lock : bool
+        Whether measuring stops while the screen is locked.
+    idle_min : float
+        After how many minutes without a key or the mouse, outside calls, it
+        stops likewise; 0 for never. Looked at only while keyboard or mouse
+        may be measured. [min]
+    hotkey : str
+        Pauses and resumes, such as ``<ctrl>+<alt>+p``; empty for none.
     """
 
     site: str = "main"
@@ -70,7 +80,12 @@ class EdgeSettings:
     resend_after_s: float = 10.0
     keyring: bool = True
     page: bool = True
+    watch_lock: bool = True
+    idle_min: float = 10.0
+    hotkey: str = ""
     language: str = ""
+    break_reminder_min: float = EVERY_MIN
+    private: bool = False
 
     def __post_init__(self) -> None:
         for key in ("site", "agent", "source"):
@@ -81,12 +96,25 @@ class EdgeSettings:
                 check_identity(key, value)
             except MessageError as error:
                 raise ConfigurationError(f"[edge] {error.detail}") from None
-        bounds = {"max_windows": 1, "max_age_s": 1, "backlog_per_s": 0.1, "resend_after_s": 0.1}
+        if self.hotkey:
+            parse_combination(self.hotkey)
+        bounds = {
+            "max_windows": 1,
+            "max_age_s": 1,
+            "backlog_per_s": 0.1,
+            "resend_after_s": 0.1,
+            "idle_min": 0,
+        }
         for key, least in bounds.items():
             if not getattr(self, key) >= least:
                 raise ConfigurationError(
                     f"[edge] {key} is {getattr(self, key)!r}; expected {least} or more"
                 )
+        if not 0 <= self.break_reminder_min <= LONGEST_MIN:
+            raise ConfigurationError(
+                f"[edge] break_reminder_min is {self.break_reminder_min:g};"
+                f" expected 1 to {LONGEST_MIN:g} minutes, or 0 for no reminder"
+            )
         if self.language and self.language not in LANGUAGES:
             raise ConfigurationError(
                 f"[edge] language is {self.language!r}; expected one of {', '.join(LANGUAGES)}"
@@ -141,6 +169,11 @@ class EdgeSettings:
     def outbox_path(self) -> Path:
         """Where windows wait."""
         return self.folder / f"outbox-{self.source}.sqlite"
+
+    @property
+    def told_path(self) -> Path:
+        """Where it stands when the agent was interrupted; one file for all of a person's edges here."""
+        return self.folder / "told.json"
 
     @property
     def own_path(self) -> Path:
