@@ -12,7 +12,7 @@ import typer
 
 from sensors.command_line import JsonOption
 from sensors.edge.commands import command
-from sensors.edge.replies import parse_request
+from sensors.edge.replies import LAST, parse_request
 from sensors.errors import ConfigurationError
 
 app = typer.Typer()
@@ -76,7 +76,7 @@ def answer(
     ] = None,
     alert: Annotated[
         str, typer.Option(help="The alert's id; the one you were asked about last if left out.")
-    ] = "last",
+    ] = LAST,
     as_json: JsonOption = False,
 ) -> None:
     """Answer what you are asked after an alert: whether it was so, and whether it helped."""

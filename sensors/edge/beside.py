@@ -15,5 +15,12 @@ def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
     record = OwnRecord(settings.own_path, cipher)
     found: list[Companion] = [OwnKeeper(record)]
     if settings.page:
-        found.append(AgentPage(settings.page_path, record, language=settings.language))
+        found.append(
+            AgentPage(
+                settings.page_path,
+                record,
+                language=settings.language,
+                is_private=settings.private,
+            )
+        )
     return found + desk_companions(settings)

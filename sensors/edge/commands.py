@@ -49,10 +49,13 @@ def told(report: dict[str, Any]) -> list[str]:
     ]
     for channel, state in report.get("channels", {}).items():
         lines.append(f"  {channel}: {state}")
+    lines += [f"  {name}: {device}" for name, device in report.get("devices", {}).items()]
     if report["running"]:
         broker = say("connected") if report["connected"] else say("not connected")
         lines.append(
             f"  broker: {broker}; windows kept until the server has them: {report['held']}; "
             f"dropped: {report['dropped']}"
         )
+    if report.get("on_page"):
+        lines.append(say("  told on your page only: {count}", count=report["on_page"]))
     return lines

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -29,13 +28,13 @@ from sensors.edge.sending import Pace
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.shift import in_shift
 from sensors.edge.supervise import Sink, Supervisor, run_all
+from sensors.edge.teller import Teller
 from sensors.edge.window import Assembler, LinkState
 from sensors.edge.words import names
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import (
     ConsentMessage,
     ContextMessage,
-    ContextState,
     MirrorMessage,
     NoticeMessage,
     RequestKind,
@@ -47,7 +46,6 @@ from sensors.topics import TopicKind
 
 STATUS_EVERY_S = 60.0
 _REQUEST_WITHIN_S = 5.0
-_NOTICES = 100  # that wait for the end of a call; nobody is told more in one
 _ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -88,15 +86,16 @@ class EdgeProcess:
         companions: Sequence[Companion] = (),
         cipher: Cipher | None = None,
     ) -> None:
-        self._companions = tuple(companions)
+        self._teller = Teller(
+            settings.told_path, settings.break_reminder_min, is_private=settings.private
+        )
+        self._companions: tuple[Companion, ...] = (self._teller, *companions)
         self._settings = settings
         self.say = say
         self._times = times or SystemTime()
         self._run = token_hex(8)
         self._seq = 0
         self._said_links: dict[Channel, LinkState] = {}
-        self._in_call = False
-        self._notices: deque[NoticeMessage] = deque(maxlen=_NOTICES)
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         sink = Sink(self._take_reading, self._take_link, say)
@@ -273,12 +272,6 @@ class EdgeProcess:
         if isinstance(message, ContextMessage):
             for event in events_of(message.state):
                 self._apply(self._permission.after(event))
-            self._in_call = message.state is ContextState.ON_CALL
-        elif isinstance(message, NoticeMessage):
-            self._notices.append(message)
-        while self._notices and not self._in_call:  # never during a call (TRUST A6)
-            told = self._notices.popleft()
-            self.say(f"notice: {told.kind.value}" + (f" by {told.by}" if told.by else ""))
 
     # The agent's word.
 
@@ -317,7 +310,7 @@ class EdgeProcess:
                 await self.request(kind)
                 return {"text": after_request(kind), **self.report()}
             case "reply":
-                reply = parse_reply(words, token_hex(8), self.now_at())
+                reply = parse_reply(words, token_hex(8), self.now_at(), self._teller.asked)
                 await self._publisher.deliver(TopicKind.REPLY, reply, _REQUEST_WITHIN_S)
                 return {"text": after_reply(reply.kind), **self.report()}
             case "status":
@@ -384,6 +377,7 @@ class EdgeProcess:
             "consent": [channel.value for channel in sorted(permission.channels)],
             "stopped_because": sorted(permission.reasons),
             "channels": {c.value: str(state) for c, state in self._assembler.links.items()},
+            "on_page": self._teller.on_page,
             "devices": {s.name: s.device for s in self._supervisors if s.device},
         }
 

@@ -14,6 +14,9 @@ from sensors.edge.words import say
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import ReplyKind, ReplyMessage, RequestKind
 
+LAST = "last"
+"""Stands for the alert that the agent was asked about last."""
+
 _ANSWERS = {"yes": True, "no": False}
 _SCALE = {str(number): number for number in range(11)} | {"-": None}
 _ABOUT_AN_ALERT = frozenset({ReplyKind.WAS_IT_SO, ReplyKind.DID_IT_HELP})
@@ -34,7 +37,9 @@ def parse_request(words: Sequence[str]) -> RequestKind:
     )
 
 
-def parse_reply(words: Sequence[str], identity: str, at: datetime) -> ReplyMessage:
+def parse_reply(
+    words: Sequence[str], identity: str, at: datetime, asked: str | None = None
+) -> ReplyMessage:
     """Return the answer that `words` give.
 
     Parameters
@@ -42,11 +47,14 @@ def parse_reply(words: Sequence[str], identity: str, at: datetime) -> ReplyMessa
     words : sequence of str
         ``fine``; ``different_today``; ``was_it_so ALERT_ID yes|no``;
         ``did_it_help ALERT_ID yes|no``; ``self_report DEMANDING RECOVERED``,
-        each 0 to 10 or ``-`` for no answer.
+        each 0 to 10 or ``-`` for no answer. For ``ALERT_ID``, ``last`` is the
+        alert `asked`.
     identity : str
         The message's own id, by which a retelling is recognised.
     at : datetime
         UTC.
+    asked : str or None
+        The alert that the agent was asked about last.
 
     Raises
     ------
@@ -57,7 +65,7 @@ def parse_reply(words: Sequence[str], identity: str, at: datetime) -> ReplyMessa
     rest = tuple(words[1:])
     try:
         if kind in _ABOUT_AN_ALERT:
-            alert_id, answer = _about(kind, rest)
+            alert_id, answer = _about(kind, rest, asked)
             return ReplyMessage(id=identity, at=at, kind=kind, alert_id=alert_id, answer=answer)
         if kind is ReplyKind.SELF_REPORT:
             demanding, recovered = _report(rest)
@@ -81,12 +89,17 @@ def _kind(words: Sequence[str]) -> ReplyKind:
         ) from None
 
 
-def _about(kind: ReplyKind, rest: tuple[str, ...]) -> tuple[str, bool]:
+def _about(kind: ReplyKind, rest: tuple[str, ...], asked: str | None) -> tuple[str, bool]:
     if len(rest) != 2 or rest[1] not in _ANSWERS:
         raise ConfigurationError(
             f"{kind} is followed by {' '.join(rest)!r}; expected an alert's id and yes or no"
         )
-    return rest[0], _ANSWERS[rest[1]]
+    alert_id = asked if rest[0] == LAST else rest[0]
+    if alert_id is None:
+        raise ConfigurationError(
+            "you were asked about no alert yet; give the id of the one you mean (--alert)"
+        )
+    return alert_id, _ANSWERS[rest[1]]
 
 
 def _report(rest: tuple[str, ...]) -> tuple[int | None, int | None]:

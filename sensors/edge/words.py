@@ -82,7 +82,12 @@ def answering_in(words: Words) -> Iterator[None]:
 
 def say(text: str, **values: object) -> str:
     """Return `text` in the language that is spoken now, with `values` filled in."""
-    return (_asked_in.get() or _Terminal.words).say(text, **values)
+    return spoken().say(text, **values)
+
+
+def spoken() -> Words:
+    """Return the words of the language that is spoken now."""
+    return _asked_in.get() or _Terminal.words
 
 
 def terminal_language(environ: Mapping[str, str]) -> str:

@@ -69,7 +69,7 @@ class Page:
             measured=tables.measured(words, facts) if is_whole else [],
             unit=tables.unit,
             picture=lambda row: self._picture(words, facts, row),
-            history=told.history(words, facts.notices),
+            history=told.history(words, facts.notices, is_private=facts.is_private),
             day=lambda at: at.astimezone().strftime("%Y-%m-%d"),
             clock=clock,
             delivery=seen.delivery(words, facts),

@@ -64,10 +64,15 @@ def when(at: datetime, now: datetime) -> str:
     return clock(at) if here.date() == today.date() else f"{here:%Y-%m-%d} {clock(at)}"
 
 
-def history(words: Words, notices: Sequence[NoticeMessage]) -> list[Told]:
+def history(
+    words: Words, notices: Sequence[NoticeMessage], *, is_private: bool = False
+) -> list[Told]:
     """Return every notice as a sentence, in the order given."""
     requests = _requests(notices)
-    return [Told(notice.at, sentence(words, notice, requests)) for notice in notices]
+    return [
+        Told(notice.at, sentence(words, notice, requests, is_private=is_private))
+        for notice in notices
+    ]
 
 
 def sentence(  # noqa: PLR0911 - one case per kind
@@ -77,24 +82,22 @@ def sentence(  # noqa: PLR0911 - one case per kind
     *,
     is_private: bool = False,
 ) -> str:
-    """Return what `notice` says; `requests` are the alerts that the agent asked for.
+    """Return what `notice` says.
 
-    On a machine that nothing leaves (`is_private`), nobody else was told.
+    Parameters
+    ----------
+    words : Words
+    notice : NoticeMessage
+    requests : frozenset of str
+        The alerts that the agent asked for: there, somebody answers.
+    is_private : bool
+        Nothing leaves this machine, so nobody else was told.
     """
     name = notice.by or words.say("somebody")
     is_request = notice.alert_id in requests
     match notice.kind:
-        case NoticeKind.ALERT_TOLD:
-            said = (
-                words.say("You differ from your own usual; nobody else is told.")
-                if is_private
-                else words.say("Your supervisor was told that you differ from your own usual.")
-            )
-            return words.join(said, bands(words, notice.contributions))
-        case NoticeKind.ALERT_RESOLVED if is_private:
-            return words.say("It is over: you are as usual again.")
-        case NoticeKind.ALERT_RESOLVED:
-            return words.say("It is over: nobody is told any longer that you differ.")
+        case NoticeKind.ALERT_TOLD | NoticeKind.ALERT_RESOLVED:
+            return _difference(words, notice, is_private=is_private)
         case NoticeKind.TAKEN if is_request:
             return words.say("{name} answers you.", name=name)
         case NoticeKind.TAKEN:
@@ -111,6 +114,19 @@ def sentence(  # noqa: PLR0911 - one case per kind
         case NoticeKind.WAS_IT_SO:
             return words.say("You were asked whether it was so.")
     return notice.kind.value
+
+
+def _difference(words: Words, notice: NoticeMessage, *, is_private: bool) -> str:
+    """Return that the agent differs, or does no longer, and who knows of it."""
+    if notice.kind is NoticeKind.ALERT_RESOLVED:
+        if is_private:
+            return words.say("It is over: you are as usual again.")
+        return words.say("It is over: nobody is told any longer that you differ.")
+    if is_private:
+        said = words.say("You differ from your own usual; nobody else is told.")
+    else:
+        said = words.say("Your supervisor was told that you differ from your own usual.")
+    return words.join(said, bands(words, notice.contributions))
 
 
 def _requests(notices: Sequence[NoticeMessage]) -> frozenset[str]:

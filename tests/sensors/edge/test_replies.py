@@ -59,6 +59,13 @@ def test_wrong_words_are_named_with_what_was_expected(words, said):
         parse_reply(words.split(), "reply0001", NOW)
 
 
+def test_the_last_alert_is_the_one_that_was_asked_about():
+    words = ("was_it_so", "last", "no")
+    assert parse_reply(words, "reply0001", NOW, ALERT).alert_id == ALERT
+    with pytest.raises(ConfigurationError, match="asked about no alert yet"):
+        parse_reply(words, "reply0001", NOW)
+
+
 @pytest.mark.parametrize("words", [(), ("tea",), ("help_now", "please")])
 def test_only_what_can_be_asked_for_is_asked(words):
     with pytest.raises(ConfigurationError, match="known: help_now"):
