@@ -22,6 +22,7 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "up": Verb("dashboard.up:app", "Try it: broker, pipeline, store, dashboard and a simulated floor.", "server,dashboard"),
+    "me": Verb("analytics.me_cli:app", "Private: sensors, pipeline and your own page on this machine; nothing is sent.", "server,edge"),
     "edge": Verb("sensors.edge.cli:app", "The agent's process: collectors, consent, outbox; pause, resume, withdraw.", "edge"),
     "detect": Verb("analytics.detect_cli:app", "The server: journal, pipeline, alerts, store.", "server"),
     "dashboard": Verb("dashboard.cli:app", "The supervisor's screen.", "server,dashboard"),

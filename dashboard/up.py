@@ -31,11 +31,11 @@ from analytics.embedded_broker import DASHBOARD, SERVER, EmbeddedBroker, start_b
 from analytics.teams import load_teams
 from dashboard import trial
 from dashboard.cli import free_port, url
-from dashboard.processes import Children, Stop, StoppedError, stopping
 from sensors import codec
 from sensors.command_line import parse_speed, plain_app
 from sensors.errors import ConfigurationError, StateError
 from sensors.policy import PolicySettings
+from sensors.processes import Children, Stop, StoppedError, stopping
 from sensors.recording import read_recording
 from sensors.words import LANGUAGES
 

@@ -40,6 +40,7 @@ from sensors.edge.words import (
     terminal_language,
 )
 from sensors.errors import ConfigurationError, MissingExtraError
+from sensors.mqtt import LOOPBACK
 from sensors.policy import PolicySettings
 from sensors.signals import Channel
 
@@ -124,9 +125,20 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     given = Given(settings, broker_settings(tables, broker), source is not None)
     context.obj = given
     if context.invoked_subcommand is None:
-        PolicySettings.check(tables)
+        _check_reach(given, tables)
         chosen = None if consent is None else parse_channels([consent])
         asyncio.run(_run(given, chosen, for_s))
+
+
+def _check_reach(given: Given, tables: dict[str, Any]) -> None:
+    """Refuse to send what the profile, or private mode, keeps on this machine."""
+    if not given.edge.private:
+        PolicySettings.check(tables)
+    elif given.broker.host not in LOOPBACK:
+        raise ConfigurationError(
+            f"[edge] private is true and [broker] host is {given.broker.host!r};"
+            " private mode sends nothing off this machine: run wellbeing me"
+        )
 
 
 async def _run(given: Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:

@@ -306,7 +306,7 @@ class EdgeProcess:
             case "consent":
                 self._change(self._permission.consenting(parse_channels(words), now_at))
             case "ask":
-                kind = parse_request(words)
+                kind = parse_request(words, is_private=self._settings.private)
                 await self.request(kind)
                 return {"text": after_request(kind), **self.report()}
             case "reply":

@@ -22,15 +22,23 @@ _SCALE = {str(number): number for number in range(11)} | {"-": None}
 _ABOUT_AN_ALERT = frozenset({ReplyKind.WAS_IT_SO, ReplyKind.DID_IT_HELP})
 
 
-def parse_request(words: Sequence[str]) -> RequestKind:
+def parse_request(words: Sequence[str], *, is_private: bool = False) -> RequestKind:
     """Return what `words` ask for.
 
     Raises
     ------
     ConfigurationError
-        If it is nothing that can be asked for; lists what can.
+        If it is nothing that can be asked for (lists what can), or nobody is
+        there to be asked: on a machine that nothing leaves (`is_private`).
     """
     if len(words) == 1 and words[0] in RequestKind.__members__.values():
+        if is_private:
+            raise ConfigurationError(
+                say(
+                    "in private mode nobody else is connected: speak to a person. What is kept of"
+                    " you lies on this machine, yours to copy or delete"
+                )
+            )
         return RequestKind(words[0])
     raise ConfigurationError(
         f"unknown request {' '.join(words)!r}; known: {', '.join(RequestKind)}"

@@ -1,4 +1,4 @@
-"""Child processes of `wellbeing up`: started in order, logged to files, ended together."""
+"""Child processes of `wellbeing up` and `wellbeing me`: started in order, logged, ended together."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Children:
         """
         self._stop.check()
         log = self._log_dir / f"{name}.log"
-        with log.open("wb") as output:
+        with log.open("wb") if not tty else contextlib.nullcontext() as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 stdin=None if tty else subprocess.DEVNULL,

@@ -1,0 +1,96 @@
+"""``wellbeing me``: private mode, for one person on their own machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensors.command_line import ConfigOption, plain_app, read_tables
+from sensors.config import section
+from sensors.errors import ConfigurationError, MessageError
+from sensors.messages import check_identity
+from sensors.policy import PolicySettings
+from sensors.signals import Channel
+
+app = plain_app()
+
+_SENSORS = ("heart_rate", "hid", "voice")
+
+
+@app.command()
+def me(  # noqa: PLR0917 - options of the command line
+    collector: Annotated[
+        list[str] | None,
+        typer.Option(help="As of wellbeing edge; by default heart_rate, hid and voice. Repeat."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Option of a collector, COLLECTOR.KEY=VALUE; repeat.")
+    ] = None,
+    agent: Annotated[str, typer.Option(help="What you are called in what is kept.")] = "me",
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Where everything is kept; else the system's place.")
+    ] = None,
+    config: ConfigOption = None,
+    consent: Annotated[
+        str | None,
+        typer.Option(help="For unattended use: channels you have consented to, or none."),
+    ] = None,
+    page: Annotated[bool, typer.Option(help="Serve your own page on this machine.")] = True,
+    language: Annotated[str, typer.Option(help="en or zh_CN; else the system's.")] = "",
+    seconds: Annotated[
+        float | None, typer.Option("--for", help="End by itself after so many seconds.", min=0.0)
+    ] = None,
+) -> None:
+    """Everything on this machine alone: sensors, pipeline, store and your own page.
+
+    Nothing is sent, and nobody else sees anything. Of the configuration file
+    only [edge] and [policy] count. To pause or withdraw from another terminal:
+    wellbeing edge pause, wellbeing edge withdraw.
+    """
+    tables = read_tables(config)
+    policy = (
+        section(tables, "policy", PolicySettings)
+        if "policy" in tables
+        else PolicySettings(profile="general")
+    )
+    try:
+        check_identity("--agent", agent)
+    except MessageError as error:
+        raise ConfigurationError(error.detail) from None
+    sensors = _sensors(tuple(collector or ()), policy)
+    options = ["--page" if page else "--no-page"]
+    given = {"--config": config, "--language": language or None, "--consent": consent}
+    for name, value in given.items():
+        options += [name, str(value)] if value is not None else []
+    for name in sensors:
+        options += ["--collector", name]
+    for text in option or []:
+        options += ["--option", text]
+    # SciPy and all: `--help` and a wrong option should be told at once.
+    from analytics.me import Wish, default_state_dir, live_alone  # noqa: PLC0415
+
+    wish = Wish(
+        agent=agent,
+        state_dir=(state_dir.expanduser().absolute() if state_dir else default_state_dir()),
+        edge_options=tuple(options),
+        policy=policy,
+        seconds=seconds,
+    )
+    typer.echo(f"Private: nothing leaves this machine; everything is kept in {wish.folder}.")
+    typer.echo("There is no supervisor here; what one would be told, you are told. Ctrl-C ends it.")
+    code = live_alone(wish)
+    if code:
+        raise typer.Exit(code)
+
+
+def _sensors(chosen: tuple[str, ...], policy: PolicySettings) -> tuple[str, ...]:
+    """Return which collectors run; what the profile forbids is not opened here either."""
+    if Channel.VOICE in policy.forbidden:
+        if "voice" in chosen:
+            raise ConfigurationError(
+                f"[policy] profile {policy.profile!r} forbids voice; leave out --collector voice"
+            )
+        return chosen or tuple(name for name in _SENSORS if name != "voice")
+    return chosen or _SENSORS
