@@ -116,9 +116,9 @@ class MacHotkey:
         combination = str(self._combination)
         listener = pynput_events.combination_listener(combination, from_its_thread)
         try:
-            await pynput_events.start_listener(listener)
-            while listener.is_alive():  # noqa: ASYNC110 - a thread, which sets no event of ours
+            await listener.start()
+            while listener.is_alive:  # noqa: ASYNC110 - a thread, which sets no event of ours
                 await asyncio.sleep(_ALIVE_EVERY_S)
             raise DeviceError("the system shows no keys any more")
         finally:
-            await pynput_events.stop_listener(listener)
+            await listener.stop()

@@ -12,11 +12,11 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from sensors.collector import Clock
+from sensors.collector import Clock, Reading
 from sensors.errors import DeviceError, MissingExtraError
 from sensors.hid.backend import Backend, Waiting
 from sensors.hid.keys import KeyDropper
@@ -74,6 +74,19 @@ class _Source(ABC):
         self._clock = clock
         self._put = waiting.put
         self._lock = threading.Lock()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Look at nothing any more, even if the system should go on handing it out."""
+        with self._lock:
+            self._is_closed = True
+
+    def _take(self, read: Callable[[float], Iterable[Reading]]) -> bool:
+        """Put what `read` makes of an event of now; return whether to go on listening."""
+        with self._lock:
+            if not self._is_closed:
+                self._put(read(self._clock.monotonic_s()))
+            return not self._is_closed
 
     @abstractmethod
     def listener(self) -> Any:
@@ -93,14 +106,13 @@ class _Keyboard(_Source):
         keyboard = _load("keyboard")
         corrections = {keyboard.Key.backspace, keyboard.Key.delete}
 
-        def press(key: object) -> None:
-            with self._lock:
-                now_s = self._clock.monotonic_s()
-                self._put(self._keys.press(repr(key), now_s, correction=key in corrections))
+        def press(key: object) -> bool:
+            name, correction = repr(key), key in corrections
+            return self._take(lambda at_s: self._keys.press(name, at_s, correction=correction))
 
-        def release(key: object) -> None:
-            with self._lock:
-                self._put(self._keys.release(repr(key), self._clock.monotonic_s()))
+        def release(key: object) -> bool:
+            name = repr(key)
+            return self._take(lambda at_s: self._keys.release(name, at_s))
 
         return keyboard.Listener(on_press=press, on_release=release)
 
@@ -117,17 +129,14 @@ class _Pointer(_Source):
     def listener(self) -> Any:
         mouse = _load("mouse")
 
-        def move(x_px: float, y_px: float) -> None:
-            with self._lock:
-                self._put(self._timing.move(x_px, y_px, self._clock.monotonic_s()))
+        def move(x_px: float, y_px: float) -> bool:
+            return self._take(lambda at_s: self._timing.move(x_px, y_px, at_s))
 
-        def click(_x_px: float, _y_px: float, _button: object, pressed: bool) -> None:
-            with self._lock:
-                self._put(self._timing.click(self._clock.monotonic_s(), pressed=pressed))
+        def click(_x_px: float, _y_px: float, _button: object, pressed: bool) -> bool:
+            return self._take(lambda at_s: self._timing.click(at_s, pressed=pressed))
 
-        def scroll(_x_px: float, _y_px: float, dx: float, dy: float) -> None:
-            with self._lock:
-                self._put(self._timing.scroll(abs(dx) + abs(dy), self._clock.monotonic_s()))
+        def scroll(_x_px: float, _y_px: float, dx: float, dy: float) -> bool:
+            return self._take(lambda at_s: self._timing.scroll(abs(dx) + abs(dy), at_s))
 
         return mouse.Listener(on_move=move, on_click=click, on_scroll=scroll)
 
@@ -145,30 +154,32 @@ class PynputBackend(Backend):
     def __init__(self, channels: frozenset[Channel], clock: Clock, waiting: Waiting) -> None:
         super().__init__(channels, clock, waiting)
         self._sources = [_SOURCES[channel](clock, waiting) for channel in sorted(channels)]
-        self._listeners: list[Any] = []
+        self._listeners: list[Listening] = []
 
     async def start(self) -> None:
         """Start one listener for each channel; not even that for the other one."""
         for source in self._sources:
-            self._listeners.append(source.listener())
-            await start_listener(self._listeners[-1])
+            self._listeners.append(Listening(source.listener()))
+            await self._listeners[-1].start()
 
     def settle(self, now_s: float) -> frozenset[Channel]:
         """See :meth:`Backend.settle`."""
         for source in self._sources:
             source.settle(now_s)
-        if not all(listener.is_alive() for listener in self._listeners):
+        if not all(listener.is_alive for listener in self._listeners):
             raise DeviceError("the display went away; keyboard and pointer are not seen")
         return self.channels
 
     async def stop(self) -> None:
         """See :meth:`Backend.stop`."""
+        for source in self._sources:
+            source.close()
         for listener in self._listeners:
-            await stop_listener(listener)
+            await listener.stop()
 
 
-def combination_listener(combination: str, pressed: Callable[[], None]) -> Any:
-    """Return a listener that calls `pressed`, from a thread of its own, at one combination.
+def combination_listener(combination: str, pressed: Callable[[], None]) -> Listening:
+    """Return a listener, not started, that calls `pressed`, from a thread of its own, at one combination.
 
     For systems that can register no combination with the desktop. It is handed
     every key, keeps those of the combination that are down, and nothing else.
@@ -178,51 +189,71 @@ def combination_listener(combination: str, pressed: Callable[[], None]) -> Any:
     combination : str
         As pynput writes it: ``<ctrl>+<alt>+p``.
     """
-    return _load("keyboard").GlobalHotKeys({combination: pressed})
+    return Listening(_load("keyboard").GlobalHotKeys({combination: pressed}))
 
 
-async def start_listener(listener: Any) -> None:
-    """Start a listener and return once it sees events.
+class Listening:
+    """One listener's thread, started and stopped without ever holding up the event loop.
 
-    Raises
-    ------
-    DeviceError
-        If it does not within some seconds.
+    pynput's own ``wait`` and ``stop`` have no limit; and as long as it is not
+    ready ``stop`` waits, for a notice of which there is one only, for one
+    waiter. So one thread of ours waits, and nobody stops it before.
     """
-    run = listener.run
 
-    def guarded() -> None:
-        try:
-            run()
-        except Exception:  # noqa: BLE001 - the display's, of many kinds; no traceback for people
-            return  # `settle` sees that the thread has ended and says so
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+        self._ready = threading.Thread(target=listener.wait, daemon=True)
+        run = listener.run
 
-    listener.run = guarded
-    listener.start()
-    # pynput's wait() has no limit, so it waits in a thread that nobody waits for.
-    ready = threading.Thread(target=listener.wait, daemon=True)
-    ready.start()
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + _READY_S
-    while ready.is_alive():
-        if not listener.is_alive() or loop.time() > deadline_s:
+        def guarded() -> None:
+            try:
+                run()
+            except Exception:  # noqa: BLE001 - the display's, of many kinds; no traceback for people
+                return  # `is_alive` says that the thread has ended
+
+        listener.run = guarded
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it sees events, or soon will."""
+        return bool(self._listener.is_alive())
+
+    async def start(self) -> None:
+        """Return once it sees events.
+
+        Raises
+        ------
+        DeviceError
+            If it does not within some seconds.
+        """
+        self._listener.start()
+        self._ready.start()
+        if not await self._until_ready(_READY_S):
             raise DeviceError("keyboard and pointer cannot be seen: the display refuses to tell")
-        await asyncio.sleep(0.01)
 
+    async def stop(self) -> None:
+        """Stop capture; a display that has gone has stopped it already."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + _STOP_S
+        if not await self._until_ready(_STOP_S):
+            return  # it has ended, or hangs where it sees nothing yet
+        # Again and again: a request that comes before recording has begun ends nothing.
+        while self.is_alive and loop.time() < deadline_s:
+            try:
+                self._listener.stop()
+                _release(self._listener)
+            except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
+                pass
+            # Not pynput's own join: it waits without limit.
+            await asyncio.to_thread(threading.Thread.join, self._listener, 0.05)
 
-async def stop_listener(listener: Any) -> None:
-    """Stop capture; a display that has gone has stopped it already."""
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + _STOP_S
-    # Again and again: a request that comes before recording has begun ends nothing.
-    while listener.is_alive() and loop.time() < deadline_s:
-        try:
-            listener.stop()
-            _release(listener)
-        except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
-            pass
-        # Not pynput's own join: it waits without limit.
-        await asyncio.to_thread(threading.Thread.join, listener, 0.05)
+    async def _until_ready(self, within_s: float) -> bool:
+        deadline_s = asyncio.get_running_loop().time() + within_s
+        while self._ready.is_alive():
+            if not self.is_alive or asyncio.get_running_loop().time() > deadline_s:
+                return False
+            await asyncio.sleep(0.01)
+        return True
 
 
 def _release(listener: Any) -> None:

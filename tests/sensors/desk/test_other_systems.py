@@ -171,25 +171,23 @@ async def test_the_hotkey_of_a_mac_listens_through_the_one_importer_of_pynput(mo
 
     class Listener:
         def __init__(self, combination, pressed) -> None:
-            self.combination, self.pressed, self.alive = combination, pressed, True
+            self.combination, self.pressed, self.is_alive = combination, pressed, False
             made.append(self)
 
-        def is_alive(self) -> bool:
-            return self.alive
+        async def start(self) -> None:
+            self.is_alive = True
 
-    async def nothing(_listener) -> None:
-        return None
+        async def stop(self) -> None:
+            self.is_alive = False
 
     monkeypatch.setattr(macos.pynput_events, "combination_listener", Listener)
-    monkeypatch.setattr(macos.pynput_events, "start_listener", nothing)
-    monkeypatch.setattr(macos.pynput_events, "stop_listener", nothing)
     monkeypatch.setattr(macos, "_ALIVE_EVERY_S", 0.01)
     task = asyncio.create_task(macos.MacHotkey(KEYS).watch(lambda: presses.append(1)))
     await wait_until(lambda: made)
     assert made[0].combination == "<ctrl>+<alt>+p"
     threading.Thread(target=made[0].pressed).start()
     await wait_until(lambda: presses)
-    made[0].alive = False
+    made[0].is_alive = False
     with pytest.raises(DeviceError, match="shows no keys any more"):
         await task
 

@@ -189,6 +189,19 @@ async def test_closing_stops_capture(xvfb):
     assert not _listeners()
 
 
+@pytest.mark.timeout(90)
+async def test_closing_in_the_middle_of_starting_holds_up_nothing(xvfb):
+    """A pause in the first moment: pynput's own stop would wait for ever, in our event loop."""
+    for n in range(24):
+        found = create({}).readings(RealClock())
+        first = asyncio.create_task(anext(found))
+        await asyncio.sleep(0.002 * n)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await found.aclose()
+        assert not _listeners()
+
+
 def _listeners() -> list[object]:
     return [t for t in threading.enumerate() if type(t).__module__.startswith("pynput")]
 
