@@ -1,0 +1,121 @@
+"""TRUST T11a: private mode sends nothing, and the strained person still gets their notice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analytics.me import SITE
+from analytics.store.base import Query
+from analytics.store.embedded import EmbeddedStore
+from analytics.store.points import Measurement
+from sensors.edge.replies import parse_request
+from sensors.errors import ConfigurationError
+from tests.trust.test_nothing_leaves import ROOT, in_a_network_of_its_own
+
+
+def wellbeing(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wellbeing", *map(str, words)],
+        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.needs("unshare")
+def test_a_strained_person_is_told_and_nothing_but_loopback_is_used(tmp_path: Path) -> None:
+    """In an empty network namespace: broker, server, store, edge and page, the edge in a hurry."""
+    state = tmp_path / "state"
+    ended = subprocess.run(
+        in_a_network_of_its_own(sys.executable, "-m", "tests.trust.alone_me", str(state)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["attempts"] == 0, "something tried to reach beyond this machine"
+    # Broker, page and the edge's own door: all in the machine, and of two processes only.
+    assert found["listening"] == ["127.0.0.1"]
+    assert (found["processes"], found["passwords"]) == (2, 1)
+    said = "".join(found["said"])
+    assert "Private: nothing leaves this machine" in said
+    assert "You differ from your own usual; nobody else is told." in said
+    assert "If you do nothing, nothing happens." in said
+    assert "Your supervisor was told" not in said
+    assert "your own page is there" in said
+    assert "Traceback" not in said
+    assert found["code"] == 130, "one Ctrl-C ends both"
+    assert "stopped; windows" in said
+    _assert_kept_here(state / SITE / "me")
+
+
+def _assert_kept_here(folder: Path) -> None:
+    """What was measured and judged is in the person's own folder, and nobody else can read it."""
+    store = EmbeddedStore(folder / "store.sqlite", read_only=True)
+    states = {
+        row.fields["state"] for row in store.read(Query(measurement=Measurement.SCORE, site=SITE))
+    }
+    store.close()
+    assert {"learning", "as_usual", "different"} <= states
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_it_ends_by_itself_when_told_to_and_can_begin_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        ended = wellbeing(
+            "me", "--collector", "simulated", "--consent", "heart", "--no-page",
+            "--state-dir", tmp_path, "--for", "3",
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        assert "edge of me at private" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(("--agent", "Me!"), "--agent is 'Me!'", id="agent"),
+        pytest.param(("--state-dir", "/proc/none"), "try --state-dir", id="folder"),
+        pytest.param(("--config", "none.toml"), "cannot read none.toml", id="config"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(words: tuple[str, ...], said: str) -> None:
+    ended = wellbeing("me", *words)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_a_profile_forbids_stays_forbidden_and_the_rest_is_allowed_here(
+    tmp_path: Path,
+) -> None:
+    """`eu` forbids a server that supervisors see; on one's own machine it is the way to go."""
+    config = tmp_path / "eu.toml"
+    config.write_text('[policy]\nprofile = "eu"\n')
+    options = ("--config", config, "--state-dir", tmp_path, "--no-page", "--consent", "none")
+    refused = wellbeing("me", *options, "--collector", "voice", "--for", "1")
+    assert refused.returncode == 2
+    assert "forbids voice" in refused.stderr
+    allowed = wellbeing("me", *options, "--collector", "simulated", "--for", "1")
+    assert allowed.returncode == 0, allowed.stderr
+
+
+def test_a_private_edge_speaks_to_no_other_machine(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("WELLBEING_EDGE_PRIVATE", "true")
+    ended = wellbeing(
+        "edge", "--agent", "k7", "--state-dir", tmp_path, "--broker", "broker.example:1883"
+    )
+    assert ended.returncode == 2
+    assert "private mode sends nothing off this machine" in ended.stderr
+
+
+@pytest.mark.parametrize("what", ["help_now", "break_please", "export", "erase"])
+def test_nobody_is_asked_where_nobody_is(what: str) -> None:
+    with pytest.raises(ConfigurationError, match="speak to a person"):
+        parse_request((what,), is_private=True)
