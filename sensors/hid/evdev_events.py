@@ -27,6 +27,9 @@ _SCAN_S = 2.0
 _GATHER_S = 0.01
 """Pause between two reads of one device. [s] A mouse reports every 1 ms in two or three
 events, of which the kernel keeps at least 64; dates are its own, so nothing is lost but wake-ups."""
+_MOST_READS = 64
+"""Of 64 events each: far more than a kernel keeps, so that no device can hold us up."""
+
 _LONGEST_AGE_S = 10.0
 """An event that seems older was dated before the wall clock was set. [s]"""
 
@@ -89,6 +92,11 @@ class EvdevBackend(Backend):
         if now_s - self._scan_at_s >= _SCAN_S:
             self._scan_at_s = now_s
             self._scan()
+        for path in list(self._devices):
+            # What happened before now must be known before it is said that nothing did.
+            for _ in range(_MOST_READS):
+                if not self._take(path):
+                    break
         self._check()
         if self._keys is not None:
             self.waiting.put(self._keys.settle(now_s))
@@ -139,6 +147,14 @@ class EvdevBackend(Backend):
     def _read(self, path: str) -> None:
         """Read what is there, and then nothing for a moment: one wake-up for many events."""
         device = self._devices[path]
+        if self._take(path):
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(device.file.fd)
+            loop.call_later(_GATHER_S, self._read_on, path, device)
+
+    def _take(self, path: str) -> bool:
+        """Put what one read brings; return whether there was anything."""
+        device = self._devices[path]
         monotonic_s, wall_s = self.clock.monotonic_s(), time.time()
         try:
             for event in device.file.read():
@@ -147,13 +163,11 @@ class EvdevBackend(Backend):
                     device.decoder.event(event.type, event.code, event.value, monotonic_s - age_s)
                 )
         except BlockingIOError:
-            return
+            return False
         except OSError:
             self._let_go(path)  # pulled out
-            return
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(device.file.fd)
-        loop.call_later(_GATHER_S, self._read_on, path, device)
+            return False
+        return True
 
     def _read_on(self, path: str, device: _Open) -> None:
         if self._devices.get(path) is device:

@@ -1,11 +1,13 @@
 """Input devices without a kernel driver: a FIFO that speaks ``struct input_event``.
 
-Only the answers to the ioctls that describe a device are stood in for; what
-reads, decodes and times the events is the production code and evdev's own C.
+Only the answers to the ioctls that describe a device are stood in for, and the
+error after it was pulled out; what reads, decodes and times the events is the
+production code and evdev's own C.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import time
@@ -45,6 +47,13 @@ class Devices:
         monkeypatch.setattr(kernel, "ioctl_EVIOCGEFFECTS", lambda _fd: 0)
         monkeypatch.setattr(kernel, "ioctl_capabilities", self._capabilities)
         monkeypatch.setattr(kernel, "ioctl_EVIOCGABS", self._axis)
+        self._really_read = kernel.device_read_many
+        monkeypatch.setattr(kernel, "device_read_many", self._read)
+
+    def _read(self, fd: int) -> Any:
+        if os.fstat(fd).st_nlink == 0:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return self._really_read(fd)
 
     def _capabilities(self, fd: int) -> dict[int, list[Any]]:
         return self._kinds[os.fstat(fd).st_ino]
@@ -80,6 +89,11 @@ class Device:
         whole, micros = int(at_s), int(at_s % 1 * 1e6)
         packet = [*events, (codes.EV_SYN, codes.SYN_REPORT, 0)]
         os.write(self._end, b"".join(_EVENT.pack(whole, micros, *event) for event in packet))
+
+    def pull_out(self) -> None:
+        """Take it away; whoever still reads it is told so."""
+        self.path.unlink()
+        self.send()
 
     def key(self, code: int, value: int, at_s: float) -> None:
         """Press (1), repeat (2) or release (0) a key."""

@@ -13,6 +13,7 @@ import time
 from contextlib import aclosing, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sensors.collector import Link, Reading
@@ -130,7 +131,9 @@ async def test_a_mouse_moves_clicks_and_scrolls(devices):
         mouse.send((codes.EV_REL, codes.REL_WHEEL, -1), at_s=start_s + 0.8)
 
     found = await gather(create({"channels": ["pointer"]}), act, "scroll_steps", 1)
-    assert values(found, "pointer_speed_px_s")[1:] == pytest.approx([2000.0] * 23, rel=0.2)
+    speeds = values(found, "pointer_speed_px_s")
+    assert 20 <= len(speeds) <= 25  # one for each 20 ms of the half second
+    assert np.median(speeds) == pytest.approx(2000.0, rel=0.1)
     assert values(found, "pointer_straightness") == [1.0]
     assert values(found, "pointer_clicks") == [1.0]
     assert values(found, "click_dwell_ms") == pytest.approx([90.0], abs=2.0)
@@ -154,8 +157,8 @@ async def test_a_touchpad_moves_with_one_finger_and_scrolls_with_two(devices):
 
     found = await gather(create({"channels": ["pointer"]}), act, "scroll_steps", 30)
     speeds = values(found, "pointer_speed_px_s")
-    assert speeds == pytest.approx([50 * 1000 / 25.4] * len(speeds), rel=0.1)
     assert len(speeds) > 15
+    assert np.median(speeds) == pytest.approx(50 * 1000 / 25.4, rel=0.1)
     # 30 mm at 1000 counts per inch, 15 counts a step.
     assert sum(values(found, "scroll_steps")) == pytest.approx(30 * 1000 / 25.4 / 15, abs=1.5)
 
@@ -218,17 +221,9 @@ async def test_devices_come_and_go(devices, monkeypatch):
         keyboard.key(30, 1, time.time())
         assert await anext(items) == Link(Channel.KEYBOARD, "ok")
         assert (await anext(items)).signal == "key_presses"
-        pulled = OSError(errno.ENODEV, "No such device")
-
-        def read(_fd: int) -> None:
-            raise pulled
-
-        monkeypatch.setattr(evdev_events.evdev.device._input, "device_read_many", read)
-        mouse.path.unlink()
-        mouse.send((codes.EV_REL, codes.REL_X, 1))
+        mouse.pull_out()
         assert await anext(items) == Link(Channel.POINTER, Absence.DISCONNECTED)
-        keyboard.path.unlink()
-        keyboard.key(30, 0, time.time())
+        keyboard.pull_out()
         with pytest.raises(DeviceError, match="has no keyboard or pointer; plug one in"):
             await anext(items)
 
