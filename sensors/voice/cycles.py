@@ -1,9 +1,11 @@
 """Jitter and shimmer: how one cycle of the voice differs from the next. Pure.
 
-Marks are set near the main peak of every cycle, following the pitch. The
-period between two marks is then measured as the shift at which the waveform
-around the one fits best to that around the other, so that a mark that lies a
-little off does no harm.
+Marks are set near the main peak of every cycle, following the pitch, and the
+cycles are laid over one another. Then the resonances of the mouth are taken
+out of the sound, so that what is left of a cycle is near its pulse, and each
+cycle's time and size are measured against its neighbours. What noise alone
+would change from cycle to cycle is measured too, and subtracted: without that
+a little breath counts as jitter.
 
 References
 ----------
@@ -12,6 +14,9 @@ References
    maximum amplitude factor 1.6.
 .. [2] J. Makhoul, "Linear prediction: a tutorial review", Proceedings of the
    IEEE, vol. 63, no. 4, pp. 561-580, 1975.
+.. [3] C. H. Knapp, G. C. Carter, "The generalized correlation method for
+   estimation of time delay", IEEE Transactions on Acoustics, Speech, and
+   Signal Processing, vol. 24, no. 4, pp. 320-327, 1976.
 """
 
 from __future__ import annotations
@@ -19,10 +24,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sensors.voice.pitch import Floats, Frames, PitchTrack
+from sensors.voice import overlay
+from sensors.voice.overlay import Bools, Doubles, Floats, Ints
+from sensors.voice.pitch import Frames, PitchTrack
 
 MIN_CYCLES = 20
 """Fewer pairs of cycles say nothing. A tenth of a second of a high voice."""
@@ -30,10 +36,15 @@ MIN_CYCLES = 20
 _MAX_PERIOD_FACTOR = 1.3  # [1]
 _MAX_AMPLITUDE_FACTOR = 1.6  # [1]
 _MIN_LIKENESS = 0.5  # two cycles less alike than this are not of one voice
-_LOW_PASS_HZ = 1000.0  # keeps the main peak of a cycle and little else
-_WHITENING_FLOOR = 1e-2  # of the energy: weaker partials are left weak, with the noise in them
+_OUTLIER = 5.0  # times the median change: 3.4 standard deviations of a normal one
+_LOW_PASS_HZ = 2000.0  # keeps the main peak of a cycle and its first resonances
+_WHITENING_FLOOR = 1e-3  # of the energy: weaker partials are left weak, with the noise in them
 _PULSE_BAND_HZ = (2500.0, 4000.0)  # a pulse is left its band up to here; above, noise prevails
-_REACH = 0.2  # of a period: how far off its expected place a mark is looked for
+_TRUST_IN_COHERENCE = 0.7  # exponent; 1 is Wiener's, which blunts the pulse of a rough voice
+_REACH = 0.2  # of a period: how far off its expected place a cycle is looked for at first
+_FINE_REACH = 0.05  # and once it is laid over the one before
+_NOISE_PAIRS = 128  # enough to know the noise by
+_LEAST_LEFT = 0.3  # of a measure, whatever the noise explains: the noise is an estimate too
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,144 +55,194 @@ class Cycles:
     ----------
     jitter_local, shimmer_local : float
         Mean change from one cycle to the next over the mean, of period and of
-        amplitude. [1]
+        amplitude [1], without what noise explains.
+    periodicity : float
+        Share of the energy in which a cycle is like the one before once it is
+        laid over it, 0-1: unlike that of the pitch track it does not suffer
+        from jitter.
+    certainty : float
+        Share of the change of period that noise does not explain, 0-1.
     n_cycles : int
         Pairs of cycles behind them.
     """
 
     jitter_local: float
     shimmer_local: float
+    periodicity: float
+    certainty: float
     n_cycles: int
 
 
 def measure(samples: Floats, frames: Frames, pitch: PitchTrack) -> Cycles | None:
-    """Return jitter and shimmer of the voiced stretches; ``None`` with too few cycles."""
+    """Return the measures of the voiced stretches; ``None`` with too few cycles.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        Sound relative to full scale.
+    frames, pitch : Frames, PitchTrack
+        Its frames and their pitch.
+    """
     voiced = pitch.f0_hz > 0
     if not voiced.any():
         return None
     period = frames.sample_rate / float(np.median(pitch.f0_hz[voiced]))
-    marks, same_stretch = _marks(samples, frames, pitch)
-    half, reach = int(0.5 * period), int(_REACH * period) + 2
-    inside = (marks >= half + reach) & (marks < samples.size - half - reach - 1)
-    marks, same_stretch = marks[inside], same_stretch[inside]
+    half, reach = round(0.5 * period), int(_REACH * period) + 2
+    sound = samples - samples.mean()
+    spectrum = np.fft.rfft(sound)
+    smooth, step = _low_passed(spectrum, sound.size, frames.sample_rate)
+    marks, linked = _marks(smooth, frames, pitch, step)
+    room = half + 2 * reach + 4
+    inside = (marks >= room) & (marks < sound.size - room)
+    marks, linked = marks[inside], linked[inside]
     if marks.size <= MIN_CYCLES:
         return None
-    source = _whitened(samples, frames, voiced)
-    shift, likeness, first, second = _compare(source, marks, half, reach)
-    periods = np.diff(marks) + shift
-    good = same_stretch[1:] & (likeness > _MIN_LIKENESS)
-    pairs = good[1:] & good[:-1] & (_factor(periods[1:], periods[:-1]) < _MAX_PERIOD_FACTOR)
-    steady = good & (_factor(first, second) < _MAX_AMPLITUDE_FACTOR)
-    if pairs.sum() < MIN_CYCLES or steady.sum() < MIN_CYCLES:
+    coarse = overlay.align(smooth, marks / step, round(half / step), round(reach / step) + 1)
+    good = linked[1:] & (coarse.likeness > _MIN_LIKENESS)
+    places = overlay.places(marks, coarse.shift * step, good)
+    coherence = overlay.coherence(overlay.cut(sound, places, half), good)
+    source = _pulses(spectrum, frames, voiced, coherence)[: sound.size]
+    marks = np.rint(places).astype(np.intp)
+    fine = overlay.align(source, marks, half, int(_FINE_REACH * period) + 2)
+    good &= fine.likeness > _MIN_LIKENESS
+    places = overlay.places(marks, fine.shift, good)
+    laid = overlay.cut(source, places, half)
+    return _summary(np.diff(marks) + fine.shift, laid, overlay.cut(sound, places, half), good)
+
+
+def _summary(periods: Doubles, laid: Floats, raw: Floats, good: Bools) -> Cycles | None:
+    """Return the measures of cycles laid over one another.
+
+    Parameters
+    ----------
+    periods : ndarray of float, shape (n - 1,)
+        From each cycle to the next. [samples]
+    laid, raw : ndarray of float, shape (n, width)
+        Each cycle of the pulses and of the sound.
+    good : ndarray of bool, shape (n - 1,)
+        Whether a cycle and the next are neighbours and alike.
+    """
+    # Pairs with two neighbours either side: what a pair is measured against is not the pair.
+    first = np.arange(2, laid.shape[0] - 3)
+    first = first[
+        good[first - 2] & good[first - 1] & good[first] & good[first + 1] & good[first + 2]
+    ]
+    if first.size < MIN_CYCLES:
         return None
+    pattern = 0.25 * (laid[first - 2] + laid[first - 1] + laid[first + 2] + laid[first + 3])
+    energy = np.maximum(np.einsum("ij,ij->i", pattern, pattern), np.finfo(np.float32).tiny)
+    one, other = (np.einsum("ij,ij->i", laid[first + i], pattern) / energy for i in (0, 1))
+    change, step = np.abs(periods[first + 1] - periods[first]), np.abs(other - one)
+    change = change[_factor(periods[first + 1], periods[first]) < _MAX_PERIOD_FACTOR]
+    size = 0.5 * (one + other)
+    kept = _factor(one, other) < _MAX_AMPLITUDE_FACTOR
+    if min(change.size, int(kept.sum())) < MIN_CYCLES:
+        return None
+    few = slice(None, None, -(-first.size // _NOISE_PAIRS))
+    rest = laid[first[few]] - one[few, None] * pattern[few]
+    of_time, of_size = overlay.noise(pattern[few], rest)
+    jitter, certainty = _without_noise(change, 6.0 * of_time)
+    shimmer, _ = _without_noise(step[kept], 2.0 * of_size)
     return Cycles(
-        jitter_local=float(np.abs(np.diff(periods))[pairs].mean() / periods[good].mean()),
-        shimmer_local=float(np.abs(first - second)[steady].mean() / first[steady].mean()),
-        n_cycles=int(pairs.sum()),
+        jitter_local=jitter / float(periods[first].mean()),
+        shimmer_local=shimmer / float(size[kept].mean()),
+        periodicity=overlay.periodicity(raw, good),
+        certainty=certainty,
+        n_cycles=int(change.size),
     )
 
 
-def _factor(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def _without_noise(changes: Doubles, variance: float) -> tuple[float, float]:
+    """Return the mean change, noise of this variance taken out, and the share left.
+
+    For normal changes the square of the mean is 2/pi of the variance, and
+    variances of independent causes add up.
+    """
+    found = float(changes[changes <= _OUTLIER * max(float(np.median(changes)), 1e-12)].mean())
+    if found == 0.0:
+        return 0.0, 1.0
+    left = 1.0 - 2.0 / np.pi * variance / found**2
+    return found * float(np.sqrt(max(left, _LEAST_LEFT**2))), max(0.0, left)
+
+
+def _factor(a: Doubles, b: Doubles) -> Doubles:
     """Return how many times the larger is the smaller; infinite where that is not above zero."""
     low = np.minimum(a, b)
     return np.where(low > 0, np.maximum(a, b) / np.where(low > 0, low, 1.0), np.inf)
 
 
-def _marks(
-    samples: Floats, frames: Frames, pitch: PitchTrack
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def _low_passed(
+    spectrum: NDArray[np.complexfloating], size: int, rate: int
+) -> tuple[Floats, float]:
+    """Return the sound up to 2 kHz at four times that rate, and how many samples one stands for."""
+    short = min(size, int(4 * _LOW_PASS_HZ * size / rate))
+    kept = spectrum[: short // 2 + 1].copy()
+    kept[int(_LOW_PASS_HZ * size / rate) :] = 0.0
+    return (np.fft.irfft(kept, short) * (short / size)).astype(np.float32), size / short
+
+
+def _marks(smooth: Floats, frames: Frames, pitch: PitchTrack, step: float) -> tuple[Ints, Bools]:
     """Return a sample near each cycle's main peak, and whether the mark before is its neighbour."""
-    smooth = _low_pass(samples, frames.sample_rate)
-    hop = int(frames.centre[1] - frames.centre[0]) if frames.centre.size > 1 else frames.frame
+    centre = frames.centre / step
+    hop = float(centre[1] - centre[0]) if centre.size > 1 else frames.frame / step
     edges = np.flatnonzero(np.diff(np.concatenate([[0], pitch.f0_hz > 0, [0]])))
     marks: list[int] = []
     joined: list[bool] = []
     for first, last in edges.reshape(-1, 2):
-        begin = max(0, int(frames.centre[first]) - hop // 2)
-        end = min(samples.size, int(frames.centre[last - 1]) + hop // 2)
-        periods = (frames.sample_rate / pitch.f0_hz[first:last]).tolist()
-        found = _walk(smooth, begin, end, periods, hop)
-        marks += found
+        begin = max(0, int(centre[first] - hop / 2))
+        end = min(smooth.size, int(centre[last - 1] + hop / 2))
+        periods = (frames.sample_rate / step / pitch.f0_hz[first:last]).tolist()
+        found = _walk(smooth[begin:end], periods, hop)
+        marks += [begin + at for at in found]
         joined += [False] + [True] * (len(found) - 1) if found else []
-    return np.asarray(marks, dtype=np.intp), np.asarray(joined, dtype=np.bool_)
+    return np.rint(np.asarray(marks) * step).astype(np.intp), np.asarray(joined, dtype=np.bool_)
 
 
-def _walk(smooth: Floats, begin: int, end: int, periods: list[float], hop: int) -> list[int]:
+def _walk(stretch: Floats, periods: list[float], hop: float) -> list[int]:
     """Return the marks of one voiced stretch, one after the other."""
-    stretch = smooth[begin:end]
     if stretch.size < 2 * periods[0]:
         return []
     # The stronger side of the waveform has the clearer peaks.
-    upright = stretch if stretch.max() >= -stretch.min() else -stretch
-    at = int(upright[: int(periods[0]) + 1].argmax())
-    marks = [begin + at]
+    levels = (stretch if stretch.max() >= -stretch.min() else -stretch).tolist()
+    head = levels[: int(periods[0]) + 1]
+    at = head.index(max(head))
+    marks = [at]
     while True:
-        period = periods[min(at // hop, len(periods) - 1)]
-        low, high = at + int((1 - _REACH) * period), at + int((1 + _REACH) * period) + 1
-        if high >= upright.size:
+        period = periods[min(int(at / hop), len(periods) - 1)]
+        low, high = at + int((1 - _REACH) * period), at + int((1 + _REACH) * period) + 2
+        if high >= len(levels):
             return marks
-        at = low + int(upright[low:high].argmax())
-        marks.append(begin + at)
+        around = levels[low:high]
+        at = low + around.index(max(around))
+        marks.append(at)
 
 
-def _whitened(samples: Floats, frames: Frames, voiced: NDArray[np.bool_]) -> Floats:
+def _pulses(
+    spectrum: NDArray[np.complexfloating], frames: Frames, voiced: Bools, coherence: Floats
+) -> Floats:
     """Return the sound without the resonances that the voiced frames share [2].
 
     In the mouth one cycle still rings while the next begins. Without the
     ringing, what is left of a cycle is near its pulse, where its time and
-    size can be measured by themselves.
+    size can be measured by themselves. Where cycles have little in common
+    there is noise, and it is turned down [3].
     """
     order = 2 + frames.sample_rate // 1000
-    mean_power = frames.power[voiced].mean(axis=0).astype(np.float64)
-    r = np.fft.irfft(mean_power, frames.n_fft)[: order + 1]
+    r = np.fft.irfft(frames.power[voiced].mean(axis=0).astype(np.float64), frames.n_fft)[
+        : order + 1
+    ]
     lags = np.abs(np.arange(order)[:, None] - np.arange(order))
     matrix = r[lags] + _WHITENING_FLOOR * (r[0] + 1e-12) * np.eye(order)
     inverse = np.concatenate([[1.0], -np.linalg.solve(matrix, r[1:])])
-    n_fft = 1 << (samples.size + order - 1).bit_length()
-    spectrum = np.fft.rfft(samples, n_fft) * np.fft.rfft(inverse, n_fft)
-    hz = np.fft.rfftfreq(n_fft, 1.0 / frames.sample_rate)
+    hz = np.fft.rfftfreq(frames.n_fft, 1.0 / frames.sample_rate)
     low, high = _PULSE_BAND_HZ
-    spectrum *= 0.5 + 0.5 * np.cos(np.pi * np.clip((hz - low) / (high - low), 0.0, 1.0))
-    return np.asarray(np.fft.irfft(spectrum, n_fft)[: samples.size], dtype=np.float32)
-
-
-def _low_pass(samples: Floats, sample_rate: int) -> Floats:
-    spectrum = np.fft.rfft(samples)
-    spectrum[int(_LOW_PASS_HZ * samples.size / sample_rate) :] = 0.0
-    return np.fft.irfft(spectrum, samples.size).astype(np.float32)
-
-
-def _compare(
-    samples: Floats, marks: NDArray[np.intp], half: int, reach: int
-) -> tuple[NDArray[np.float64], ...]:
-    """Compare the waveform around each mark with that around the next one.
-
-    Returns
-    -------
-    shift : ndarray, shape (n - 1,)
-        By how much the second mark lies too early. [samples]
-    likeness : ndarray
-        Correlation at this shift, -1 to 1.
-    first, second : ndarray
-        Amplitude around either mark, at the shift that fits.
-    """
-    width = 2 * half
-    cycles = sliding_window_view(samples, width)
-    ones = cycles[marks[:-1] - half]
-    others = sliding_window_view(
-        sliding_window_view(samples, width + 2 * reach)[marks[1:] - half - reach], width, axis=1
-    )
-    product = np.matmul(others, ones[:, :, None])[:, :, 0].astype(np.float64)
-    energy_one = np.einsum("ij,ij->i", ones, ones).astype(np.float64)
-    energy = np.einsum("ikj,ikj->ik", others, others).astype(np.float64)
-    tiny = np.finfo(np.float32).tiny
-    likeness = product / np.sqrt(np.maximum(energy_one[:, None] * energy, tiny))
-    rows = np.arange(likeness.shape[0])
-    best = np.clip(likeness.argmax(axis=1), 1, likeness.shape[1] - 2)
-    left, here, right = (likeness[rows, best + i] for i in (-1, 0, 1))
-    bend = left - 2 * here + right
-    between = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
-    taper = np.hanning(width).astype(np.float32)
-    first = np.sqrt(np.einsum("ij,j->i", ones**2, taper).astype(np.float64))
-    second = np.sqrt(np.einsum("ij,j->i", others[rows, best] ** 2, taper).astype(np.float64))
-    return best - reach + np.clip(between, -1.0, 1.0), here, first, second
+    gain = np.fft.rfft(inverse, frames.n_fft)
+    gain *= 0.5 + 0.5 * np.cos(np.pi * np.clip((hz - low) / (high - low), 0.0, 1.0))
+    known_hz = np.linspace(0.0, 0.5 * frames.sample_rate, coherence.size)
+    gain *= np.interp(hz, known_hz, coherence) ** _TRUST_IN_COHERENCE
+    size = 2 * (spectrum.size - 1)
+    kept = int(spectrum.size * min(1.0, 2.0 * high / frames.sample_rate))
+    at = np.arange(kept) * ((hz.size - 1) / (spectrum.size - 1))
+    pulses = np.zeros_like(spectrum)
+    pulses[:kept] = spectrum[:kept] * np.interp(at, np.arange(hz.size), gain)
+    return np.asarray(np.fft.irfft(pulses, size), dtype=np.float32)

@@ -10,10 +10,14 @@ References
 .. [2] N. H. de Jong, T. Wempe, "Praat script to detect syllable nuclei and
    measure speech rate automatically", Behavior Research Methods, vol. 41,
    no. 2, pp. 385-390, 2009.
+.. [3] P. Boersma, "Accurate short-term analysis of the fundamental frequency
+   and the harmonics-to-noise ratio of a sampled sound", IFA Proceedings,
+   vol. 17, pp. 97-110, 1993.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -21,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sensors.signals import SIGNALS
 from sensors.voice import cycles, pitch, spectrum
+from sensors.voice.cycles import Cycles
 from sensors.voice.pitch import HOP_S, Floats, Frames, PitchTrack
 
 MIN_SAMPLE_RATE = 8_000
@@ -127,7 +132,7 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
         voiced_ratio=float(voiced.sum() / speech.sum()),
         jitter_local=cycle.jitter_local if cycle else None,
         shimmer_local=cycle.shimmer_local if cycle else None,
-        hnr_db=_harmonicity(track, voiced),
+        hnr_db=_harmonicity(frames, track, voiced, cycle),
         loudness_db=min(0.0, float(np.median(level_db[speech]))),
         alpha_ratio_db=shape.alpha_ratio_db,
         hammarberg_db=shape.hammarberg_db,
@@ -175,10 +180,27 @@ def _slope(track: PitchTrack, voiced: NDArray[np.bool_]) -> float | None:
     return total / frames if frames else None
 
 
-def _harmonicity(track: PitchTrack, voiced: NDArray[np.bool_]) -> float:
+def _harmonicity(
+    frames: Frames, track: PitchTrack, voiced: NDArray[np.bool_], cycle: Cycles | None
+) -> float:
+    """Return harmonic over noise energy of the voiced speech.
+
+    The pitch track's periodicity counts jitter as noise [3]_. Laying cycles
+    over one another does not, but finds likeness in noise as well. So the
+    latter counts as far as the change of period is no work of noise.
+    """
+    energy = frames.power[voiced].sum(axis=1, dtype=np.float64)
+    share = float(energy @ track.periodicity[voiced] / max(float(energy.sum()), 1e-30))
+    found = _over_rest_db(share)
+    if cycle is None:
+        return found
+    return found + cycle.certainty * max(0.0, _over_rest_db(cycle.periodicity) - found)
+
+
+def _over_rest_db(share: float) -> float:
     # A share of 1 would be a sound without any noise; the catalogue ends at 60 dB.
-    share = np.clip(track.periodicity[voiced], 1e-3, 1.0 - 1e-6)
-    return float(np.mean(10.0 * np.log10(share / (1.0 - share))))
+    share = min(max(share, 1e-3), 1.0 - 1e-6)
+    return 10.0 * math.log10(share / (1.0 - share))
 
 
 def _syllables(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -31,7 +32,7 @@ FRAME_S = 3.0 / F0_MIN_HZ  # [1] three periods of the lowest pitch
 _CANDIDATES = 6
 _SILENCE = 0.03  # [1] of the window's largest peak
 _VOICING = 0.45
-_OCTAVE_COST = 0.03  # Praat's 0.01 lets a rough voice slip an octave down
+_OCTAVE_COST = 0.02  # Praat's 0.01 lets a rough voice slip an octave down
 _JUMP_COST = 0.35
 _VOICING_CHANGE_COST = 0.14
 _HALF_TAPS = 16  # samples on either side from which the peak is interpolated
@@ -47,7 +48,8 @@ class Frames:
     power : ndarray of float, shape (n_frames, n_bins)
         Power spectra, one-sided, not scaled.
     peak : ndarray of float, shape (n_frames,)
-        Largest magnitude of each frame, without its mean. Relative to full scale.
+        Largest magnitude in the middle third of each windowed frame, one period
+        of the lowest pitch. Relative to full scale.
     centre : ndarray of int, shape (n_frames,)
         Sample in the middle of each frame.
     frame, n_fft, sample_rate : int
@@ -71,7 +73,8 @@ class PitchTrack:
     f0_hz : ndarray of float, shape (n_frames,)
         Pitch; 0 where the frame is not voiced. [Hz]
     periodicity : ndarray of float, shape (n_frames,)
-        Share of the energy that is periodic, 0-1; 0 where not voiced.
+        Share of the energy that is periodic; 0 where not voiced. Chance makes
+        it a little larger than 1 in single frames.
     """
 
     f0_hz: NDArray[np.float64]
@@ -79,13 +82,25 @@ class PitchTrack:
 
 
 @lru_cache(maxsize=4)
-def _window(frame: int, n_fft: int, n_lags: int) -> tuple[Floats, Floats]:
-    """Return a Hann window and its normalised autocorrelation."""
-    # Half a sample in from the zeros, as in [1].
+def _window(frame: int) -> Floats:
+    """Return a Hann window, half a sample in from its zeros as in [1]."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(frame) + 0.5) / frame)
-    spectrum = np.fft.rfft(window, n_fft)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, n_fft)[:n_lags]
-    return window.astype(np.float32), (correlation / correlation[0]).astype(np.float32)
+    return np.asarray(window, dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def _to_correlation(frame: int, n_fft: int, n_lags: int) -> Floats:
+    """Return the matrix from a power spectrum to the correlation divided by the window's [1].
+
+    The inverse transform as a matrix product: only a quarter of the lags is
+    looked at, and a product is what processors are best at.
+    """
+    bins = np.arange(n_fft // 2 + 1)
+    twice = np.where((bins == 0) | (bins == n_fft // 2), 1.0, 2.0) / n_fft
+    cosines = twice[:, None] * np.cos(2 * np.pi / n_fft * np.outer(bins, np.arange(n_lags)))
+    spectrum = np.fft.rfft(_window(frame).astype(np.float64), n_fft)
+    of_window = (spectrum.real**2 + spectrum.imag**2) @ cosines
+    return np.asarray(cosines * (of_window[0] / of_window), dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -109,14 +124,15 @@ def cut(samples: Floats, sample_rate: int) -> Frames:
     """
     frame, hop = round(FRAME_S * sample_rate), round(HOP_S * sample_rate)
     n_fft = 1 << (frame + _n_lags(sample_rate) - 1).bit_length()
-    window, _ = _window(frame, n_fft, _n_lags(sample_rate))
-    cut_out = sliding_window_view(samples, frame)[::hop]
-    centred = cut_out - cut_out.mean(axis=1, keepdims=True)
-    spectrum = np.fft.rfft(centred * window, n_fft)
+    pieces = sliding_window_view(samples, frame)[::hop]
+    windowed = pieces - pieces.mean(axis=1, keepdims=True)
+    windowed *= _window(frame)
+    middle = windowed[:, frame // 3 : frame - frame // 3]
+    spectrum = scipy.fft.rfft(windowed, n_fft)
     return Frames(
-        power=np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32),
-        peak=np.abs(centred).max(axis=1),
-        centre=np.arange(cut_out.shape[0]) * hop + frame // 2,
+        power=np.square(spectrum.real) + np.square(spectrum.imag),
+        peak=np.maximum(middle.max(axis=1), -middle.min(axis=1)),
+        centre=np.arange(pieces.shape[0]) * hop + frame // 2,
         frame=frame,
         n_fft=n_fft,
         sample_rate=sample_rate,
@@ -142,29 +158,35 @@ def _n_lags(sample_rate: int) -> int:
 
 
 def _correlation(frames: Frames) -> Floats:
-    n_lags = _n_lags(frames.sample_rate)
-    _, of_window = _window(frames.frame, frames.n_fft, n_lags)
-    raw = np.fft.irfft(frames.power, frames.n_fft)[:, :n_lags]
-    energy = np.maximum(raw[:, :1], 1e-12)
-    return np.asarray(raw / energy / of_window, dtype=np.float32)
+    matrix = _to_correlation(frames.frame, frames.n_fft, _n_lags(frames.sample_rate))
+    correlation = frames.power @ matrix
+    correlation /= np.maximum(correlation[:, :1], 1e-12)
+    return np.asarray(correlation, dtype=np.float32)
 
 
 def _candidates(correlation: Floats, sample_rate: int) -> tuple[Floats, Floats]:
     """Return lag and strength of each frame's best peaks, shape (n_frames, candidates)."""
     first, last = int(sample_rate / F0_MAX_HZ), int(sample_rate / F0_MIN_HZ)
-    left = correlation[:, first - 1 : last]
     here = correlation[:, first : last + 1]
-    right = correlation[:, first + 1 : last + 2]
-    top = (here > left) & (here >= right) & (here > 0.5 * _VOICING)
-    bend = np.where(top, left - 2 * here + right, -1.0)
-    shift = 0.5 * (left - right) / bend
-    lag = np.arange(first, last + 1, dtype=np.float32) + np.where(top, shift, 0.0)
-    height = np.minimum(here - 0.25 * (left - right) * shift, 1.0)
-    cost = _OCTAVE_COST * np.log2(F0_MIN_HZ * lag / sample_rate)
-    strength = np.where(top, height - cost, -np.inf)
-    best = np.argpartition(strength, -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
-    rows = np.arange(correlation.shape[0])[:, None]
-    return lag[rows, best].astype(np.float32), strength[rows, best].astype(np.float32)
+    top = here > 0.5 * _VOICING
+    top &= here > correlation[:, first - 1 : last]
+    top &= here >= correlation[:, first + 1 : last + 2]
+    row, at = np.nonzero(top)
+    left, peak, right = (correlation[row, at + first + i] for i in (-1, 0, 1))
+    shift = 0.5 * (left - right) / (left - 2 * peak + right)
+    lag = at + first + shift
+    height = np.minimum(peak - 0.25 * (left - right) * shift, 1.0)
+    strength = height - _OCTAVE_COST * np.log2(F0_MAX_HZ / sample_rate * lag)
+    # Peaks of one frame lie side by side, the best first: the first few are kept.
+    order = np.lexsort((-strength, row))
+    row, lag, strength = row[order], lag[order], strength[order]
+    rank = np.arange(row.size) - np.searchsorted(row, row)
+    lags = np.ones((correlation.shape[0], _CANDIDATES), dtype=np.float32)
+    strengths = np.full(lags.shape, -np.inf, dtype=np.float32)
+    kept = rank < _CANDIDATES
+    lags[row[kept], rank[kept]] = lag[kept]
+    strengths[row[kept], rank[kept]] = strength[kept]
+    return lags, strengths
 
 
 def _unvoiced_strength(frames: Frames) -> Floats:
@@ -183,10 +205,12 @@ def _cheapest_path(octaves: Floats, strengths: Floats, unvoiced: Floats) -> NDAr
     gains = np.concatenate([unvoiced[:, None], strengths], axis=1)
     came_from = np.zeros((n_frames, n + 1), dtype=np.intp)
     total = gains[0]
+    own = np.arange(n + 1)
     for i in range(1, n_frames):
         through = total[:, None] - moves[i]
-        came_from[i] = through.argmax(axis=0)
-        total = through.max(axis=0) + gains[i]
+        best = through.argmax(axis=0)
+        came_from[i] = best
+        total = through[best, own] + gains[i]
     path = np.empty(n_frames, dtype=np.intp)
     path[-1] = total.argmax()
     for i in range(n_frames - 1, 0, -1):
@@ -212,4 +236,4 @@ def _refine(
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
     shift = np.clip(shift, -1.0, 1.0)
     place = lag + (best - _PHASES + shift) / _PHASES
-    return place, np.clip(here - 0.25 * (left - right) * shift, 0.0, 1.0)
+    return place, here - 0.25 * (left - right) * shift

@@ -86,31 +86,36 @@ def shape(frames: Frames, voiced: NDArray[np.bool_]) -> Shape:
     """
     hz = _frequencies(frames.sample_rate, frames.n_fft)
     power = frames.power[voiced] + _TINY
-    level_db = 10.0 * np.log10(power)
     wide = frames.sample_rate >= _WIDE_BAND_HZ
     return Shape(
         alpha_ratio_db=_band_ratio_db(power, hz) if wide else None,
-        hammarberg_db=_peak_ratio_db(level_db, hz) if wide else None,
-        slope_0_500_db_hz=_slope(level_db, hz, 0.0, 500.0),
-        slope_500_1500_db_hz=_slope(level_db, hz, 500.0, 1500.0),
+        hammarberg_db=_peak_ratio_db(power, hz) if wide else None,
+        slope_0_500_db_hz=_slope(power, hz, 0.0, 500.0),
+        slope_500_1500_db_hz=_slope(power, hz, 500.0, 1500.0),
     )
 
 
+def _band(hz: NDArray[np.float64], low_hz: float, high_hz: float) -> slice:
+    """Return the bins from `low_hz` to `high_hz`, both included."""
+    return slice(*np.searchsorted(hz, [low_hz, np.nextafter(high_hz, np.inf)]).tolist())
+
+
 def _band_ratio_db(power: Floats, hz: NDArray[np.float64]) -> float:
-    low = power[:, (hz >= 50) & (hz < 1000)].sum(axis=1)
-    high = power[:, (hz >= 1000) & (hz <= 5000)].sum(axis=1)
+    low = power[:, _band(hz, 50.0, np.nextafter(1000.0, 0.0))].sum(axis=1)
+    high = power[:, _band(hz, 1000.0, 5000.0)].sum(axis=1)
     return float(np.mean(10.0 * np.log10(low / high)))
 
 
-def _peak_ratio_db(level_db: Floats, hz: NDArray[np.float64]) -> float:
-    low = level_db[:, hz < 2000].max(axis=1)
-    high = level_db[:, (hz >= 2000) & (hz <= 5000)].max(axis=1)
-    return float(np.mean(low - high))
+def _peak_ratio_db(power: Floats, hz: NDArray[np.float64]) -> float:
+    low = power[:, _band(hz, 0.0, np.nextafter(2000.0, 0.0))].max(axis=1)
+    high = power[:, _band(hz, 2000.0, 5000.0)].max(axis=1)
+    return float(np.mean(10.0 * np.log10(low / high)))
 
 
-def _slope(level_db: Floats, hz: NDArray[np.float64], low_hz: float, high_hz: float) -> float:
+def _slope(power: Floats, hz: NDArray[np.float64], low_hz: float, high_hz: float) -> float:
     """Return the slope of the regression line, mean over frames. [dB/Hz]."""
-    band = (hz >= low_hz) & (hz <= high_hz)
+    band = _band(hz, low_hz, high_hz)
     distance = hz[band] - hz[band].mean()
     # The slope is linear in the levels, so the mean spectrum has the mean slope.
-    return float(distance @ level_db[:, band].mean(axis=0) / (distance @ distance))
+    mean_db = 10.0 * np.log10(power[:, band]).mean(axis=0)
+    return float(distance @ mean_db / (distance @ distance))

@@ -47,15 +47,10 @@ def test_jitter_within_a_seventh(f0_hz, jitter):
 
 
 @pytest.mark.parametrize("shimmer", [0.01, 0.03, 0.06, 0.1])
-@pytest.mark.parametrize(
-    ("f0_hz", "tolerance"), [(90, 0.06), (120, 0.06), (165, 0.15), (200, 0.25)]
-)
-def test_shimmer_rises_with_the_known_one(f0_hz, tolerance, shimmer):
-    # High voices overlap from one cycle to the next, and the measure comes out high.
+@pytest.mark.parametrize("f0_hz", F0_HZ)
+def test_shimmer_within_an_eighth(f0_hz, shimmer):
     made = voice(f0_hz, shimmer=shimmer)
-    assert extract(made.samples, RATE).shimmer_local == pytest.approx(
-        made.shimmer_local, rel=tolerance
-    )
+    assert extract(made.samples, RATE).shimmer_local == pytest.approx(made.shimmer_local, rel=0.13)
 
 
 @pytest.mark.parametrize("hnr_db", [5, 10, 15, 20])
