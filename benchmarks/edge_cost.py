@@ -170,6 +170,7 @@ def edge(
     config.write_text(
         f'[broker]\nport = {port}\n[policy]\nprofile = "general"\n'
         "[edge.options.heart_rate]\nallow_unencrypted = true\n"
+        "[edge.options.voice]\nallow_monitor = true\n"
     )
     collectors = ["heart_rate", "hid", *(["voice"] if voice else [])]
     channels = "heart,keyboard,pointer" + (",voice" if voice else "")

@@ -35,7 +35,8 @@ ASK_TIME_S = 30.0
 """How often the server's clock is asked for. [s]"""
 
 _WAIT_SLICE_S = 0.25
-_IDLE_S = 0.25  # longest wait between two looks at what is due
+_LOOK_S = 0.25  # between two looks at what is due, while something is on its way
+_IDLE_S = 5.0  # while nothing is; whatever changes that ends the wait
 _GOODBYE_S = 2.0  # the last status is not worth a longer wait
 
 
@@ -187,8 +188,16 @@ class Publisher:
                 self._ask_time()
             # Not wait_for: Python 3.11's may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_IDLE_S):
+                async with asyncio.timeout(self._rest_s()):
                     await self._changed.wait()
+
+    def _rest_s(self) -> float:
+        """Return how long nothing needs to be done unless something changes. [s]."""
+        if not self._connection.is_connected:
+            return _IDLE_S
+        if self._plan.is_waiting:
+            return _LOOK_S
+        return max(_LOOK_S, min(_IDLE_S, self._next_ask_s - self._clock.monotonic_s()))
 
     async def stop(self, *, goodbye: bool = True) -> None:
         """Say that we are offline, retained, and disconnect politely.

@@ -81,6 +81,11 @@ class SendPlan:
         """How many windows wait to be sent for the first time."""
         return len(self._live) + len(self._backlog)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any window is not yet known to be stored, so that time alone may make it due."""
+        return bool(self._sent_s)
+
     def added(self, key: Key, now_s: float) -> None:
         """Take a window that was just kept."""
         self._sent_s[key] = None

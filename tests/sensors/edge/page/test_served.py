@@ -97,7 +97,7 @@ def test_nothing_is_measured_before_the_page_was_answered_and_then_what_was_allo
         assert page.command("status")["consent"] == ["keyboard"]
         page.do(do="leave")
         assert page.command("status")["consent"] == []
-        assert server.consents[-1].channels == ()
+        wait_until(lambda: server.consents[-1].channels == (), 20, "the withdrawal, retained")
 
 
 def test_a_pause_on_the_page_is_the_same_bytes_as_a_locked_screen(mosquitto, server, run_page):
