@@ -1,65 +1,146 @@
-"""The agent's own microphone; the only file that imports sounddevice.
+"""The agent's own microphone, through a process of its own.
 
-Only an input is opened, never an output's monitor unless it is named: the far
-end of a call is not read (TRUST T1).
+A sound driver can abort the process that loaded it, or hang when it is to be
+closed. Both happen beside the edge, in :mod:`sensors.voice.listener`: that
+process holds the sound and tells features. The edge only reads these, and ends
+that process when consent ends, whatever the driver does (TRUST T1, T6).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
+from sensors import codec
 from sensors.collector import Clock, Link, Reading
-from sensors.config import section
-from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
+from sensors.config import ENVIRONMENT_PREFIX, section
+from sensors.errors import DeviceError, MissingExtraError
 from sensors.messages import WINDOW_S
 from sensors.signals import Channel
-from sensors.voice.ring import SoundRing
-from sensors.voice.windows import readings_of
+from sensors.voice.heard import Failed, Heard, Opened, Told, from_line
+from sensors.voice.settings import MicrophoneSettings
 
-SAMPLE_RATE = 16_000  # holds all that the features look at, 5 kHz, with room
-_RING_WINDOWS = 2
-_FETCH_S = 0.2
-_SILENT_DRIVER_S = 5.0  # a driver that gives no samples for so long is stuck
+_COMMAND = (sys.executable, "-m", "sensors.voice.listener")
+_OPEN_WITHIN_S = 30.0  # a cold disk, and a Bluetooth headset that changes its profile
+_WINDOW_WITHIN_S = WINDOW_S + 7.0  # the listener itself says after 5 s that a driver is silent
+_RELEASE_WITHIN_S = 1.5  # then the process is killed; T6 leaves 5 s to everything
+_LIST_WITHIN_S = 20.0
+_EARLY_S = 0.3  # windows are passed on as regularly as they were heard, so much later
+_LONGEST_WORDS = 200
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MicrophoneSettings:
-    """Which input.
+class Beat:
+    """Evens out when windows are passed on; pure.
 
-    Parameters
-    ----------
-    device : str
-        Name of the input, or a part of it; empty takes the system's default.
-    channel : int
-        Which of the input's channels, from 0.
+    The listener's windows come every 5 s but for the time that computing took.
+    Near the end of one of the edge's own windows, two would now and then fall
+    into one and none into the next.
     """
 
-    device: str = ""
-    channel: int = 0
+    def __init__(self) -> None:
+        self._due_s = float("-inf")
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.channel < 64:
-            raise ConfigurationError(f"[voice] channel is {self.channel}; expected 0 to 63")
+    def due_s(self, arrived_s: float) -> float:
+        """Return when to pass on what arrived at `arrived_s`. [s]."""
+        due_s = self._due_s + WINDOW_S
+        if not arrived_s <= due_s <= arrived_s + 2 * _EARLY_S:
+            due_s = arrived_s + _EARLY_S
+        self._due_s = due_s
+        return due_s
 
 
-def _load() -> ModuleType:
-    """Import sounddevice, which looks for PortAudio when it is imported."""
-    try:
-        import sounddevice  # noqa: PLC0415 - fails where PortAudio is not installed
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed; run: pip install 'agent-wellbeing[voice]'"
-        ) from None
-    except OSError as error:
-        words = " ".join(str(error).split())
-        raise DeviceError(
-            f"no microphone can be opened: {words}; install PortAudio (libportaudio2)"
-        ) from None
-    return sounddevice  # type: ignore[no-any-return]
+class Listener:
+    """The listening process, seen from the edge."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._input = cast("asyncio.StreamWriter", process.stdin)
+        self._output = cast("asyncio.StreamReader", process.stdout)
+        self._last_words = ""
+        self._errors = asyncio.create_task(self._read_errors())
+
+    @classmethod
+    async def start(cls, settings: MicrophoneSettings) -> Listener:
+        """Start one; it finds the devices that are there now."""
+        process = await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            creationflags=_NO_WINDOW,
+        )
+        listener = cls(process)
+        listener._input.write(codec.dump_json(asdict(settings)) + b"\n")
+        return listener
+
+    async def receive(self, within_s: float) -> Told:
+        """Return what it says next.
+
+        Raises
+        ------
+        DeviceError
+            If it says nothing, or nothing that can be understood, or is gone.
+        """
+        try:
+            line = await asyncio.wait_for(self._output.readline(), within_s)
+            if not line:
+                raise await self._gone()
+            return from_line(line)
+        except TimeoutError:
+            raise DeviceError(
+                "the microphone's driver hangs; plug the microphone in again"
+            ) from None
+        except ValueError:
+            raise DeviceError(
+                "the microphone's process talks nonsense; update the sound driver"
+            ) from None
+
+    async def end(self) -> None:
+        """Close its input; kill it when it has not let go of the device soon after."""
+        # Before anything is awaited: a second cancellation must not leave it alive.
+        late = asyncio.get_running_loop().call_later(_RELEASE_WITHIN_S, self._kill)
+        self._input.close()
+        await self._process.wait()
+        late.cancel()
+        await self._errors
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _gone(self) -> DeviceError:
+        code = await self._process.wait()
+        await self._errors
+        how = f"ended with {code}"
+        if code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
+        words = f" ({self._last_words})" if self._last_words else ""
+        return DeviceError(
+            f"the microphone's process {how}{words}: often a fault of the sound driver;"
+            " plug the microphone in again, or set [voice] device to another input"
+        )
+
+    async def _read_errors(self) -> None:
+        """Keep the last line of what the driver says about itself."""
+        errors = cast("asyncio.StreamReader", self._process.stderr)
+        while block := await errors.read(4096):
+            lines = block.decode(errors="replace").split("\n")
+            words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            self._last_words = words[:_LONGEST_WORDS] or self._last_words
+
+
+def environment() -> dict[str, str]:
+    """Return our environment without the broker's password and the like."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(f"{ENVIRONMENT_PREFIX}_")}
 
 
 class MicrophoneCollector:
@@ -71,14 +152,20 @@ class MicrophoneCollector:
 
     Attributes
     ----------
-    overrun : int
-        Samples that were lost, in the driver or here.
+    opened : Opened or None
+        The input in use.
+    reasons : tuple of str
+        What lowered the quality of the last window.
+    overruns, underruns : int
+        How often the driver lost sound, or lacked some, so far.
     """
 
     channels = frozenset({Channel.VOICE})
 
     def __init__(self, settings: MicrophoneSettings) -> None:
-        self.overrun = 0
+        self.opened: Opened | None = None
+        self.reasons: tuple[str, ...] = ()
+        self.overruns = self.underruns = 0
         self._settings = settings
 
     async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link, None]:
@@ -87,84 +174,79 @@ class MicrophoneCollector:
         Raises
         ------
         DeviceError
-            If there is no microphone, it is taken or refused, or it falls silent.
+            If there is no microphone, it is taken or refused, falls silent, or
+            its driver crashes or hangs.
+        MissingExtraError
+            If a package is missing.
+        RuntimeError
+            If our own program failed there.
         """
-        sound = _load()
-        sample_rate = self._sample_rate(sound)
-        window = round(WINDOW_S * sample_rate)
-        ring = SoundRing(_RING_WINDOWS * window)
+        listener = await Listener.start(self._settings)
         try:
-            stream = await asyncio.to_thread(self._open, sound, sample_rate, ring)
-            try:
-                yield Link(Channel.VOICE, "ok")
-                while True:
-                    await self._fill(ring, window)
-                    taken = ring.take(window)
-                    if taken is not None:
-                        end_s = clock.monotonic_s() - ring.held / sample_rate
-                        for reading in await asyncio.to_thread(
-                            readings_of, taken, sample_rate, end_s
-                        ):
-                            yield reading
-            finally:
-                self.overrun += ring.overrun
-                await asyncio.to_thread(stream.close)
+            told = await listener.receive(_OPEN_WITHIN_S)
+            link, beat = Link(Channel.VOICE, "ok"), Beat()
+            while not isinstance(told, Failed):
+                if isinstance(told, Opened):
+                    self.opened = told
+                    yield link
+                else:
+                    now_s = clock.monotonic_s()
+                    await clock.sleep_until(beat.due_s(now_s))
+                    if told.link != link:
+                        yield (link := told.link)
+                    for reading in self._note(told).readings(now_s - told.age_s):
+                        yield reading
+                told = await listener.receive(_WINDOW_WITHIN_S)
+            raise _error(told)
         finally:
-            ring.silence()
+            await listener.end()
 
-    async def _fill(self, ring: SoundRing, window: int) -> None:
-        """Return once a whole window waits."""
-        loop = asyncio.get_running_loop()
-        held, since_s = ring.held, loop.time()
-        while ring.held < window:
-            await asyncio.sleep(_FETCH_S)
-            if ring.held != held:
-                held, since_s = ring.held, loop.time()
-            elif loop.time() - since_s > _SILENT_DRIVER_S:
-                raise DeviceError("the microphone gives no sound any more; plug it in again")
-
-    def _sample_rate(self, sound: ModuleType) -> int:
-        """Return 16 kHz, or what the input can do if it cannot do that."""
-        device = self._settings.device or None
-        try:
-            known = sound.query_devices(device, "input")
-            try:
-                sound.check_input_settings(
-                    device, self._settings.channel + 1, "float32", None, SAMPLE_RATE
-                )
-            except sound.PortAudioError:
-                return int(known["default_samplerate"])
-        except (sound.PortAudioError, ValueError) as error:
-            raise _unusable(error) from None
-        return SAMPLE_RATE
-
-    def _open(self, sound: ModuleType, sample_rate: int, ring: SoundRing) -> Any:
-        channel = self._settings.channel
-
-        def arrived(block: Any, _frames: int, _time: object, status: Any) -> None:
-            self.overrun += bool(status.input_overflow)
-            ring.put(block[:, channel])
-
-        try:
-            stream = sound.InputStream(
-                samplerate=sample_rate,
-                device=self._settings.device or None,
-                channels=channel + 1,
-                dtype="float32",
-                callback=arrived,
-            )
-            stream.start()
-        except (sound.PortAudioError, ValueError) as error:
-            raise _unusable(error) from None
-        return stream
+    def _note(self, heard: Heard) -> Heard:
+        self.reasons = heard.reasons
+        self.overruns += heard.overruns
+        self.underruns += heard.underruns
+        return heard
 
 
-def _unusable(error: Exception) -> DeviceError:
-    words = " ".join(str(error).split())
-    return DeviceError(
-        f"no microphone can be opened: {words}; plug one in, allow this program to use it,"
-        " or set [voice] device to its name"
-    )
+def _error(failed: Failed) -> Exception:
+    if failed.kind == "missing":
+        return MissingExtraError(f"{failed.words}; run: pip install 'agent-wellbeing[voice]'")
+    return DeviceError(failed.words) if failed.kind == "device" else RuntimeError(failed.words)
+
+
+def known_inputs() -> list[dict[str, Any]]:
+    """Return the inputs of this machine, without opening any.
+
+    Returns
+    -------
+    list of dict
+        `name`, `host` (the system's interface), `is_default`, `is_monitor`.
+
+    Raises
+    ------
+    DeviceError
+        If the sound driver cannot be asked.
+    MissingExtraError
+        If a package is missing.
+    """
+    try:
+        done = subprocess.run(
+            _COMMAND,
+            input=b"null\n",
+            capture_output=True,
+            env=environment(),
+            timeout=_LIST_WITHIN_S,
+            check=False,
+            creationflags=_NO_WINDOW,
+        )
+    except subprocess.TimeoutExpired:
+        raise DeviceError("the sound driver hangs; restart the sound server") from None
+    if not done.stdout:
+        raise DeviceError(f"the sound driver crashes (exit {done.returncode}); update it")
+    found = codec.load_json(done.stdout)
+    if isinstance(found, list):
+        return found
+    raise _error(cast("Failed", from_line(done.stdout)))
 
 
 def create(options: Mapping[str, Any]) -> MicrophoneCollector:
@@ -173,7 +255,7 @@ def create(options: Mapping[str, Any]) -> MicrophoneCollector:
     Parameters
     ----------
     options : mapping
-        Keys of :class:`MicrophoneSettings`.
+        Keys of :class:`~sensors.voice.settings.MicrophoneSettings`.
 
     Raises
     ------
@@ -181,3 +263,6 @@ def create(options: Mapping[str, Any]) -> MicrophoneCollector:
         Naming key, value and what was expected.
     """
     return MicrophoneCollector(section({"voice": options}, "voice", MicrophoneSettings, environ={}))
+
+
+__all__ = ["MicrophoneCollector", "MicrophoneSettings", "create", "known_inputs"]

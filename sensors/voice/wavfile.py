@@ -19,7 +19,7 @@ from sensors.errors import ConfigurationError, DeviceError
 from sensors.messages import WINDOW_S, Absence
 from sensors.signals import Channel
 from sensors.voice.features import MIN_SAMPLE_RATE
-from sensors.voice.windows import readings_of
+from sensors.voice.windows import WindowReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,9 @@ class WavCollector:
         """
         with self._open() as file:
             window = round(WINDOW_S * file.samplerate)
+            reader, link = WindowReader(file.samplerate), Link(Channel.VOICE, "ok")
             end_s = clock.monotonic_s()
-            yield Link(Channel.VOICE, "ok")
+            yield link
             while True:
                 block = file.read(window, dtype="float32", always_2d=True)
                 if block.shape[0] == window:
@@ -85,9 +86,10 @@ class WavCollector:
                     await clock.sleep_until(end_s)
                     taken = block[:, self._settings.channel].copy()
                     block[:] = 0.0
-                    for reading in await asyncio.to_thread(
-                        readings_of, taken, file.samplerate, end_s
-                    ):
+                    heard = await asyncio.to_thread(reader.read, taken)
+                    if heard.link != link:
+                        yield (link := heard.link)
+                    for reading in heard.readings(end_s):
                         yield reading
                 elif self._settings.repeat:
                     file.seek(0)

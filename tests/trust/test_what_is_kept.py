@@ -20,11 +20,14 @@ from sensors import codec
 from sensors.messages import Keyboard, Voice
 from tests.rig.waiting import wait_until
 from tests.sensors.edge.standin import StandIn
+from tests.sensors.voice.sound_desk import listeners
 from tests.sensors.voice.synthesis import RATE, voice
 from tests.sensors.voice.test_microphone import sound_server
 
 ROOT = Path(__file__).parents[2]
 _SIXTEEN_BIT_SECOND = 2 * 16_000
+MICROPHONE = ("--collector", "voice", "--consent", "voice")
+VIRTUAL = ("--option", "voice.allow_monitor=true")
 
 __all__ = ["sound_server"]  # a fixture
 
@@ -50,15 +53,16 @@ class Edge:
 
     @property
     def held_open(self) -> set[str]:
-        """Regular files that the process holds open for writing, whoever opened them."""
+        """Regular files that it and its microphone hold open for writing, whoever opened them."""
         found = set()
-        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            try:
-                target, flags = str(link.readlink()), _flags(self.process.pid, link.name)
-            except OSError:
-                continue  # closed meanwhile
-            if target.startswith("/") and Path(target).is_file() and flags & os.O_ACCMODE:
-                found.add(target)
+        for pid in (self.process.pid, *listeners(self.process.pid)):
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    target, flags = str(link.readlink()), _flags(pid, link.name)
+                except OSError:
+                    continue  # closed meanwhile
+                if target.startswith("/") and Path(target).is_file() and flags & os.O_ACCMODE:
+                    found.add(target)
         return found
 
 
@@ -98,12 +102,15 @@ def test_a_run_with_a_microphone_writes_and_sends_no_sound(mosquitto, sound_serv
     try:
         with (
             StandIn(mosquitto.port) as server,
-            running_edge(
-                folder, mosquitto.port, sound_server, "--collector", "voice", "--consent", "voice"
-            ) as edge,
+            running_edge(folder, mosquitto.port, sound_server, *MICROPHONE, *VIRTUAL) as edge,
         ):
-            wait_until(lambda: sum(_has_voice(w) for w in server.windows) >= 2, timeout=90)
+            wait_until(lambda: any(_has_voice(w) for w in server.windows), timeout=90)
+            (listener,) = listeners(edge.process.pid)
+            written = _bytes_written(listener)
+            wait_until(lambda: sum(_has_voice(w) for w in server.windows) >= 3, timeout=90)
             held = edge.held_open
+            # The sound is in that process: all that it writes, to anywhere, is counted.
+            assert _bytes_written(listener) - written < _SIXTEEN_BIT_SECOND / 8
             edge.process.send_signal(signal.SIGINT)
             assert edge.process.wait(20) == 0, edge.log
             payloads = list(server.payloads)
@@ -117,7 +124,7 @@ def test_a_run_with_a_microphone_writes_and_sends_no_sound(mosquitto, sound_serv
         "consent.json", "outbox-pc.sqlite", "outbox-pc.sqlite-wal", "outbox-pc.sqlite-shm",
         "outbox-pc.sqlite.lock", "outbox-pc.lock",
     }  # fmt: skip
-    # Some ten seconds were heard; what is kept and sent is far smaller than one second.
+    # Some fifteen seconds were heard; what is kept and sent is far smaller than one second.
     for path in edge.state.rglob("*"):
         assert not path.is_file() or path.stat().st_size < 8 * _SIXTEEN_BIT_SECOND, path
     names = {f.name for f in fields(Voice)}
@@ -127,6 +134,11 @@ def test_a_run_with_a_microphone_writes_and_sends_no_sound(mosquitto, sound_serv
         if section:
             assert set(section) <= names
             assert all(isinstance(value, float | int) for value in section.values() if value)
+
+
+def _bytes_written(pid: int) -> int:
+    text = Path(f"/proc/{pid}/io").read_text()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("wchar")))
 
 
 def _has_voice(window) -> bool:

@@ -1,154 +1,315 @@
-"""The microphone collector through PortAudio and ALSA, on a virtual microphone of PulseAudio."""
+"""The microphone through PortAudio and ALSA on a virtual microphone, and drivers that fail."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
+from random import Random
 
-import numpy as np
 import pytest
-import soundfile
 
-from sensors.collector import Collector
-from sensors.errors import ConfigurationError, MissingExtraError
+from sensors.collector import Collector, Link, Reading
+from sensors.edge import supervise
+from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
+from sensors.messages import Absence
 from sensors.signals import Channel
-from sensors.voice import collector
-from sensors.voice.microphone import MicrophoneCollector, create
+from sensors.voice import collector, microphone
+from sensors.voice.microphone import MicrophoneCollector, create, environment, known_inputs
 from sensors.voice.wavfile import WavCollector
-from tests.rig import wait_until
-from tests.sensors.voice.synthesis import RATE, voice
+from tests.rig import wait_until, wait_until_async
+from tests.sensors.voice.sound_desk import (
+    RealClock,
+    fake_driver,
+    listeners,
+    running_sound_server,
+    speaking,
+)
 
 REPOSITORY = Path(__file__).parents[3]
-PATIENCE_S = 90
 HAS_SOUND_CARD = any(Path("/proc/asound").glob("card*"))
-
-# PortAudio looks for devices once, when it is imported: so each run is a process.
-RUN = """
-import asyncio, json, sys, time
-from contextlib import aclosing
-from sensors.collector import Link
-from sensors.errors import DeviceError
-from sensors.voice.collector import create
-
-class Clock:
-    def monotonic_s(self):
-        return time.monotonic()
-
-async def main():
-    collector = create(json.loads(sys.argv[1]))
-    windows = {}
-    async with aclosing(collector.readings(Clock())) as found:
-        async for item in found:
-            if isinstance(item, Link):
-                print(json.dumps(["link", item.channel, item.state]), flush=True)
-                continue
-            windows.setdefault(item.at_monotonic_s, {})[item.signal] = item.value
-            if len(windows) > 2:
-                break
-    print(json.dumps(["windows", list(windows.values())[:2], collector.overrun]), flush=True)
-
-try:
-    asyncio.run(main())
-except DeviceError as error:
-    print(json.dumps(["error", str(error)]), flush=True)
-"""
-
-
-def run(environ: dict[str, str], options: dict | None = None) -> list[list]:
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(options or {})],
-        cwd=REPOSITORY,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=True,
-    )
-    assert "Traceback" not in done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+VIRTUAL = {"allow_monitor": True}
+OK = Link(Channel.VOICE, "ok")
 
 
 @pytest.fixture
 def sound_server(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Run PulseAudio with a sink whose monitor is the microphone; yield the environment for it."""
-    socket, asound = tmp_path / "pulse.sock", tmp_path / "asound.conf"
-    asound.write_text(
-        "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n"
-    )
-    environ = os.environ | {
-        "HOME": str(tmp_path),
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "PULSE_SERVER": f"unix:{socket}",
-        "PULSE_SOURCE": "desk.monitor",
-        "ALSA_CONFIG_PATH": str(asound),
-    }
-    server = subprocess.Popen(
-        ["pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes", "-n",
-         "--log-target=stderr",
-         f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1",
-         f"--load=module-null-sink sink_name=desk rate={RATE} channels=1"],
-        env={k: v for k, v in environ.items() if not k.startswith("PULSE_")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_until(socket.exists)
+    """The environment of a sound server with a virtual microphone."""
+    with running_sound_server(tmp_path) as environ:
         yield environ
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
-@pytest.mark.needs("pulseaudio", "paplay")
-def test_a_voice_at_the_microphone(sound_server, tmp_path):
-    path = tmp_path / "voice.wav"
-    soundfile.write(path, np.tile(voice(180, jitter=0.01).samples, 8), RATE)
-    speaker = subprocess.Popen(["paplay", "--device=desk", str(path)], env=sound_server)
-    try:
-        link, (_, windows, overrun) = run(sound_server)
-    finally:
-        speaker.terminate()
-        speaker.wait(10)
-    assert link == ["link", "voice", "ok"]
-    assert len(windows) == 2
-    # The second window lies wholly within what was played.
-    assert windows[1]["f0_hz"] == pytest.approx(180, rel=0.01)
-    assert windows[1]["speech_ratio"] > 0.8
-    assert windows[1]["jitter_local"] == pytest.approx(0.01, abs=0.006)
-    assert overrun >= 0
+@pytest.fixture
+def desk(sound_server, monkeypatch):
+    """The same, set in this process."""
+    for name, value in sound_server.items():
+        monkeypatch.setenv(name, value)
+    return sound_server
 
 
-@pytest.mark.skipif(HAS_SOUND_CARD, reason="this machine has a sound card, so it has an input")
-def test_no_microphone_is_one_clear_line(tmp_path):
-    asound = tmp_path / "asound.conf"
-    asound.write_text("</usr/share/alsa/alsa.conf>\n")
-    nothing = {
-        "ALSA_CONFIG_PATH": str(asound),
-        "PULSE_SERVER": "unix:/nonexistent",
-        "HOME": str(tmp_path),
-    }
-    ((kind, words),) = run(os.environ | nothing)
-    assert kind == "error"
-    assert words.startswith("no microphone can be opened: ")
-    assert "\n" not in words
+@pytest.fixture(autouse=True)
+def nobody_stays():
+    yield
+    wait_until(lambda: not listeners(), 10, "no listening process is left")
+
+
+@pytest.mark.needs("pulseaudio", "paplay", "espeak-ng")
+async def test_a_sentence_at_the_microphone(desk, tmp_path):
+    found = create(VIRTUAL)
+    windows: dict[float, dict[str, Reading]] = {}
+    with speaking(desk, tmp_path / "said.wav"):
+        async with aclosing(found.readings(RealClock())) as readings:
+            assert await anext(readings) == OK
+            async for item in readings:
+                if isinstance(item, Reading):
+                    windows.setdefault(item.at_monotonic_s, {})[item.signal] = item
+                if len(windows) > 2:
+                    break
+    first, second = list(windows)[:2]
+    assert second - first == pytest.approx(5.0, abs=0.5)
+    voice = windows[second]  # the whole of it was spoken
+    assert 60 < voice["f0_hz"].value < 200
+    assert voice["speech_ratio"].value > 0.5
+    assert voice["f0_hz"].quality > 0.5
+    assert found.opened.device == "default"
+    assert found.overruns >= 0
 
 
 @pytest.mark.needs("pulseaudio")
-def test_an_input_nobody_has_is_one_clear_line(sound_server):
-    ((kind, words),) = run(sound_server, {"device": "Golden Headset"})
-    assert kind == "error"
-    assert "Golden Headset" in words
-    assert "set [voice] device" in words
+async def test_a_monitor_is_refused_and_the_reason_said(desk, monkeypatch):
+    """The far end is never read (T1): neither by name nor by what the sound server routes."""
+    for source in ("desk.monitor", None):  # what PULSE_SOURCE says, and what the server says
+        if source is None:
+            monkeypatch.delenv("PULSE_SOURCE")
+        with pytest.raises(DeviceError, match="hears what is played, the far end") as error:
+            await anext(create({}).readings(RealClock()))
+        assert "desk.monitor" in str(error.value)
 
 
-async def test_a_machine_without_sounddevice_names_the_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sounddevice", None)
+@pytest.mark.needs("pulseaudio")
+async def test_an_input_nobody_has_names_those_there_are(desk):
+    with pytest.raises(DeviceError, match=r"'Golden Headset'.*known: 'pulse', 'default'"):
+        await anext(create({"device": "Golden Headset"}).readings(RealClock()))
+    assert {i["name"] for i in known_inputs()} == {"pulse", "default"}
+
+
+@pytest.mark.skipif(HAS_SOUND_CARD, reason="this machine has a sound card, so it has an input")
+async def test_no_microphone_is_one_clear_line(tmp_path, monkeypatch):
+    asound = tmp_path / "asound.conf"
+    asound.write_text("</usr/share/alsa/alsa.conf>\n")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(asound))
+    monkeypatch.setenv("PULSE_SERVER", "unix:/nonexistent")
+    with pytest.raises(DeviceError, match="no microphone can be opened: ") as error:
+        await anext(create({}).readings(RealClock()))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.needs("pulseaudio")
+@pytest.mark.parametrize("stopped", [False, True], ids=["lives", "hangs"])
+async def test_withdrawing_ends_the_listening_whatever_the_driver_does(desk, stopped):
+    readings = create(VIRTUAL).readings(RealClock())
+    assert await anext(readings) == OK
+    (pid,) = listeners()
+    if stopped:
+        os.kill(pid, signal.SIGSTOP)
+    await readings.aclose()
+    assert not _lives(pid)
+    # T6 leaves 5 s to everything; the edge stops waiting before.
+    assert microphone._RELEASE_WITHIN_S < supervise.CLOSE_WITHIN_S - 1.0
+
+
+@pytest.mark.needs("pulseaudio")
+async def test_a_killed_listener_is_said_and_started_again(desk):
+    said, links = [], []
+    sink = supervise.Sink(lambda _: None, links.append, said.append)
+    keeper = supervise.Supervisor("voice", VIRTUAL, RealClock(), sink, Random(1))
+    keeper.allow(frozenset({Channel.VOICE}))
+    running = asyncio.create_task(keeper.run())
+    try:
+        await wait_until_async(lambda: links == [OK], 60)
+        (pid,) = listeners()
+        os.kill(pid, signal.SIGKILL)
+        away = Link(Channel.VOICE, Absence.DISCONNECTED)
+        await wait_until_async(lambda: links == [OK, away, OK], 60)
+        assert "was ended by SIGKILL" in said[0]
+        assert "plug the microphone in again" in said[0]
+        assert listeners() != [pid]
+        keeper.allow(frozenset())
+        await wait_until_async(lambda: not listeners(), 60)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+ORPHAN = """
+import asyncio, sys
+from sensors.voice.microphone import create
+from tests.sensors.voice.sound_desk import RealClock, listeners
+
+async def main():
+    readings = create({}).readings(RealClock())
+    await anext(readings)
+    print(*listeners(), flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["sings", "hangs"])
+def test_a_listener_ends_with_its_edge(monkeypatch, tmp_path, kind):
+    fake_driver(monkeypatch, tmp_path, kind)
+    edge = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    with edge:
+        pid = int(edge.stdout.readline())
+        edge.kill()
+    wait_until(lambda: not _lives(pid), 10)
+
+
+def _lives(pid: int) -> bool:
+    path = Path(f"/proc/{pid}/stat")
+    return path.exists() and ") Z " not in path.read_text()
+
+
+async def test_a_driver_that_aborts_takes_only_the_listener(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "aborts")
+    readings = create({}).readings(RealClock())
+    assert await anext(readings) == OK
+    with pytest.raises(DeviceError, match=r"was ended by SIGABRT .*pa_linux_alsa.*Assertion failed"):
+        await anext(readings)
+
+
+async def test_a_driver_that_hangs_when_closed_is_killed(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "hangs")
+    readings = create({}).readings(RealClock())
+    assert await anext(readings) == OK
+    (pid,) = listeners()
+    await readings.aclose()
+    assert not _lives(pid)
+
+
+async def test_a_listener_that_says_nothing_any_more_is_given_up(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "sings")
+    monkeypatch.setattr(microphone, "_WINDOW_WITHIN_S", 1.0)
+    readings = create({}).readings(RealClock())
+    assert await anext(readings) == OK
+    os.kill(listeners()[0], signal.SIGSTOP)
+    with pytest.raises(DeviceError, match="driver hangs; plug the microphone in again"):
+        await anext(readings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("taken", "no microphone can be opened: Device unavailable; plug one in"),
+        ("no PortAudio", r"install PortAudio \(libportaudio2\)"),
+    ],
+)
+async def test_what_cannot_be_opened_is_one_clear_line(monkeypatch, tmp_path, kind, words):
+    fake_driver(monkeypatch, tmp_path, kind)
+    with pytest.raises(DeviceError, match=words) as error:
+        await anext(create({}).readings(RealClock()))
+    assert "\n" not in str(error.value)
+
+
+async def test_a_driver_that_falls_silent_is_told(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "silent")
+    readings = create({}).readings(RealClock())
+    assert await anext(readings) == OK
+    with pytest.raises(DeviceError, match="gives no sound any more; plug it in again"):
+        await anext(readings)
+
+
+async def test_a_machine_without_sounddevice_names_the_command(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "not installed")
     with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[voice\]'"):
-        await anext(create({}).readings(None))
+        await anext(create({}).readings(RealClock()))
+    with pytest.raises(MissingExtraError, match=r"sounddevice is not installed"):
+        known_inputs()
+
+
+async def test_what_a_driver_prints_does_not_reach_the_edge(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "chatty")
+    async with aclosing(create({}).readings(RealClock())) as readings:
+        assert await anext(readings) == OK
+        assert isinstance(await anext(readings), Reading | Link)
+
+
+async def test_losses_of_the_driver_are_counted_and_lower_the_quality(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "loses")
+    found = create({})
+    async with aclosing(found.readings(RealClock())) as readings:
+        assert await anext(readings) == OK
+        item = await anext(readings)
+    assert found.overruns > 10
+    assert found.underruns == 0
+    assert isinstance(item, Link) or item.quality == 0.0
+    assert any("lost sound" in words for words in found.reasons)
+
+
+async def test_a_faster_input_is_brought_down_without_folding(monkeypatch, tmp_path):
+    """19 kHz would fold to 3 kHz and be louder than the voice at 200 Hz."""
+    fake_driver(monkeypatch, tmp_path, "sings", FAKE_RATE="44100", FAKE_HZ="19000")
+    found, values = create({}), {}
+    async with aclosing(found.readings(RealClock())) as readings:
+        async for item in readings:
+            if isinstance(item, Reading):
+                values[item.signal] = item.value
+                if item.signal == "loudness_db":
+                    break
+    assert found.opened.sample_rate == 44_100
+    assert values["f0_hz"] == pytest.approx(200, rel=0.01)
+    # 0.01 of full scale is -43 dB, and the A-weighting takes 11 dB at 200 Hz; 0.3 would be -13.
+    assert values["loudness_db"] < -50
+
+
+async def test_the_agents_own_input_by_a_part_of_its_name(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "sings")
+    for wanted, device in (("", "Desk Headset"), ("headset", "Desk Headset"), ("web", "Webcam")):
+        found = create({"device": wanted})
+        async with aclosing(found.readings(RealClock())) as readings:
+            await anext(readings)
+        assert found.opened.device == device
+    with pytest.raises(DeviceError, match="'Monitor of Desk Headset' is an output's monitor"):
+        await anext(create({"device": "monitor of"}).readings(RealClock()))
+    assert [i["is_monitor"] for i in known_inputs()] == [False, True, False]
+
+
+async def test_a_listener_leaves_nothing_and_knows_no_secret(monkeypatch, tmp_path):
+    """A crash must not write its memory to a file (T1), and a driver needs no password (T5)."""
+    fake_driver(monkeypatch, tmp_path, "sings")
+    monkeypatch.setenv("WELLBEING_BROKER_PASSWORD", "hush")
+    assert not any(name.startswith("WELLBEING_") for name in environment())
+    async with aclosing(create({}).readings(RealClock())) as readings:
+        await anext(readings)
+        limits = await asyncio.to_thread(Path(f"/proc/{listeners()[0]}/limits").read_text)
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[-3:-1] == ["0", "0"]
+
+
+def test_the_edge_does_not_load_what_only_the_listener_needs():
+    code = "import json, sys, sensors.voice.collector; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert not {"numpy", "sounddevice", "soundfile", "librosa"} & set(json.loads(done.stdout))
+
+
+def test_windows_are_passed_on_as_regularly_as_they_were_heard():
+    beat = microphone.Beat()
+    arrived = [0.0, 5.02, 9.98, 15.1, 20.0]
+    assert [round(beat.due_s(at), 2) for at in arrived] == [0.3, 5.3, 10.3, 15.3, 20.3]
+    # Far behind or ahead, it begins anew; nothing waits longer than that.
+    assert beat.due_s(40.0) == pytest.approx(40.3)
+    assert beat.due_s(43.0) == pytest.approx(43.3)
 
 
 def test_a_named_file_is_taken_instead_of_the_microphone():

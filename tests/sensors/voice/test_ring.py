@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.voice.ring import SoundRing
-from sensors.voice.windows import readings_of
-from tests.sensors.voice.synthesis import RATE, voice
 
 
 def test_what_is_taken_is_forgotten():
@@ -38,18 +35,3 @@ def test_silencing_leaves_nothing():
     ring.silence()
     assert ring.held == 0
     assert not ring._samples.any()
-
-
-def test_no_sample_outlives_the_features_of_its_window():
-    window = voice(150).samples.copy()
-    found = {r.signal: r for r in readings_of(window, RATE, 12.0)}
-    assert found["f0_hz"].value == pytest.approx(150, rel=0.01)
-    assert {r.at_monotonic_s for r in found.values()} == {12.0}
-    assert not window.any()
-
-
-def test_not_even_when_the_features_fail():
-    window = np.full(100, 0.5, np.float32)
-    with pytest.raises(ValueError, match="640 or more"):
-        readings_of(window, RATE, 1.0)
-    assert not window.any()
