@@ -13,8 +13,13 @@ from analytics.me import SITE
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
+from sensors.edge.page.facts import Said
+from sensors.edge.page.render import Page
 from sensors.edge.replies import parse_request
 from sensors.errors import ConfigurationError
+from sensors.messages import NoticeKind
+from sensors.words import Words
+from tests.sensors.edge.page.makings import facts, notice
 from tests.trust.test_nothing_leaves import ROOT, in_a_network_of_its_own
 
 
@@ -113,6 +118,18 @@ def test_a_private_edge_speaks_to_no_other_machine(tmp_path: Path, monkeypatch) 
     )
     assert ended.returncode == 2
     assert "private mode sends nothing off this machine" in ended.stderr
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_ones_page_offers_to_ask_only_where_somebody_is(is_private: bool) -> None:
+    notices = (notice(NoticeKind.ALERT_TOLD, alert_id="alert0001"),)
+    shown = Page().html(
+        Words(), facts(is_private=is_private, notices=notices), Said(), is_whole=True
+    )
+    assert ("Help now" in shown) is not is_private
+    assert ("Your supervisor was told" in shown) is not is_private
+    assert ("nobody else is told" in shown) is is_private
+    assert "How demanding is the work?" in shown
 
 
 @pytest.mark.parametrize("what", ["help_now", "break_please", "export", "erase"])
