@@ -33,7 +33,8 @@ class StandIn:
         self._now = now
         self.stores = stores
         self.heard: Counter[tuple[str, str, int]] = Counter()
-        self.windows: list[ReadingMessage] = []
+        self.windows: list[ReadingMessage] = []  # each once
+        self.every: list[ReadingMessage] = []  # repetitions too
         self.payloads: list[tuple[str, bytes]] = []
         self.others: list[Any] = []
         self._site = site
@@ -85,6 +86,7 @@ class StandIn:
     def _window(self, agent: str, message: ReadingMessage) -> None:
         key = (agent, message.run, message.seq)
         self.heard[key] += 1
+        self.every.append(message)
         if self.heard[key] == 1:
             self.windows.append(message)
         if not self.stores:
