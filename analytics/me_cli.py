@@ -47,7 +47,8 @@ def me(  # noqa: PLR0917 - options of the command line
 
     Nothing is sent, and nobody else sees anything. Of the configuration file
     only [edge] and [policy] count. To pause or withdraw from another terminal:
-    wellbeing edge pause, wellbeing edge withdraw.
+    wellbeing edge pause, wellbeing edge withdraw; to open your page: wellbeing
+    edge page (each with --state-dir as here, where you gave one).
     """
     tables = read_tables(config)
     policy = (
