@@ -26,9 +26,10 @@ from sensors.edge.beside import companions
 from sensors.edge.claim_cli import claim
 from sensors.edge.commands import Given, command
 from sensors.edge.consent import parse_channels
+from sensors.edge.ending import stopping_on_signals
 from sensors.edge.keyhold import load_cipher
 from sensors.edge.page.cli import app as page_app
-from sensors.edge.process import EdgeProcess, stopping_on_signals
+from sensors.edge.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import (
     CONSENT_INTRODUCTION,

@@ -16,7 +16,8 @@ from typing import Any
 
 from sensors import codec
 from sensors.config import BrokerSettings, read_private
-from sensors.edge.process import EdgeProcess, stopping_on_signals
+from sensors.edge.ending import stopping_on_signals
+from sensors.edge.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import ConfigurationError, WellbeingError
 from sensors.messages import RequestKind

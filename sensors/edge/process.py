@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from random import SystemRandom
@@ -46,9 +44,6 @@ from sensors.topics import TopicKind
 
 STATUS_EVERY_S = 60.0
 _REQUEST_WITHIN_S = 5.0
-_ENDING = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 
 
 def software_version() -> str:
@@ -390,19 +385,3 @@ class EdgeProcess:
         s = self._settings
         allowed = names(self._permission.channels & frozenset(self._assembler.channels))
         return f"edge of {s.agent} at {s.site}, source {s.source}; may measure: {allowed}"
-
-
-@contextlib.contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and the closed terminal into `stop` where the platform allows."""
-    loop = asyncio.get_running_loop()
-    handled = []
-    for number in _ENDING:
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not main thread
-            loop.add_signal_handler(number, stop)
-            handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)

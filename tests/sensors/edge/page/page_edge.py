@@ -13,9 +13,10 @@ from pathlib import Path
 
 from sensors.config import BrokerSettings
 from sensors.edge.beside import companions
+from sensors.edge.ending import stopping_on_signals
 from sensors.edge.keyhold import load_cipher
 from sensors.edge.own import OwnRecord
-from sensors.edge.process import EdgeProcess, stopping_on_signals
+from sensors.edge.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.messages import Heart, ReadingMessage
 from tests.sensors.edge.conftest import FastTime
