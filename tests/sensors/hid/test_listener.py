@@ -81,13 +81,46 @@ async def test_typing_with_known_timing(xvfb):
     links, readings = await gather(create(KEYBOARD), xvfb, typing, last="dwell_ms", count=len(text))
     assert links == [KEYBOARD_OK]
     assert len(values(readings, "key_presses")) == len(text)
-    # xdotool sleeps at least so long; a loaded machine only adds to it.
+    # xdotool sleeps at least so long, a loaded machine only adds to it, and the median keeps a
+    # late wake-up of ours out: what is left is a few ms either way, a third of them is plenty.
     dwell, flight = values(readings, "dwell_ms"), values(readings, "flight_ms")
     assert len(dwell) == len(text)
     assert len(flight) == len(text) - 1
     assert np.median(dwell) == pytest.approx(80, abs=30)
     assert np.median(flight) == pytest.approx(120, abs=30)
     assert not values(readings, "pointer_speed_px_s")
+
+
+async def test_characters_without_a_key_of_their_own_are_counted_and_timed(xvfb):
+    """All of them have one name, because the server's keymap changes under us."""
+    text = "你好世界辛苦了"
+    _, readings = await gather(
+        create(KEYBOARD), xvfb, ["type", "--delay", "240", text], last="dwell_ms", count=len(text)
+    )
+    assert len(values(readings, "key_presses")) == len(text)
+    assert len(values(readings, "flight_ms")) == len(text) - 1
+    assert not values(readings, "key_corrections")
+    assert text not in repr(readings)
+
+
+async def test_composing_with_an_input_method_is_typing_with_its_corrections(xvfb):
+    """Pinyin as the keyboard sees it: letters, a wrong one taken back, a space to choose."""
+    keys = [*"nihai", "BackSpace", "o", "space", *"shijie", "2"]
+    typing = [w for key in keys for w in ("key", "--delay", "15", key, "sleep", "0.05")]
+    _, readings = await gather(create(KEYBOARD), xvfb, typing, last="dwell_ms", count=len(keys))
+    assert len(values(readings, "key_presses")) == len(keys)
+    assert sum(values(readings, "key_corrections")) == 1
+
+
+async def test_a_screen_readers_rhythm_is_measured_without_a_case_of_its_own(xvfb):
+    """Chords with the reader's key, arrows one by one, long listening between them."""
+    step = ["keydown", "Insert", "key", "Down", "keyup", "Insert", *SENT, "sleep", "0.8"]
+    _, readings = await gather(create(KEYBOARD), xvfb, step * 3, last="burst_presses", count=3)
+    assert len(values(readings, "key_presses")) == 6
+    assert values(readings, "burst_presses") == [2.0, 2.0, 2.0]
+    assert len(values(readings, "key_pauses")) == 2
+    assert min(values(readings, "flight_ms")) < 0  # the chord; and the pauses are flights too
+    assert max(values(readings, "flight_ms")) > 700
 
 
 async def test_rollover_corrections_and_a_repeating_key(xvfb):
