@@ -52,6 +52,23 @@ class Link:
     state: Literal["ok"] | Absence
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something for the agent at this machine; never sent, never kept.
+
+    Parameters
+    ----------
+    text : str
+        One line to say now; empty says nothing.
+    device : str or None
+        What the agent's status shows about the device from now on, such as
+        its model and battery; None leaves that as it is.
+    """
+
+    text: str = ""
+    device: str | None = None
+
+
 class Clock(Protocol):
     """Where collectors take the time from; replay hands them a virtual one."""
 
@@ -64,12 +81,12 @@ class Clock(Protocol):
 
 @runtime_checkable
 class Collector(Protocol):
-    """One device as an async iterator of readings and link changes."""
+    """One device as an async iterator of readings, link changes and notes to the agent."""
 
     channels: frozenset[Channel]
     """Channels it can deliver; the edge starts it when one of them is consented to."""
 
-    def readings(self, clock: Clock) -> AsyncIterator[Reading | Link]:
+    def readings(self, clock: Clock) -> AsyncIterator[Reading | Link | Note]:
         """Yield readings until closed.
 
         Closing the iterator (``aclose``) releases the device at once: within

@@ -11,7 +11,15 @@ from importlib.metadata import entry_points
 from random import Random
 from typing import Any
 
-from sensors.collector import ENTRY_POINT_GROUP, Clock, Collector, CollectorFactory, Link, Reading
+from sensors.collector import (
+    ENTRY_POINT_GROUP,
+    Clock,
+    Collector,
+    CollectorFactory,
+    Link,
+    Note,
+    Reading,
+)
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.messages import Absence
 from sensors.signals import Channel
@@ -104,6 +112,11 @@ class Supervisor:
     random : Random
         Source of the jitter.
 
+    Attributes
+    ----------
+    device : str
+        What the collector says about its device, for the agent's own eyes.
+
     Raises
     ------
     ConfigurationError
@@ -121,6 +134,7 @@ class Supervisor:
         self._wanted: frozenset[Channel] = frozenset()
         self._changed = asyncio.Event()
         self._last_words = ""
+        self.device = ""
         self._factory: CollectorFactory | None = None
         try:
             self._factory = find_factory(name)
@@ -141,6 +155,7 @@ class Supervisor:
         while True:
             self._changed.clear()
             if not self._wanted or self._factory is None:
+                self.device = ""
                 self._links(self._wanted, Absence.FAULT)
                 await self._changed.wait()
                 continue
@@ -197,13 +212,22 @@ class Supervisor:
             return factory(self._options)
 
     async def _listen(self, collector: Collector) -> None:
+        self.device = ""
         async with aclosing(collector.readings(self._clock)) as readings:  # type: ignore[type-var]
             async for item in readings:
                 if isinstance(item, Link):
                     self._last_words = ""
                     self._sink.link(item)
+                elif isinstance(item, Note):
+                    self._take_note(item)
                 else:
                     self._sink.reading(item)
+
+    def _take_note(self, note: Note) -> None:
+        if note.device is not None:
+            self.device = note.device
+        if note.text:
+            self._sink.say(note.text)
 
     def _links(self, channels: frozenset[Channel], state: Absence) -> None:
         for channel in channels:

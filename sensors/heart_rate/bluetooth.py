@@ -1,47 +1,49 @@
-"""Heart rate over Bluetooth LE; the only file that imports bleak.
+"""Heart rate over Bluetooth LE: the collector.
 
 Finds the headset, connects, listens, and connects again when the link drops
 or when the device stays connected but falls silent. What its notifications
-mean is decided in :mod:`sensors.heart_rate.session`.
+mean is decided in :mod:`sensors.heart_rate.session`, how Bluetooth is spoken
+to in :mod:`sensors.heart_rate.radio`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from bleak import BleakClient, BleakScanner
-from bleak.backends.client import BaseBleakClient
-from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
-from bleak.exc import BleakBluetoothNotAvailableError, BleakError
-from bleak.uuids import normalize_uuid_16
-
-from sensors.collector import Clock, Link, Reading
+from sensors.collector import Clock, Link, Note, Reading
+from sensors.edge.words import say
 from sensors.errors import DeviceError
 from sensors.heart_rate.backoff import Backoff
-from sensors.heart_rate.session import HeartSession
-from sensors.heart_rate.settings import HeartRateSettings, from_options
+from sensors.heart_rate.claimed import ClaimFile
+from sensors.heart_rate.details import (
+    BATTERY_LEVEL,
+    FIRMWARE,
+    MAKER,
+    MODEL,
+    BatteryWatch,
+    Details,
+    describe,
+    parse_text,
+)
+from sensors.heart_rate.radio import HeadsetLink, LinkError, Near, Radio
+from sensors.heart_rate.session import HeartSession, has_beat
+from sensors.heart_rate.settings import TABLE, HeartRateSettings, from_options
+from sensors.heart_rate.watchdog import Watchdog
 from sensors.signals import Channel
 
-_HEART_RATE_SERVICE = normalize_uuid_16(0x180D)
-_HEART_RATE_MEASUREMENT = normalize_uuid_16(0x2A37)
-
 _FIRST_PAUSE_S = 0.25
-_DISCONNECT_S = 3.0  # below the 5 s within which a withdrawal ends capture (TRUST T6)
 _MAX_WAITING = 256  # notifications; a minute at the fastest rate seen, 4 Hz
+_BATTERY_EVERY_S = 600.0  # on a device that does not tell by itself
+_CLAIM_EVERY_S = 5.0  # how soon a new claim is obeyed
+_VAIN_S = 60.0  # of searching, after which the agent is told
 
-# What bleak's backends raise when a link cannot be made or breaks: D-Bus and
-# sockets come through as OSError and EOFError. A device out of reach is
-# ordinary, so these lead to another attempt and not to an error.
-_LINK_ERRORS = (BleakError, TimeoutError, OSError, EOFError)
-
-
-class _LinkLostError(Exception):
-    """The link dropped, or fell silent; the caller tries again."""
+_Waiting = asyncio.Queue[tuple[bytes, float] | Note | None]
 
 
 class BleakCollector:
@@ -50,8 +52,8 @@ class BleakCollector:
     Parameters
     ----------
     settings : HeartRateSettings
-    scanner_backend, client_backend : type or None
-        Bleak backends; ``None`` takes the operating system's.
+    radio : Radio or None
+        ``None`` takes this machine's Bluetooth.
     random : Random
         Source of the jitter between attempts.
 
@@ -71,157 +73,224 @@ class BleakCollector:
         self,
         settings: HeartRateSettings,
         *,
-        scanner_backend: type[BaseBleakScanner] | None = None,
-        client_backend: type[BaseBleakClient] | None = None,
+        radio: Radio | None = None,
         random: Random | None = None,
     ) -> None:
         self.session = HeartSession()
         self.connections = 0
         self.overrun = 0
         self._settings = settings
-        self._scanner_backend = scanner_backend
-        self._client_backend = client_backend
-        self._known_address = settings.address
+        self._radio = radio or Radio()
+        self._claim = ClaimFile(Path(settings.claim_path)) if settings.claim_path else None
+        self._known_address = ""
+        self._details: Details | None = None
+        self._battery = BatteryWatch()
+        self._watchdog = Watchdog(settings.silence_s)
+        self._vain_since_s: float | None = None
         self._backoff = Backoff(_FIRST_PAUSE_S, settings.backoff_cap_s, random or Random())  # noqa: S311 - spreads load, hides nothing
 
-    async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link]:
+    async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link | Note]:
         """Yield readings for as long as it is read; reconnects by itself.
 
         Raises
         ------
         DeviceError
-            If Bluetooth cannot be used at all, or several headsets fit.
+            If Bluetooth cannot be used at all, several headsets fit, or the
+            headset cannot be paired and must be.
         """
         while True:
-            device = await self._find()
-            if device is not None:
-                async with aclosing(self._listen(device, clock)) as found:
+            near = await self._find()
+            if near is None:
+                if note := self._in_vain():
+                    yield note
+            else:
+                async with aclosing(self._listen(near, clock)) as found:
                     try:
                         async for item in found:
                             yield item
-                    except (_LinkLostError, *_LINK_ERRORS):
+                    except LinkError:
                         pass  # said below, as a link change
                 lost = self.session.disconnected()
                 if lost is not None:
                     yield lost
             await asyncio.sleep(self._backoff.next_s())
 
-    async def _find(self) -> BLEDevice | None:
+    # Which headset.
+
+    def _address(self) -> str:
+        """Return the address of the agent's headset; empty while it is not known."""
+        if self._settings.address:
+            return self._settings.address
+        claimed = self._claim.load() if self._claim else None
+        # Two devices of one name may be near later: the one read first is ours.
+        return claimed.address if claimed else self._known_address
+
+    async def _find(self) -> Near | None:
         """Look around once and return the headset, if it is there."""
-        fitting: dict[str, BLEDevice] = {}
-        try:
-            async with (
-                BleakScanner(backend=self._scanner_backend) as scanner,
-                aclosing(scanner.advertisement_data()) as heard,
-            ):
-                await self._gather(heard, fitting)
-        except (BleakError, OSError, EOFError) as error:
-            raise DeviceError(f"Bluetooth cannot be used: {_why(error)}") from None
+        address = self._address().casefold()
+
+        def fits(near: Near) -> bool:
+            if address:
+                return near.address.casefold() == address
+            if self._settings.name:
+                return self._settings.name in near.names
+            return near.has_heart_rate
+
+        fitting = await self._radio.look(fits, self._settings.scan_s, first=bool(address))
         if len(fitting) > 1:
-            near = ", ".join(f"{d.name or 'unnamed'} ({a})" for a, d in sorted(fitting.items()))
+            shown = ", ".join(f"{n.name or 'unnamed'} ({a})" for a, n in sorted(fitting.items()))
             raise DeviceError(
-                f"{len(fitting)} headsets fit; set [heart_rate] address to one: {near}"
+                f"{len(fitting)} headsets fit; run: wellbeing edge claim, "
+                f"or set [{TABLE}] address to one: {shown}"
             )
         return next(iter(fitting.values()), None)
 
-    async def _gather(
-        self,
-        heard: AsyncIterator[tuple[BLEDevice, AdvertisementData]],
-        fitting: dict[str, BLEDevice],
-    ) -> None:
-        """Fill `fitting` until the look around is over or the known headset is there."""
-        try:
-            async with asyncio.timeout(self._settings.scan_s):
-                async for device, advertisement in heard:
-                    if self._fits(device, advertisement):
-                        fitting[device.address] = device
-                        if self._known_address:
-                            return
-        except TimeoutError:
-            return
+    def _in_vain(self) -> Note | None:
+        """Return what to tell the agent, once a search has been in vain for a minute."""
+        now_s = asyncio.get_running_loop().time()
+        if self._vain_since_s is None:
+            self._vain_since_s = now_s
+        elif now_s - self._vain_since_s >= _VAIN_S:
+            self._vain_since_s = float("inf")
+            wanted = self._address() or self._settings.name or say("any with heart rate")
+            return Note(
+                say(
+                    "headset not found ({wanted}): is it on, near, and free of other devices? "
+                    "If it is another one today: wellbeing edge claim"
+                ).format(wanted=wanted)
+            )
+        return None
 
-    def _fits(self, device: BLEDevice, heard: AdvertisementData) -> bool:
-        if self._known_address:
-            return device.address.casefold() == self._known_address.casefold()
-        if self._settings.name:
-            return self._settings.name in (heard.local_name, device.name)
-        return _HEART_RATE_SERVICE in heard.service_uuids
+    # One connection.
 
-    async def _listen(self, device: BLEDevice, clock: Clock) -> AsyncGenerator[Reading | Link]:
-        """Connect and yield until the link drops or falls silent."""
-        waiting: asyncio.Queue[tuple[bytes, float] | None] = asyncio.Queue(_MAX_WAITING)
-
-        def arrived(_sender: object, data: bytearray) -> None:
-            self._put(waiting, (bytes(data), clock.monotonic_s()))
-
-        def dropped(_client: BleakClient) -> None:
-            self._put(waiting, None)
-
-        async with self._connected(device, dropped) as client:
-            await client.start_notify(_HEART_RATE_MEASUREMENT, arrived)
-            self.connections += 1
-            # Two devices of one name may be near later; this one is ours.
-            self._known_address = device.address
-            loop = asyncio.get_running_loop()
-            deadline_s = loop.time() + self._settings.silence_s
-            while True:
-                async with asyncio.timeout_at(deadline_s):
-                    notification = await waiting.get()
-                if notification is None:
-                    raise _LinkLostError
-                found = self.session.take(*notification)
-                if found:
-                    deadline_s = loop.time() + self._settings.silence_s
-                    self._backoff.reset()
-                for item in found:
-                    yield item
-
-    @asynccontextmanager
-    async def _connected(self, device: BLEDevice, dropped: Any) -> AsyncIterator[BleakClient]:
-        client = BleakClient(
-            device,
-            disconnected_callback=dropped,
-            services=[_HEART_RATE_SERVICE],
-            timeout=self._settings.connect_s,
-            winrt={"use_cached_services": False},  # Windows keeps stale handles otherwise
-            backend=self._client_backend,
+    async def _listen(self, near: Near, clock: Clock) -> AsyncGenerator[Reading | Link | Note]:
+        """Connect and yield until the link drops, falls silent, or another one is claimed."""
+        waiting: _Waiting = asyncio.Queue(_MAX_WAITING)
+        link_context = self._radio.link(
+            near, self._settings.connect_s, lambda: self._put(waiting, None)
         )
-        try:
-            async with asyncio.timeout(self._settings.connect_s):
-                await client.connect()
-            yield client
-        finally:
-            await _disconnect(client)
+        async with link_context as link:
+            if not self._settings.allow_unencrypted:
+                await link.pair(self._settings.pair_s)
+            await link.listen(lambda data: self._put(waiting, (data, clock.monotonic_s())))
+            self.connections += 1
+            self._vain_since_s = None
+            yield self._introduce(near)
+            about = asyncio.create_task(self._ask_details(link, near, waiting))
+            try:
+                async with aclosing(self._follow(near, waiting)) as found:
+                    async for item in found:
+                        yield item
+            finally:
+                about.cancel()
+                await asyncio.wait({about})
+                if not about.cancelled() and (error := about.exception()) is not None:
+                    raise error
 
-    def _put(
-        self,
-        waiting: asyncio.Queue[tuple[bytes, float] | None],
-        item: tuple[bytes, float] | None,
-    ) -> None:
+    def _introduce(self, near: Near) -> Note:
+        """Return who is read, said aloud where nobody chose: it may be a neighbour's."""
+        shown = describe(near.name, near.address, Details(), None)
+        chosen = bool(self._address())
+        if near.address != self._known_address:
+            self._details = None
+        self._known_address = near.address
+        if chosen:
+            return Note(device=shown)
+        return Note(
+            say("reading headset {shown}; not yours? run: wellbeing edge claim").format(
+                shown=shown
+            ),
+            device=shown,
+        )
+
+    async def _follow(self, near: Near, waiting: _Waiting) -> AsyncGenerator[Reading | Link | Note]:
+        """Yield what arrives.
+
+        Raises
+        ------
+        LinkError
+            When the link dropped, no beat came for too long, or another
+            headset was claimed.
+        """
+        loop = asyncio.get_running_loop()
+        self._watchdog.connected(loop.time())
+        claim_due_s = loop.time() + _CLAIM_EVERY_S
+        while True:
+            try:
+                async with asyncio.timeout_at(self._watchdog.due_s):
+                    item = await waiting.get()
+            except TimeoutError:
+                raise LinkError("no beat for too long") from None
+            now_s = loop.time()
+            if now_s >= claim_due_s:
+                claim_due_s = now_s + _CLAIM_EVERY_S
+                if self._address().casefold() != near.address.casefold():
+                    raise LinkError("another headset was claimed")
+            if item is None:
+                raise LinkError("the link dropped")
+            if isinstance(item, Note):
+                yield item
+                continue
+            for value in self._take(*item, now_s):
+                yield value
+
+    def _take(self, data: bytes, arrived_s: float, now_s: float) -> list[Reading | Link]:
+        found = self.session.take(data, arrived_s)
+        if found is None:
+            return []
+        if has_beat(found):
+            self._watchdog.beat(now_s)
+            self._backoff.reset()
+        elif self.session.contact is False:
+            self._watchdog.not_worn(now_s)
+            self._backoff.reset()
+        else:
+            self._watchdog.talked()
+        return found
+
+    def _put(self, waiting: _Waiting, item: tuple[bytes, float] | Note | None) -> None:
         if waiting.full():
             waiting.get_nowait()
             self.overrun += 1
         waiting.put_nowait(item)
 
+    # What it says about itself, for the agent only.
 
-async def _disconnect(client: BleakClient) -> None:
-    """Let the device go, but never wait for a stack that has died."""
-    try:
-        async with asyncio.timeout(_DISCONNECT_S):
-            await client.disconnect()
-    except _LINK_ERRORS:
-        pass  # it is gone, which is what was wanted
+    async def _ask_details(self, link: HeadsetLink, near: Near, waiting: _Waiting) -> None:
+        """Put notes about model and battery into `waiting`, beside the beats."""
+        try:
+            if self._details is None:
+                self._details = await _read_details(link)
+
+            def level(data: bytes) -> None:
+                self._put(waiting, self._battery_note(data, near))
+
+            tells = await link.listen_to(BATTERY_LEVEL, level)
+            while True:
+                level(await link.read(BATTERY_LEVEL) or b"")
+                if tells or self._battery.percent is None:
+                    return
+                await asyncio.sleep(_BATTERY_EVERY_S)
+        except DeviceError:
+            return  # beside the point: whether beats arrive is watched elsewhere
+
+    def _battery_note(self, data: bytes, near: Near) -> Note:
+        is_low = self._battery.take(data)
+        percent = self._battery.percent
+        text = ""
+        if is_low:
+            text = say("headset battery is low: {percent} %").format(percent=percent)
+        details = self._details or Details()
+        return Note(text, describe(near.name, near.address, details, percent))
 
 
-def _why(error: Exception) -> str:
-    """Return bleak's reason and what to do, on one line."""
-    if isinstance(error, BleakBluetoothNotAvailableError):
-        reason = error.reason.name.lower().replace("_", " ")
-        return f"{reason}; switch the adapter on and allow this program to use it"
-    if isinstance(error, FileNotFoundError):
-        return "no Bluetooth service on this machine; plug in an adapter and start it (bluetoothd)"
-    words = " ".join(str(error).split()) or type(error).__name__
-    return f"{words}; check that an adapter is present and switched on"
+async def _read_details(link: HeadsetLink) -> Details:
+    """Return maker, model and firmware; the serial number is not read."""
+    found = {
+        key: parse_text(await link.read(characteristic) or b"")
+        for key, characteristic in (("maker", MAKER), ("model", MODEL), ("firmware", FIRMWARE))
+    }
+    return replace(Details(), **found)
 
 
 def create(options: Mapping[str, Any]) -> BleakCollector:

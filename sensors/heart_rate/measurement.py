@@ -12,25 +12,32 @@ References
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sensors.errors import DeviceError
 
 _RATE_16_BIT = 1 << 0
-_CONTACT_DETECTED = 1 << 1
-_CONTACT_SUPPORTED = 1 << 2
+_CONTACT_SHIFT, _CONTACT_MASK = 1, 0b11
 _ENERGY_PRESENT = 1 << 3
 _RR_PRESENT = 1 << 4
+_DEFINED = 0b11111  # the other flags are reserved; a client ignores them [1]
 _RR_UNIT_MS = 1000.0 / 1024.0  # [1] RR intervals are sent in 1/1024 s
+
+_CONTACT: tuple[bool | None, ...] = (None, None, False, True)  # [1] by the two contact bits
+_FIXED_SIZE = tuple(
+    2 + bool(flags & _RATE_16_BIT) + 2 * bool(flags & _ENERGY_PRESENT) for flags in range(32)
+)
 
 
 class MeasurementError(DeviceError):
     """The device sent a notification that is no Heart Rate Measurement."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(NamedTuple):
     """One notification of the Heart Rate Service.
+
+    A named tuple: as immutable as a frozen dataclass, and made in a third of
+    the time, which is what decoding consists of.
 
     Parameters
     ----------
@@ -75,26 +82,36 @@ def parse(data: bytes) -> Measurement:
     """
     if not data:
         raise MeasurementError("heart-rate notification is empty")
-    flags = data[0]
-    layout = (
-        "<B" + ("H" if flags & _RATE_16_BIT else "B") + ("H" if flags & _ENERGY_PRESENT else "")
-    )
-    size = struct.calcsize(layout)
-    if len(data) < size:
+    flags = data[0] & _DEFINED
+    size = _FIXED_SIZE[flags]
+    rest = len(data) - size
+    if rest < 0:
         raise MeasurementError(f"heart-rate notification has {len(data)} bytes, expected {size}")
-    _, hr_bpm, *energy = struct.unpack_from(layout, data)
-    return Measurement(
-        hr_bpm=hr_bpm,
-        contact=bool(flags & _CONTACT_DETECTED) if flags & _CONTACT_SUPPORTED else None,
-        energy_kj=energy[0] if energy else None,
-        rr_ms=_rr_ms(data[size:], expected=bool(flags & _RR_PRESENT)),
-    )
-
-
-def _rr_ms(rest: bytes, *, expected: bool) -> tuple[float, ...]:
-    if rest and not expected:
-        raise MeasurementError(f"heart-rate notification has {len(rest)} bytes too many")
-    count, odd = divmod(len(rest), 2)
-    if odd:
+    # By hand where `struct` would take a call for two bytes.
+    hr_bpm = data[1] | data[2] << 8 if flags & _RATE_16_BIT else data[1]
+    energy_kj = data[size - 2] | data[size - 1] << 8 if flags & _ENERGY_PRESENT else None
+    contact = _CONTACT[flags >> _CONTACT_SHIFT & _CONTACT_MASK]
+    if not rest:
+        return Measurement(hr_bpm, contact, energy_kj)
+    if not flags & _RR_PRESENT:
+        raise MeasurementError(f"heart-rate notification has {rest} bytes too many")
+    if rest & 1:
         raise MeasurementError("heart-rate notification ends within an RR interval")
-    return tuple(units * _RR_UNIT_MS for units in struct.unpack(f"<{count}H", rest))
+    units = struct.unpack_from(f"<{rest >> 1}H", data, size)
+    return Measurement(hr_bpm, contact, energy_kj, tuple([u * _RR_UNIT_MS for u in units]))
+
+
+def parse_contact(data: bytes) -> bool | None:
+    """Return the contact bits of a notification and nothing else of it.
+
+    For claiming a headset at a hot desk: what other people's headsets say
+    about their hearts is not looked at.
+
+    Raises
+    ------
+    MeasurementError
+        If it is empty.
+    """
+    if not data:
+        raise MeasurementError("heart-rate notification is empty")
+    return _CONTACT[data[0] >> _CONTACT_SHIFT & _CONTACT_MASK]

@@ -9,12 +9,9 @@ from __future__ import annotations
 from sensors.collector import Link, Reading
 from sensors.heart_rate.beats import BeatClock
 from sensors.heart_rate.measurement import Measurement, MeasurementError, parse
+from sensors.heart_rate.wear import State, WearCheck
 from sensors.messages import Absence
 from sensors.signals import SIGNALS, Channel
-
-_NO_PULSE_NOTIFICATIONS = 3
-"""Reports without rate and beats that mean *not worn* on a device that has no
-contact bits. At the usual 1 Hz: 3 s, one missed report is still normal."""
 
 
 class HeartSession:
@@ -26,16 +23,19 @@ class HeartSession:
         Notifications that were no Heart Rate Measurement.
     implausible : int
         Values outside the catalogue's range; dropped, never clipped.
+    contact : bool or None
+        What the contact bits of the last good notification said.
     """
 
     def __init__(self) -> None:
         self.malformed = 0
         self.implausible = 0
+        self.contact: bool | None = None
         self._beats = BeatClock()
-        self._without_pulse = 0
-        self._worn: bool | None = None
+        self._wear = WearCheck()
+        self._state: State | None = None
 
-    def take(self, data: bytes, arrived_s: float) -> list[Reading | Link]:
+    def take(self, data: bytes, arrived_s: float) -> list[Reading | Link] | None:
         """Return what one notification says.
 
         Parameters
@@ -47,41 +47,34 @@ class HeartSession:
 
         Returns
         -------
-        list of Reading or Link
-            Empty for a malformed notification, which is counted: it is no
-            sign of life, so the watchdog goes on waiting.
+        list of Reading or Link, or None
+            None for a malformed notification, which is counted: it is no
+            sign of life.
         """
         try:
             measurement = parse(data)
         except MeasurementError:
             self.malformed += 1
-            return []
-        worn = self._is_worn(measurement)
+            return None
+        self.contact = measurement.contact
+        state = self._wear.judge(measurement)
         found: list[Reading | Link] = []
-        if worn is not self._worn:
-            self._worn = worn
-            found.append(Link(Channel.HEART, "ok" if worn else Absence.NOT_WORN))
+        if state != self._state:
+            self._state = state
+            found.append(Link(Channel.HEART, state))
         if measurement.contact is not None:
             found.append(Reading("contact", float(measurement.contact), arrived_s))
-        if worn:
+        if state == "ok":
             found += self._values(measurement, arrived_s)
         else:
             self._beats.interrupt()
         return found
 
     def disconnected(self) -> Link | None:
-        """Return the link change if the device had been there, and start afresh."""
-        known, self._worn = self._worn, None
-        self._without_pulse = 0
+        """Return the link change if the device had been there, and end the chain of beats."""
+        known, self._state = self._state, None
         self._beats.interrupt()
         return None if known is None else Link(Channel.HEART, Absence.DISCONNECTED)
-
-    def _is_worn(self, measurement: Measurement) -> bool:
-        if measurement.contact is not None:
-            return measurement.contact
-        empty = measurement.hr_bpm == 0 and not measurement.rr_ms
-        self._without_pulse = self._without_pulse + 1 if empty else 0
-        return self._without_pulse < _NO_PULSE_NOTIFICATIONS
 
     def _values(self, measurement: Measurement, arrived_s: float) -> list[Reading | Link]:
         found: list[Reading | Link] = []
@@ -100,3 +93,8 @@ class HeartSession:
         accepted = SIGNALS[signal].accepts(value)
         self.implausible += not accepted
         return accepted
+
+
+def has_beat(found: list[Reading | Link]) -> bool:
+    """Return whether `found` holds a rate or a beat: what the watchdog waits for."""
+    return any(isinstance(item, Reading) and item.signal != "contact" for item in found)

@@ -1,0 +1,78 @@
+"""Whether a headset is worn: from its contact bits, and from data no heart gives.
+
+Pure. A sensor on a desk is more dangerous than one that is switched off: many
+go on reporting the last rate, or the rate of the light in the room.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sensors.heart_rate.measurement import Measurement
+from sensors.messages import Absence
+from sensors.signals import SIGNALS
+
+EMPTY_NOTIFICATIONS = 3
+"""Reports without one plausible rate or beat that mean there is no pulse.
+At the usual 1 Hz: 3 s, one missed report is still normal."""
+
+FLAT_BEATS = 40
+"""Equal intervals in a row that no heart gives: at rest RMSSD is 20-100 ms
+(Shaffer & Ginsberg 2017, Front. Public Health 5:258) against steps of 1 ms,
+and even a paced heart is measured with an error of a step or two. Long enough
+that a device which derives its intervals from a smoothed rate is not caught
+while that rate stands still for half a minute."""
+
+FLAT_RATES = 600
+"""Equal rates in a row that no heart gives, on a device that sends no
+intervals. At the usual 1 Hz: ten minutes."""
+
+State = Literal["ok"] | Absence
+
+
+class WearCheck:
+    """Judge one device's notifications, one after the other.
+
+    Lives longer than a link: a stuck sensor does not become a heart by being
+    connected to once more.
+    """
+
+    def __init__(self) -> None:
+        self._empty = 0
+        self._same_rr = 0
+        self._same_rate = 0
+        self._last_rr_ms = 0.0
+        self._last_rate_bpm = 0
+
+    def judge(self, measurement: Measurement) -> State:
+        """Return ``"ok"``, ``NOT_WORN``, or ``POOR``.
+
+        ``POOR`` when the device says that it touches the skin and yet sends
+        what no heart gives; without contact bits that means *not worn*.
+        """
+        self._count(measurement)
+        if measurement.contact is False:
+            return Absence.NOT_WORN
+        if (
+            self._empty < EMPTY_NOTIFICATIONS
+            and self._same_rr < FLAT_BEATS
+            and self._same_rate < FLAT_RATES
+        ):
+            return "ok"
+        return Absence.POOR if measurement.contact else Absence.NOT_WORN
+
+    def _count(self, measurement: Measurement) -> None:
+        plausible_rr = False
+        for rr_ms in measurement.rr_ms:
+            self._same_rr = self._same_rr + 1 if rr_ms == self._last_rr_ms else 1
+            self._last_rr_ms = rr_ms
+            plausible_rr = plausible_rr or _RR.accepts(rr_ms)
+        rate = measurement.hr_bpm
+        same = rate == self._last_rate_bpm and not measurement.rr_ms
+        self._same_rate = self._same_rate + 1 if same else 1
+        self._last_rate_bpm = rate
+        speaks = plausible_rr or _RATE.accepts(rate)
+        self._empty = 0 if speaks else self._empty + 1
+
+
+_RR, _RATE = SIGNALS["rr_ms"], SIGNALS["hr_bpm"]
