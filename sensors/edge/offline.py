@@ -11,8 +11,8 @@ from sensors.edge.control import ask
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import StateError
 
-_SAID = frozenset({"ask", "reply"})
-"""Commands that speak for the person, and cannot wait for the next start."""
+_SAID = frozenset({"ask", "reply", "page"})
+"""Commands for one running edge: they speak for the person, or open what it serves."""
 
 
 def command_everywhere(

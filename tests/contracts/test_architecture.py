@@ -11,8 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sensors", "analytics", "dashboard", "firmware_bridge")
 DRIVERS = {
-    "Xlib", "amqtt", "bleak", "dbus_fast", "evdev", "influxdb_client", "librosa", "msgspec", "nats", "numba", "paho",
-    "pynput", "scipy", "serial", "sounddevice", "soundfile", "streamlit",
+    "Xlib", "amqtt", "babel", "bleak", "dbus_fast", "evdev", "influxdb_client", "jinja2", "librosa",
+    "msgspec", "nats", "numba", "paho", "pynput", "scipy", "serial", "sounddevice", "soundfile",
+    "starlette", "streamlit", "uvicorn",
 }  # fmt: skip
 # STYLE: each third-party driver is imported in exactly one file.
 SINGLE = DRIVERS - {"scipy", "streamlit", "numba"}
@@ -38,6 +39,8 @@ def _fresh(code):
         ("sensors.codec", {"msgspec"}),
         ("sensors.config", {"msgspec"}),
         ("sensors.mqtt", {"msgspec", "paho"}),
+        ("sensors.words", set()),
+        ("sensors.edge.page.companion", {"msgspec"}),
         ("wellbeing", set()),
     ],
 )

@@ -19,7 +19,13 @@ from sensors.edge.page.opening import has_desktop, open_beside
 from sensors.edge.page.orders import FORGET, LANGUAGE, Order, order_of
 from sensors.edge.page.remembered import Remembered
 from sensors.edge.words import answering_in, say
-from sensors.errors import BrokerError, ConfigurationError, StateError, WellbeingError
+from sensors.errors import (
+    BrokerError,
+    ConfigurationError,
+    MissingExtraError,
+    StateError,
+    WellbeingError,
+)
 from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage, ReadingMessage
 from sensors.signals import of_channel
 from sensors.words import LANGUAGES, Words, language_for
@@ -83,45 +89,75 @@ class AgentPage(Companion):
         self._heard: deque[NoticeMessage] = deque(maxlen=NOTICES)
         self._edge: EdgeAccess
         self._page: Page
+        self._wanted, self._begun = asyncio.Event(), asyncio.Event()
         self._server: PageServer | None = None
+        self._refusal: WellbeingError | None = None
         self._has_failed = False
 
     # Beside the edge.
 
     async def run(self, edge: EdgeAccess) -> None:
-        """Serve the page until cancelled; open it for whoever was never asked for consent."""
+        """Serve the page until cancelled, from the first time that it is wanted.
+
+        Before that nothing is loaded and nothing listens. Whoever was never
+        asked for consent is shown it at once, where there is a desktop.
+        """
         self._edge = edge
-        try:
-            server = await asyncio.to_thread(self._load)
-        except ImportError as error:
-            edge.say(
-                f"no page: {error.name} is not installed; run: pip install 'agent-wellbeing[page]'"
-            )
-            return
-        self._server = server
-        if not edge.permission.is_asked and edge.channels and has_desktop():
-            edge.say(say("opening your own page in the browser"))
-            open_beside(server.gate.one_time_address(time.monotonic()))
+        is_first = not edge.permission.is_asked and bool(edge.channels) and has_desktop()
+        if is_first:
+            self._wanted.set()
         else:
             edge.say(say("your own page is there; to open it: wellbeing edge page"))
+        await self._wanted.wait()
+        server = await self._begin()
+        if server is None:
+            return
+        if is_first:
+            edge.say(say("opening your own page in the browser"))
+            open_beside(server.gate.one_time_address(time.monotonic()))
         await server.run()
+
+    async def _begin(self) -> PageServer | None:
+        try:
+            self._server = await asyncio.to_thread(self._load)
+        except ImportError as error:
+            self._refusal = MissingExtraError(
+                f"no page: {error.name} is not installed; run: pip install 'agent-wellbeing[page]'"
+            )
+        except OSError as error:
+            self._refusal = StateError(f"no page: {error.strerror or error}; start the edge again")
+        finally:
+            self._begun.set()
+        if self._refusal is not None:
+            self._edge.say(str(self._refusal))
+        return self._server
 
     def _load(self) -> PageServer:
         """Load the framework (a second on a slow machine, so in a thread) and listen."""
-        from sensors.edge.page.render import Page  # noqa: PLC0415 - only where the page is on
+        from sensors.edge.page.render import Page  # noqa: PLC0415 - only once it is wanted
         from sensors.edge.page.server import PageServer  # noqa: PLC0415
 
         self._page = Page()
-        self._mirror = self._mirror or self._record.mirror()
-        self._mirror_at = self._mirror_at or (self._mirror.at if self._mirror else None)
         return PageServer(self)
 
     async def answer(self, command: str, words: tuple[str, ...]) -> dict[str, Any] | None:
-        """Return an address for ``page`` that opens the page once."""
-        if command != "page" or self._server is None:
+        """Return an address for ``page`` that opens the page once.
+
+        Raises
+        ------
+        ConfigurationError
+            If ``page`` is followed by anything.
+        MissingExtraError, StateError
+            If the page cannot be served; the text says why and what to do.
+        """
+        if command != "page":
             return None
         if words:
             raise ConfigurationError(f"page takes no further words; found {words[0]!r}")
+        self._wanted.set()
+        await self._begun.wait()
+        if self._server is None:
+            raise self._refusal or StateError("no page: it has ended; start the edge again")
         address = self._server.gate.one_time_address(time.monotonic())
         return {"text": address, "page": address}
 
@@ -147,13 +183,14 @@ class AgentPage(Companion):
 
         def draw() -> str:  # reads a month from disk: not in the thread that measures
             notices, history, trouble = self._from_record(words, now)
+            mirror, mirror_at = self._last_mirror()
             facts = Facts(
                 now=now,
                 report=report,
                 permission=permission,
                 channels=channels,
-                mirror=self._mirror,
-                mirror_at=self._mirror_at,
+                mirror=mirror,
+                mirror_at=mirror_at,
                 notices=notices,
                 window=self._window,
                 history=history,
@@ -181,6 +218,16 @@ class AgentPage(Companion):
             trouble = words.say("Your record on this machine cannot be read: {why}", why=why)
         newest_first = sorted(heard.values(), key=lambda notice: notice.at, reverse=True)
         return tuple(newest_first[:NOTICES]), history, trouble
+
+    def _last_mirror(self) -> tuple[MirrorMessage | None, datetime | None]:
+        """Return the newest mirror and when it came; of an earlier run, when it was sent."""
+        if self._mirror is not None:
+            return self._mirror, self._mirror_at
+        try:
+            kept = self._record.mirror()
+        except StateError:
+            return None, None  # said where the record is read
+        return kept, kept.at if kept else None
 
     async def do(self, form: dict[str, str], accept_language: str) -> str:
         """Do what a form asks; an error becomes what is said."""

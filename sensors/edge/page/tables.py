@@ -46,6 +46,8 @@ _UNITS: dict[str, str] = {
     "uS": "µS",
     "degC": "°C",
     "px/s2": "px/s²",
+    "semitone": "st",
+    "semitone/s": "st/s",
 }
 _LOGARITHM = "ln("
 """A unit such as ``ln(ms)``: judged as a logarithm, shown as what it is the logarithm of."""

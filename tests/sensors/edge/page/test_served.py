@@ -1,7 +1,10 @@
 """The page as it is served: who is let in, what a form does, what stays out of logs and files."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +20,7 @@ from sensors.messages import (
 )
 from sensors.signals import Channel
 from tests.rig.waiting import wait_until
+from tests.sensors.edge.page.conftest import ROOT
 from tests.sensors.edge.page.makings import NOW
 from tests.sensors.edge.standin import StandIn
 
@@ -240,3 +244,15 @@ def test_what_the_last_run_was_told_is_there_after_a_restart(mosquitto, server, 
         wait_until(lambda: "ana looked at you." in page.fetch(page.home).body, 20, "the notice")
     with run_page(mosquitto.port, *HEARD) as page:
         assert "ana looked at you." in page.fetch(page.home).body
+
+
+def test_the_command_prints_an_address_where_there_is_no_desktop(mosquitto, run_page):
+    with run_page(mosquitto.port, *HEARD) as page:
+        plain = {k: v for k, v in os.environ.items() if k not in {"DISPLAY", "WAYLAND_DISPLAY"}}
+        done = subprocess.run(
+            [sys.executable, "-m", "wellbeing", "edge", "--agent", "k7", "--state-dir", page.folder, "page"],
+            cwd=ROOT, env=plain, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        address = done.stdout.strip()
+        assert address.startswith("http://127.0.0.1:")
+        assert page.fetch(address.rpartition(str(page.port))[2]).status == 303

@@ -1,0 +1,255 @@
+"""The agent's page in a real browser: keyboard only, without a script, under axe, on a phone."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analytics.features import FEATURES
+from sensors import codec, topics
+from sensors.messages import (
+    Action,
+    MirrorMessage,
+    NoticeKind,
+    NoticeMessage,
+    PersonState,
+    ReplyMessage,
+    RequestMessage,
+    UsualRange,
+)
+from tests.rig.waiting import wait_until
+from tests.sensors.edge.page.makings import HIGH
+from tests.sensors.edge.standin import StandIn
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.needs("mosquitto", "chromium")
+
+ROOT = Path(__file__).parents[4]
+SHOTS = ROOT / "test-output"
+AXE = ROOT / "tests" / "vendor" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+HEARD = ("heart", "keyboard", "pointer")
+
+
+@pytest.fixture
+def server(mosquitto):
+    with StandIn(mosquitto.port) as running:
+        yield running
+
+
+def visit(chromium: "Page", page) -> None:
+    chromium.goto(page.address())
+    chromium.get_by_role("heading", name="K7").wait_for()
+
+
+def tab_to(chromium: "Page", selector: str) -> None:
+    """Press Tab until `selector` has the focus, as somebody without a mouse does."""
+    for _ in range(80):
+        chromium.keyboard.press("Tab")
+        if chromium.evaluate("s => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def said(chromium: "Page") -> str:
+    return chromium.locator("#said").inner_text()
+
+
+def heard(server, kind):
+    return [m for m in list(server.others) if isinstance(m, kind)]
+
+
+def fill(server, *, state: PersonState = PersonState.DIFFERENT) -> None:
+    """Let one of everything have happened."""
+    now = datetime.now(UTC)
+
+    def tell(minutes_ago: float, kind: NoticeKind, **more) -> None:
+        at = now - timedelta(minutes=minutes_ago)
+        notice = NoticeMessage(id=f"notice{minutes_ago:04.0f}", at=at, kind=kind, **more)
+        server.connection.publish(topics.notice("main", "k7"), codec.encode(notice))
+
+    usual = tuple(
+        UsualRange(
+            feature=f.name, unit=f.unit, low=1, high=3, hours=n, now=n / 4 if n % 3 else None
+        )
+        for n, f in enumerate(FEATURES)
+    )
+    mirror = MirrorMessage(
+        at=now, state=state, strain_index=97, evidence=5.2, threshold=4.6, quality=0.8, usual=usual
+    )
+    server.connection.publish(topics.mirror("main", "k7"), codec.encode(mirror), qos=0)
+    tell(90, NoticeKind.ALERT_TOLD, alert_id="alert001", contributions=HIGH)
+    tell(80, NoticeKind.DECIDED, alert_id="alert001", by="ana", decision=Action.OFFER_BREAK)
+    tell(70, NoticeKind.ALERT_RESOLVED, alert_id="alert001")
+    tell(60, NoticeKind.WAS_IT_SO, alert_id="alert001", decision=Action.OFFER_BREAK)
+    tell(50, NoticeKind.LOOKED, by="bo")
+    tell(7, NoticeKind.ALERT_TOLD, alert_id="alert002", contributions=HIGH)
+
+
+def filled(page, server) -> None:
+    page.do(do="choose", may_heart="yes", may_keyboard="yes")
+    page.do(do="help_now")
+    fill(server)
+    wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, 20, "the notices")
+
+
+def test_everything_by_keyboard_alone(server, run_page, chromium):
+    with run_page(server.port, *HEARD) as page:
+        visit(chromium, page)
+        tab_to(chromium, "input[name=may_heart]")
+        chromium.keyboard.press("Space")
+        tab_to(chromium, "input[name=may_keyboard]")
+        chromium.keyboard.press("ArrowRight")  # from yes to no
+        tab_to(chromium, "#do-choose")
+        chromium.keyboard.press("Enter")
+        wait_until(lambda: said(chromium) == "Your choices hold from now on.", what="the answer")
+        assert page.command("status")["consent"] == ["heart"]
+        # What had the focus is gone; the focus is still at the same place of the page.
+        assert chromium.evaluate("!!document.activeElement.closest('#reading')")
+
+        tab_to(chromium, "#do-withdraw-heart")
+        chromium.keyboard.press("Shift+Tab")
+        assert chromium.evaluate("document.activeElement.id") == "do-pause"
+        chromium.keyboard.press("Enter")
+        wait_until(lambda: said(chromium).startswith("Paused."), what="the answer")
+        assert page.command("status")["stopped_because"] == ["paused"]
+        assert chromium.evaluate("document.activeElement.id") == "do-resume"
+        chromium.keyboard.press("Enter")
+        wait_until(lambda: said(chromium).startswith("Resumed."), what="the answer")
+
+        tab_to(chromium, "#do-help_now")
+        chromium.keyboard.press("Space")
+        wait_until(lambda: "you ask for help now" in said(chromium), 20, "the answer")
+        assert heard(server, RequestMessage)[-1].kind == "help_now"
+        assert chromium.evaluate("document.activeElement.id") == "do-help_now"
+        tab_to(chromium, "#demanding")
+        chromium.keyboard.press("8")
+        tab_to(chromium, "#recovered")
+        chromium.keyboard.press("3")
+        tab_to(chromium, "#do-report")
+        chromium.keyboard.press("Enter")
+        wait_until(lambda: "your own report is kept" in said(chromium), 20, "the answer")
+        report = heard(server, ReplyMessage)[-1]
+        assert (report.demanding, report.recovered) == (8, 3)
+
+
+def test_what_changes_is_shown_and_takes_neither_focus_nor_words_nor_what_is_open(
+    server, run_page, chromium
+):
+    with run_page(server.port, *HEARD) as page:
+        page.do(do="choose", may_heart="yes")
+        visit(chromium, page)
+        chromium.locator("#what-heart summary").click()
+        chromium.locator("#demanding").select_option("7")
+        chromium.locator("#do-fine").focus()
+        focused = chromium.evaluate_handle("document.activeElement")
+        live = chromium.locator("#said").element_handle()
+        assert live.get_attribute("role") == "status"
+        fill(server)
+        page.command("pause")  # as another terminal or the hotkey would
+        wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, 20, "the notices")
+        chromium.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # refresh now
+        chromium.get_by_text("bo looked at you.").wait_for(timeout=30_000)
+        assert chromium.get_by_text("Nothing is read: you paused.").count() == 1
+        assert focused.evaluate("node => node === document.activeElement && node.isConnected")
+        assert chromium.locator("#demanding").input_value() == "7"
+        assert chromium.locator("#what-heart").get_attribute("open") is not None
+        # Nothing that merely happened is read out: it may be in the middle of a call.
+        assert live.evaluate("node => node.isConnected && node.textContent.trim()") == ""
+
+
+def test_it_works_without_a_script(server, run_page, chromium):
+    browser = chromium.context.browser
+    with run_page(server.port, *HEARD) as page:
+        plain = browser.new_context(java_script_enabled=False).new_page()
+        plain.goto(page.address())
+        plain.locator("input[name=may_heart][value=yes]").check()
+        plain.locator("#do-choose").click()
+        assert plain.locator("#said").inner_text() == "Your choices hold from now on."
+        plain.locator("#do-pause").click()
+        assert plain.locator("#said").inner_text().startswith("Paused.")
+        plain.get_by_role("button", name="简体中文").click()
+        plain.get_by_role("heading", name="您是 K7。").wait_for()
+        assert plain.locator("#reading-now").inner_text() == "不读取任何内容：您已暂停。"  # noqa: RUF001
+
+
+def test_when_the_edge_has_ended_the_page_says_so(server, run_page, chromium):
+    with run_page(server.port, *HEARD) as page:
+        visit(chromium, page)
+        page.process.terminate()
+        page.process.wait(20)
+        chromium.locator("#do-fine").click()
+        wait_until(lambda: "no longer served" in said(chromium), what="the notice")
+
+
+LOOKS = {
+    "first": [("zh-CN", "light"), ("en-US", "dark")],
+    "later": [("en-US", "light"), ("zh-CN", "dark")],
+}
+SCREENS = [(390, "light", "en-US"), (390, "dark", "zh-CN"), (1280, "dark", "en-US"),
+           (640, "light", "en-US"), (320, "light", "zh-CN")]  # fmt: skip
+"""640 and 320 px are a screen of 1280 at 200 % and 400 % zoom."""
+
+
+@pytest.mark.parametrize("when", LOOKS)
+def test_axe_finds_nothing_in_either_language_by_day_and_by_night(server, run_page, chromium, when):
+    with run_page(server.port, *HEARD) as page:
+        if when == "later":
+            filled(page, server)
+        for language, scheme in LOOKS[when]:
+            # The page's own policy lets no other script in; here one is wanted.
+            tested = chromium.context.browser.new_page(
+                color_scheme=scheme, locale=language, bypass_csp=True
+            )
+            visit(tested, page)
+            open_all(tested)
+            tested.add_script_tag(path=AXE)
+            found = tested.evaluate("rules => axe.run({runOnly: rules})", RULES)
+            assert len(found["passes"]) > 20
+            wrong = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]]
+            assert wrong == [], (language, scheme)
+            tested.evaluate("document.documentElement.removeAttribute('lang')")  # it can find
+            found = tested.evaluate("axe.run({runOnly: {type: 'rule', values: ['html-has-lang']}})")
+            assert len(found["violations"]) == 1
+            tested.close()
+
+
+def test_nothing_is_wider_than_the_screen_or_too_small_to_hit(server, run_page, chromium):
+    SHOTS.mkdir(exist_ok=True)
+    with run_page(server.port, *HEARD) as page:
+        filled(page, server)
+        for width, scheme, language in SCREENS:
+            tested = chromium.context.browser.new_page(
+                color_scheme=scheme,
+                locale=language,
+                viewport={"width": width, "height": 900},
+                reduced_motion="reduce",
+            )
+            visit(tested, page)
+            open_all(tested)
+            assert tested.evaluate(TOO_WIDE) == []
+            assert tested.evaluate("document.documentElement.scrollWidth") <= width
+            assert tested.evaluate(TOO_SMALL) == []
+            moves = tested.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
+            assert moves == "auto"
+            shot = SHOTS / f"page-{language}-{scheme}-{width}.png"
+            tested.screenshot(path=shot, full_page=True)
+            tested.close()
+
+
+def open_all(tested: "Page") -> None:
+    tested.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+
+TOO_WIDE = (
+    "[...document.querySelectorAll('body *')].filter(node => !node.closest('.wide, .unseen')"
+    " && node.getBoundingClientRect().right > innerWidth + 1).map(node => node.outerHTML)"
+)
+TOO_SMALL = (
+    "[...document.querySelectorAll('button, select, summary, label.tick')].filter(node =>"
+    " node.getBoundingClientRect().height < 24).map(node => node.outerHTML)"
+)
+"""WCAG 2.2, 2.5.8: 24 px at least."""

@@ -1,0 +1,191 @@
+"""The page beside the edge: loaded only when wanted, in trouble without troubling others."""
+
+import asyncio
+import sys
+
+import pytest
+
+from sensors.edge.consent import Permission
+from sensors.edge.page import companion as page_companion
+from sensors.edge.page.companion import AgentPage
+from sensors.errors import ConfigurationError, MissingExtraError, StateError
+from sensors.messages import NoticeKind
+from sensors.signals import Channel
+from tests.sensors.edge.page.makings import NOW, allowing, mirror, notice, report
+
+
+class Edge:
+    """An edge that only remembers what it was told."""
+
+    def __init__(self, permission: Permission | None = None) -> None:
+        self.permission = permission or allowing(Channel.HEART)
+        self.channels = (Channel.HEART,)
+        self.said: list[str] = []
+        self.obeyed: list[tuple[str, ...]] = []
+
+    def now_at(self):
+        return NOW
+
+    def say(self, text):
+        self.said.append(text)
+
+    def report(self):
+        return report()
+
+    async def obey(self, command, words=()):
+        self.obeyed.append((command, *words))
+        return report()
+
+
+class Record:
+    """A record whose disk may refuse."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.refuses = refuses
+
+    def _check(self):
+        if self.refuses:
+            raise StateError("own record: disk I/O error; mend the disk")
+
+    def notices(self, _limit=200):
+        self._check()
+        return []
+
+    def mirror(self):
+        self._check()
+        return mirror()
+
+    def history(self, *_):
+        self._check()
+        return []
+
+    def last_window(self):
+        return None
+
+    def forget(self):
+        self._check()
+
+
+@pytest.fixture
+async def running(tmp_path):
+    tasks = []
+
+    async def start(record=None, edge=None):
+        page = AgentPage(tmp_path / "page.json", record or Record())
+        edge = edge or Edge()
+        tasks.append(asyncio.create_task(page.run(edge)))
+        await asyncio.sleep(0)
+        return page, edge
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_nothing_is_loaded_and_nothing_listens_until_the_page_is_wanted(running):
+    page, _ = await running()
+    assert page._server is None
+    assert "127.0.0.1" in (await page.answer("page", ()))["page"]
+    assert page._server is not None
+    assert await page.answer("dance", ()) is None
+    with pytest.raises(ConfigurationError, match="no further words"):
+        await page.answer("page", ("now",))
+
+
+async def test_without_the_extra_it_says_what_to_install_every_time(running, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "sensors.edge.page.server", raising=False)
+    page, edge = await running()
+    for _ in range(2):
+        with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[page\]'"):
+            await page.answer("page", ())
+    assert [line for line in edge.said if "pip install" in line] == edge.said[-1:]
+
+
+async def test_without_a_port_it_says_so(running, monkeypatch):
+    def refuse(_self):
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(AgentPage, "_load", refuse)
+    page, edge = await running()
+    with pytest.raises(StateError, match="Address already in use"):
+        await page.answer("page", ())
+    assert "start the edge again" in edge.said[-1]
+
+
+async def test_a_record_that_cannot_be_read_takes_only_itself_from_the_page(running):
+    page, _ = await running(Record(refuses=True))
+    await page.answer("page", ())
+    page.take_told(notice(NoticeKind.LOOKED, by="ana"))
+    html = await page.html("en", "", is_whole=True)
+    assert "cannot be read: own record: disk I/O error" in html
+    assert "ana looked at you." in html
+    assert "mend the disk" in await _said(page, {"do": "forget", "sure": "yes"})
+
+
+async def _said(page, form):
+    name = await page.do(form, "en")
+    html = await page.html("en", name, is_whole=False)
+    return html.split('id="said"')[1].split("</p>")[0]
+
+
+async def test_what_comes_from_others_is_text_and_never_markup(running):
+    page, _ = await running()
+    await page.answer("page", ())
+    html = await page.html('"><script>', '"><script>', is_whole=True)
+    assert "<script>" not in html
+    assert "&lt;b&gt;" in await _said(page, {"do": "withdraw", "channel": "<b>"})
+
+
+async def test_what_is_told_once_is_shown_once_and_many_answers_do_not_gather(running):
+    page, edge = await running()
+    await page.answer("page", ())
+    names = [await page.do({"do": "pause"}, "en") for _ in range(40)]
+    assert edge.obeyed == [("pause",)] * 40
+    first = await page.html("en", names[0], is_whole=False)
+    last = await page.html("en", names[-1], is_whole=False)
+    assert "Paused. Nothing is read" in last
+    assert "Paused. Nothing is read" not in first
+
+
+async def test_a_disk_that_refuses_does_not_undo_what_was_asked(running, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(page_companion.memory, "save", refuse)
+    page, edge = await running()
+    await page.answer("page", ())
+    edge.obey = lambda *_: _sent()
+    assert "Sent" in await _said(page, {"do": "help_now"})
+    assert "No space left" in edge.said[-1]
+
+
+async def _sent():
+    return {"text": "Sent: you ask for help now."}
+
+
+async def test_an_error_of_the_page_itself_is_one_line_once(running):
+    page, edge = await running()
+    for _ in range(3):
+        page.failed(ZeroDivisionError("a bug"))
+    assert [line for line in edge.said if "ZeroDivisionError" in line] == edge.said[-1:]
+
+
+@pytest.mark.parametrize("desktop", [True, False])
+async def test_it_opens_only_for_who_was_never_asked_and_only_on_a_desktop(
+    running, monkeypatch, desktop
+):
+    opened = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(page_companion, "has_desktop", lambda: desktop)
+    monkeypatch.setattr(page_companion, "open_beside", lambda _address: loop.call_soon(opened.set))
+    _, asked = await running()
+    assert "to open it" in asked.said[0]
+    page, edge = await running(edge=Edge(Permission()))
+    if desktop:
+        await asyncio.wait_for(opened.wait(), 20)
+        assert edge.said == ["opening your own page in the browser"]
+    else:
+        assert page._server is None
+        assert "to open it" in edge.said[0]
