@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import NamedTuple
 
 from sensors import codec
 from sensors.edge.cipher import HEAD_BYTES, Cipher, SealError
-from sensors.edge.sqlite_file import SqliteFile, script
+from sensors.edge.rescue import PAGE, Row, rescue
+from sensors.edge.sqlite_file import SqliteFile, Transaction, script
 from sensors.errors import StateError
 from sensors.messages import ReadingMessage
 
@@ -31,6 +33,8 @@ MAX_AGE_S = 72 * 3600.0
 
 MAX_WINDOWS = 52_000
 """72 hours of 5-second windows, rounded up."""
+
+_INSERT = "INSERT INTO window (run, seq, kept_at, payload) VALUES (?, ?, ?, ?)"
 
 _VERSION_1 = script(
     """
@@ -58,8 +62,9 @@ class Key(NamedTuple):
 class Outbox:
     """A bounded, ordered queue of windows in one SQLite file.
 
-    A damaged file is moved aside and a new one begun: the edge goes on, and
-    `take_notes` says what happened. Not thread-safe.
+    A damaged file is moved aside and a new one begun with what can still be
+    read (:mod:`sensors.edge.rescue`): the edge goes on, and `take_notes` says
+    what happened. Not thread-safe.
 
     Parameters
     ----------
@@ -101,10 +106,12 @@ class Outbox:
         self._counted = 0  # dropped, as the file says
         self._uncounted = 0  # dropped besides, until the file says so too
         self._has_said_changed = False
+        self._rescued: list[Row] = []
+        self._migrations = (_VERSION_1, self._seal_all)
         self._file = SqliteFile(
             path,
             "outbox",
-            (_VERSION_1, self._seal_all),
+            self._migrations,
             synchronous="FULL",
             on_open=self._look,
             on_replaced=self._replaced,
@@ -171,9 +178,7 @@ class Outbox:
         with self._file.transaction():
             # A clock that was ahead once must not keep anything longer than promised.
             db.execute("UPDATE window SET kept_at = ?1 WHERE kept_at > ?1", (now_s,))
-            db.executemany(
-                "INSERT INTO window (run, seq, kept_at, payload) VALUES (?, ?, ?, ?)", rows
-            )
+            db.executemany(_INSERT, rows)
             gone = db.execute(
                 "DELETE FROM window WHERE kept_at < ? RETURNING run, seq",
                 (now_s - self._max_age_s,),
@@ -291,6 +296,10 @@ class Outbox:
         return int(db.execute(query, self._cipher.heads).fetchone()[0])
 
     def _look(self, db: sqlite3.Connection) -> None:
+        if self._rescued:
+            with Transaction(db):
+                db.executemany(_INSERT, self._rescued)
+            self._rescued = []
         self.held = db.execute("SELECT count(*) FROM window").fetchone()[0]
         self.locked = self._number_locked(db)
         self._counted = db.execute("SELECT value FROM counter WHERE name = 'dropped'").fetchone()[0]
@@ -305,13 +314,32 @@ class Outbox:
         db.execute("CREATE INDEX window_kept_at ON window (kept_at)")
 
     def _replaced(self, aside: Path, why: str) -> str:
-        """Count what the damaged file held, if we know; return what to tell."""
-        lost = self.held
-        self._uncounted += self._counted + lost
+        """Take over what can be read of the damaged file, count the rest; return what to tell."""
+        rescued = rescue(aside, self._opens, self._lay_out)
+        self._rescued = rescued.rows
+        lost = max(rescued.missing, self.held - len(rescued.rows))
+        self._uncounted += max(self._counted, rescued.dropped) + lost
+        unknown = "" if rescued.rows or lost else "; how many it held is not known"
         return (
-            f"the outbox was damaged ({why}); moved to {aside}, begun anew, "
-            f"{lost or 'an unknown number of'} windows not sent"
+            f"the outbox was damaged ({why}); moved to {aside}, begun anew with "
+            f"{len(rescued.rows)} windows that could be read, {lost} lost and counted{unknown}"
         )
+
+    def _opens(self, row: Row) -> bool:
+        if row.payload[:HEAD_BYTES] not in self._cipher.heads:
+            return False
+        try:
+            self._cipher.open(row.payload, _about(row.run, row.seq))
+        except SealError:
+            return False
+        return True
+
+    def _lay_out(self, path: Path) -> None:
+        """Make an empty file of the newest layout."""
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute(f"PRAGMA page_size={PAGE}")
+            for migrate in self._migrations:
+                migrate(db)
 
 
 def _about(run: str, seq: int) -> bytes:

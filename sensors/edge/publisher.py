@@ -164,10 +164,10 @@ class Publisher:
 
     def kept(self, keys: Sequence[Key], dropped: Sequence[Key] = ()) -> None:
         """Note windows that the outbox has just taken, and what it dropped for them."""
-        self._check_generation()
-        self._plan.forgotten(dropped)
-        for key in keys:
-            self._plan.added(key, self._clock.monotonic_s())
+        if not self._check_generation():
+            self._plan.forgotten(dropped)
+            for key in keys:
+                self._plan.added(key, self._clock.monotonic_s())
         self._changed.set()
 
     def anchored_anew(self, next_seq: int) -> None:
@@ -265,11 +265,14 @@ class Publisher:
             self._topic(kind), codec.encode(message), qos=delivery.qos, retain=delivery.retained
         )
 
-    def _check_generation(self) -> None:
-        if self._generation != self._outbox.generation:  # a damaged file was replaced
-            self._generation = self._outbox.generation
-            self._plan = SendPlan(self._pace)
-            self._mids.clear()
+    def _check_generation(self) -> bool:
+        """Plan anew if a damaged file was replaced; return whether it was."""
+        if self._generation == self._outbox.generation:
+            return False
+        self._generation = self._outbox.generation
+        self._plan = SendPlan(self._pace, self._outbox.keys())
+        self._mids.clear()
+        return True
 
     def _send_due(self) -> None:
         self._check_generation()

@@ -223,7 +223,8 @@ def _code(error: sqlite3.DatabaseError) -> int:
 
 def _check(db: sqlite3.Connection) -> None:
     """Raise SQLite's own error for a damaged file if SQLite finds anything wrong."""
-    problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    # Not quick_check: it takes a row that its index does not find for whole.
+    problem = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if problem != "ok":
         damaged = sqlite3.DatabaseError(problem)
         damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT

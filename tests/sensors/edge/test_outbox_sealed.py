@@ -145,6 +145,8 @@ def test_what_was_lost_is_counted_across_restarts(tmp_path):
     def damaged():
         raise error
 
+    path.write_bytes(b"nothing of it can be read")
+    path.with_name("o.sqlite-wal").write_bytes(b"")
     outbox._file.guard(damaged, None)
     assert outbox.dropped == 10
     outbox.put([window(seq=10)], NOW)
