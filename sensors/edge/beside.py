@@ -12,8 +12,11 @@ from sensors.edge.settings import EdgeSettings
 
 def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
     """Return what `settings` ask for, in the order in which they are told things."""
-    record = OwnRecord(settings.own_path, cipher)
-    found: list[Companion] = [OwnKeeper(record)]
+    found: list[Companion] = []
+    # Only the page shows it; but what a page once began must not outlive its month.
+    if settings.page or settings.own_path.exists():
+        record = OwnRecord(settings.own_path, cipher)
+        found.append(OwnKeeper(record))
     if settings.page:
         found.append(
             AgentPage(
