@@ -137,10 +137,10 @@ class Conditions:
             "nobody speaks": self.is_silent and not self.is_muted,
             "clipped: turn the microphone down": self.clipping > 0.0,
             "music or a tone": self.music > 0.0,
-            f"{self.bleed:.0%} of the speech is much quieter, as if from the other end": self.bleed,
+            "some of the speech is much quieter, as if from the other end": self.bleed > 0.0,
             "telephone band": self.is_telephone,
             "noise": self.noise > 0.0,
-            f"the sound driver lost sound {self.losses} times": self.losses,
+            "the sound driver loses sound": self.losses > 0,
         }
         return tuple(words for words, holds in said.items() if holds)
 

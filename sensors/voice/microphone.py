@@ -19,7 +19,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from sensors import codec
-from sensors.collector import Clock, Link, Reading
+from sensors.collector import Clock, Link, Note, Reading
 from sensors.config import ENVIRONMENT_PREFIX, section
 from sensors.errors import DeviceError, MissingExtraError
 from sensors.messages import WINDOW_S
@@ -168,7 +168,7 @@ class MicrophoneCollector:
         self.overruns = self.underruns = 0
         self._settings = settings
 
-    async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link, None]:
+    async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link | Note, None]:
         """Yield the features of one window after the other until closed.
 
         Raises
@@ -189,23 +189,32 @@ class MicrophoneCollector:
                 if isinstance(told, Opened):
                     self.opened = told
                     yield link
+                    yield Note(device=self.device)
                 else:
                     now_s = clock.monotonic_s()
                     await clock.sleep_until(beat.due_s(now_s))
                     if told.link != link:
                         yield (link := told.link)
-                    for reading in self._note(told).readings(now_s - told.age_s):
+                    if self._take(told):
+                        yield Note(device=self.device)
+                    for reading in told.readings(now_s - told.age_s):
                         yield reading
                 told = await listener.receive(_WINDOW_WITHIN_S)
             raise _error(told)
         finally:
             await listener.end()
 
-    def _note(self, heard: Heard) -> Heard:
-        self.reasons = heard.reasons
+    @property
+    def device(self) -> str:
+        """The input in use, and what is wrong with its sound, for the agent's own eyes."""
+        return ", ".join([self.opened.device if self.opened else "", *self.reasons])
+
+    def _take(self, heard: Heard) -> bool:
+        """Take what was counted; return whether there is something else to say about it."""
+        before, self.reasons = self.reasons, heard.reasons
         self.overruns += heard.overruns
         self.underruns += heard.underruns
-        return heard
+        return before != heard.reasons
 
 
 def _error(failed: Failed) -> Exception:
