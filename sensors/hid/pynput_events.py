@@ -8,6 +8,7 @@ speeds (:mod:`sensors.hid.timing`).
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import threading
@@ -25,6 +26,10 @@ from sensors.signals import Channel
 
 _READY_S = 5.0
 _STOP_S = 3.0  # below the 5 s within which a withdrawal ends capture (TRUST T6)
+
+
+_LONGEST_AGE_S = 10.0
+"""No event takes so long to reach us. [s]"""
 
 
 def display_problem(platform: str, environ: Mapping[str, str]) -> str | None:
@@ -67,11 +72,49 @@ def _load(part: str) -> ModuleType:
     return module  # type: ignore[no-any-return]
 
 
+class _Dates:
+    """When events happened, where the system dates them: X does, to the millisecond.
+
+    Its clock and ours run alike and differ by a constant; what an event takes
+    to reach us only adds to it. So the least difference seen is the constant,
+    and a busy moment of ours stretches no dwell and swallows no double letter.
+    """
+
+    def __init__(self) -> None:
+        self.event_ms: int | None = None
+        self._offset_s = math.inf
+
+    def dated(self, listener: type) -> type:
+        """Return `listener` as a class that notes each event's date before its callback."""
+        if not hasattr(listener, "_EVENT_PARSER"):
+            return listener  # not X: the moment of the callback has to do
+        dates = self
+
+        class Dated(listener):  # type: ignore[misc]
+            def _handle_message(self, display: object, event: Any, *more: object) -> None:
+                dates.event_ms = event.time
+                super()._handle_message(display, event, *more)
+
+        return Dated
+
+    def at_s(self, now_s: float) -> float:
+        """Return when the present event happened, on our clock."""
+        if self.event_ms is None:
+            return now_s
+        event_s = self.event_ms / 1e3
+        offset_s = now_s - event_s
+        # Far more: the server's 32 bits began anew, or one of the clocks was set.
+        if offset_s < self._offset_s or offset_s > self._offset_s + _LONGEST_AGE_S:
+            self._offset_s = offset_s
+        return event_s + self._offset_s
+
+
 class _Source(ABC):
     """One device: its callbacks, and the lock between their thread and ours."""
 
     def __init__(self, clock: Clock, waiting: Waiting) -> None:
         self._clock = clock
+        self._dates = _Dates()
         self._put = waiting.put
         self._lock = threading.Lock()
         self._is_closed = False
@@ -82,10 +125,10 @@ class _Source(ABC):
             self._is_closed = True
 
     def _take(self, read: Callable[[float], Iterable[Reading]]) -> bool:
-        """Put what `read` makes of an event of now; return whether to go on listening."""
+        """Put what `read` makes of the present event; return whether to go on listening."""
         with self._lock:
             if not self._is_closed:
-                self._put(read(self._clock.monotonic_s()))
+                self._put(read(self._dates.at_s(self._clock.monotonic_s())))
             return not self._is_closed
 
     @abstractmethod
@@ -114,7 +157,7 @@ class _Keyboard(_Source):
             name = repr(key)
             return self._take(lambda at_s: self._keys.release(name, at_s))
 
-        return keyboard.Listener(on_press=press, on_release=release)
+        return self._dates.dated(keyboard.Listener)(on_press=press, on_release=release)
 
     def settle(self, now_s: float) -> None:
         with self._lock:
@@ -138,7 +181,8 @@ class _Pointer(_Source):
         def scroll(_x_px: float, _y_px: float, dx: float, dy: float) -> bool:
             return self._take(lambda at_s: self._timing.scroll(abs(dx) + abs(dy), at_s))
 
-        return mouse.Listener(on_move=move, on_click=click, on_scroll=scroll)
+        kind = self._dates.dated(mouse.Listener)
+        return kind(on_move=move, on_click=click, on_scroll=scroll)
 
     def settle(self, now_s: float) -> None:
         with self._lock:

@@ -149,7 +149,7 @@ async def test_the_hotkey_works_without_consent_and_reads_no_key(desk, tmp_path)
         await xdotool(desk, "type", "--delay", "10", "secret")
         await xdotool(desk, "key", "ctrl+alt+p")
         await wait_until(lambda: Reason.PAUSED in edge.process.permission.reasons)
-        assert not [t for t in threading.enumerate() if type(t).__module__.startswith("pynput")]
+        assert _nobody_listens()
         assert (await edge.window()).absent == WITHHELD
         assert Reason.LOCKED not in edge.process.permission.reasons  # idle time is not looked at
 
@@ -190,6 +190,7 @@ async def test_a_locked_screen_closes_the_keyboard_and_looks_like_a_pause(
             for name in ("lock", "pause"):
                 async with running(tmp_path / name, [Channel.KEYBOARD]) as edge:
                     await edge.measures()
+                    assert not _nobody_listens()
                     if name == "lock":
                         await asyncio.sleep(0.3)
                         there.change(locked=True)
@@ -208,7 +209,8 @@ async def test_a_locked_screen_closes_the_keyboard_and_looks_like_a_pause(
 
 
 def _nobody_listens() -> bool:
-    return not [t for t in threading.enumerate() if type(t).__module__.startswith("pynput")]
+    kinds = [kind for thread in threading.enumerate() for kind in type(thread).__mro__]
+    return not any(kind.__module__.startswith("pynput.") for kind in kinds)
 
 
 def _without_identity(window: ReadingMessage) -> bytes:

@@ -18,6 +18,7 @@ import pytest
 
 from sensors.collector import Collector, Link, Reading
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
+from sensors.hid.keys import KeyDropper
 from sensors.hid.listener import HidCollector, create, display_problem
 from sensors.signals import Channel
 from tests.rig.display import Display, virtual_display
@@ -173,6 +174,24 @@ async def test_pointer_movement_clicks_and_scrolling(xvfb):
     assert values(readings, "scroll_steps") == [1.0, 1.0]
 
 
+async def test_a_busy_moment_stretches_nothing_and_swallows_no_double_letter(xvfb, monkeypatch):
+    """X dates each event; when we come to look at it does not matter."""
+    press, delays = KeyDropper.press, iter([0.0, 0.5])
+
+    def late(self, *given, **named):
+        time.sleep(next(delays, 0.0))
+        return press(self, *given, **named)
+
+    monkeypatch.setattr(KeyDropper, "press", late)
+    typing = [w for _ in range(8) for w in ("keydown", "t", "sleep", "0.05", "keyup", "t",
+                                            *SENT, "sleep", "0.05")]  # fmt: skip
+    _, readings = await gather(create(KEYBOARD), xvfb, typing, last="dwell_ms", count=8)
+    assert values(readings, "key_presses") == [1.0] * 8
+    # Those typed during the half second arrived together: by arrival most would last 0 ms.
+    assert min(values(readings, "dwell_ms")) > 45
+    assert np.median(values(readings, "dwell_ms")) == pytest.approx(50, abs=25)
+
+
 async def test_both_at_once(xvfb):
     links, readings = await gather(
         create({}), xvfb, ["key", "x", "click", "1"], last="click_dwell_ms", count=1
@@ -236,7 +255,11 @@ async def test_closing_in_the_middle_of_starting_holds_up_nothing(xvfb):
 
 
 def _listeners() -> list[object]:
-    return [t for t in threading.enumerate() if type(t).__module__.startswith("pynput")]
+    return [
+        thread
+        for thread in threading.enumerate()
+        if any(kind.__module__.startswith("pynput.") for kind in type(thread).__mro__)
+    ]
 
 
 async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch, capfd):

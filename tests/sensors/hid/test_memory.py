@@ -92,8 +92,7 @@ def test_the_search_finds_what_is_there():
 
 
 @pytest.mark.needs("Xvfb", "xdotool")
-@pytest.mark.parametrize("delay_ms", [1, 40])
-def test_a_typed_secret_is_not_in_the_memory_of_the_process_nor_in_its_crash_report(xvfb, delay_ms):
+def test_a_typed_secret_is_not_in_the_memory_of_the_process_nor_in_its_crash_report(xvfb):
     environ = {
         k: v for k, v in xvfb.environ.items() if k not in {"WAYLAND_DISPLAY", "XDG_SESSION_TYPE"}
     }
@@ -104,7 +103,7 @@ def test_a_typed_secret_is_not_in_the_memory_of_the_process_nor_in_its_crash_rep
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "listening\n"
-        typing = ["xdotool", "type", "--delay", str(delay_ms), SECRET]
+        typing = ["xdotool", "type", "--delay", "5", SECRET]  # many keys in one of X's answers
         subprocess.run(typing, env=environ, check=True)
         assert process.stdout.readline() == "timed\n"
         codes = key_codes(xvfb)
