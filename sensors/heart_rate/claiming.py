@@ -7,7 +7,9 @@ words. Of every headset only the contact bits are looked at.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 
 from sensors.edge.words import say
 from sensors.errors import ConfigurationError, DeviceError
@@ -21,6 +23,7 @@ from sensors.heart_rate.settings import TABLE, HeartRateSettings
 MOST = 6
 """Headsets listened to at once; common adapters hold seven links."""
 
+_CONNECT_S = 8.0  # for one; whoever is out of reach must not hold up the others for long
 _GATHER_S = 10.0  # for every candidate to say something once
 _TICK_S = 0.2
 
@@ -43,6 +46,9 @@ class Claiming:
         self._settings = settings
         self._tell = tell
         self._said: Verdict | None = None
+        self._to_connect = 0
+        self._connect_s = min(settings.connect_s, _CONNECT_S)
+        self._connecting = asyncio.Lock()  # adapters make one link at a time, and refuse the next
 
     async def run(self, patience_s: float) -> Claimed:
         """Return the headset that was taken off and put on again.
@@ -80,6 +86,7 @@ class Claiming:
 
     async def _decide(self, chosen: list[Near], patience_s: float) -> Claimed:
         claim = Claim(near.address for near in chosen)
+        self._to_connect = len(chosen)
         watches = [asyncio.create_task(self._watch(near, claim)) for near in chosen]
         try:
             address = await self._verdict(claim, {n.address: n for n in chosen}, patience_s)
@@ -105,7 +112,13 @@ class Claiming:
                 return  # says nothing; a device that sends only these is left out as unheard
 
         try:
-            async with self._radio.link(near, self._settings.connect_s, lost.set) as link:
+            async with AsyncExitStack() as stack:
+                context = self._radio.link(near, self._connect_s, lost.set)
+                async with self._connecting:
+                    try:
+                        link = await stack.enter_async_context(context)
+                    finally:
+                        self._to_connect -= 1
                 await link.listen(arrived)
                 await lost.wait()
             why = say("the link was lost")
@@ -116,10 +129,11 @@ class Claiming:
 
     async def _verdict(self, claim: Claim, near: dict[str, Near], patience_s: float) -> str:
         loop = asyncio.get_running_loop()
-        begun_s = loop.time()
-        gather_until_s = begun_s + self._settings.connect_s + _GATHER_S
-        give_up_s = gather_until_s + patience_s
+        give_up_s = math.inf
+        gather_until_s = math.inf
         while loop.time() < give_up_s:
+            if not self._to_connect:
+                gather_until_s = min(gather_until_s, loop.time() + _GATHER_S)
             if loop.time() >= gather_until_s:
                 self._leave_out(claim, near)
             verdict = claim.verdict(loop.time())
