@@ -37,6 +37,9 @@ MIN_SPEECH_S = 0.5
 _FULL_SPEECH_S = 1.5  # from here on the amount of speech lowers the quality no more
 _FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
 _BELOW_LOUDEST_DB = 30.0  # [2] speech lies within this of the loudest
+_ABOVE_NOISE_DB = 4.0  # steady noise varies by less from frame to frame
+_NOISE_SHARE = 0.05  # of the frames: the quietest are taken for the noise of the room
+_NEVER_NOISE_DB = 12.0  # below the loudest: what is louder is speech though nobody pauses
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
 _DIP_DB = 2.0  # [2] two syllables are parted by a dip
 _CLIPPED = 0.999  # of full scale
@@ -118,7 +121,7 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
     voiced = speech & (track.f0_hz > 0)
     if speech_s < MIN_SPEECH_S:
         return VoiceFeatures(quality=quality, speech_ratio=float(speech.mean()))
-    shape = spectrum.shape(frames, voiced)
+    shape = spectrum.shape(frames, voiced, spectrum.between(frames, level_db, speech))
     cycle = cycles.measure(sound, frames, track)
     spoken = np.flatnonzero(speech)
     return VoiceFeatures(
@@ -155,7 +158,10 @@ def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
 
 def _speech(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which frames are speech: loud enough, and near something voiced."""
-    loud = level_db > max(_FLOOR_DBFS, float(level_db.max()) - _BELOW_LOUDEST_DB)
+    loudest = float(level_db.max())
+    noise = float(np.quantile(level_db, _NOISE_SHARE))
+    above_noise = min(noise + _ABOVE_NOISE_DB, loudest - _NEVER_NOISE_DB)
+    loud = level_db > max(_FLOOR_DBFS, loudest - _BELOW_LOUDEST_DB, above_noise)
     reach = round(_NEAR_VOICE_S / HOP_S)
     # A lone voiced frame is chance; three in a row are the shortest vowel.
     steady = np.convolve(voiced & loud, np.ones(3), mode="full")[1:-1] > 2.5

@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from sensors.voice.pitch import Floats, Frames
 
 _TINY = 1e-20  # below the quantisation noise of 24 bits; keeps logarithms finite
+_MIN_NOISE_FRAMES = 20  # 0.2 s
+_LEAST_LEFT = 0.1  # of the power: what is weaker than the noise is not known better
 _WIDE_BAND_HZ = 10_000  # a sound sampled slower holds no 5 kHz: no alpha ratio, no Hammarberg index
 
 
@@ -70,14 +72,29 @@ def loudness_db(frames: Frames) -> NDArray[np.float64]:
     return np.asarray(np.maximum(10.0 * np.log10(power + 1e-12), -120.0), dtype=np.float64)
 
 
-def shape(frames: Frames, voiced: NDArray[np.bool_]) -> Shape:
-    """Return the shape of the spectrum of the voiced frames [1]_.
+def between(frames: Frames, level_db: NDArray[np.float64], speech: NDArray[np.bool_]) -> Floats:
+    """Return the power spectrum of what goes on between the speech: the noise of the room.
+
+    The mean of the quieter half of the other frames, so that a click or a
+    cough counts for nothing; zero with too few of them.
+    """
+    rest = np.flatnonzero(~speech)
+    if rest.size < _MIN_NOISE_FRAMES:
+        return np.zeros(frames.power.shape[1], dtype=np.float32)
+    quiet = rest[level_db[rest] <= np.median(level_db[rest])]
+    return np.asarray(frames.power[quiet].mean(axis=0))
+
+
+def shape(frames: Frames, voiced: NDArray[np.bool_], noise: Floats) -> Shape:
+    """Return the shape of the spectrum of the voiced frames [1]_, the noise taken out.
 
     Parameters
     ----------
     frames : Frames
     voiced : ndarray of bool, shape (n_frames,)
         At least one of them true.
+    noise : ndarray of float, shape (n_bins,)
+        Power spectrum that is subtracted, but for a tenth that is always left.
 
     Notes
     -----
@@ -86,6 +103,7 @@ def shape(frames: Frames, voiced: NDArray[np.bool_]) -> Shape:
     """
     hz = _frequencies(frames.sample_rate, frames.n_fft)
     power = frames.power[voiced] + _TINY
+    power = np.maximum(power - noise, _LEAST_LEFT * power)
     wide = frames.sample_rate >= _WIDE_BAND_HZ
     return Shape(
         alpha_ratio_db=_band_ratio_db(power, hz) if wide else None,
