@@ -79,7 +79,8 @@ def test_it_ends_by_itself_when_told_to_and_can_begin_again(tmp_path: Path) -> N
             "--state-dir", tmp_path, "--for", "3",
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
-        assert "edge of me at private" in ended.stderr
+        assert f"everything is kept in {tmp_path}" in ended.stdout
+        assert (tmp_path / SITE / "me" / "server" / "server.sqlite").exists()
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,9 @@ async def test_withdrawing_ends_capture_within_five_seconds_and_deletes_nothing_
 
 
 async def test_the_end_of_the_shift_ends_capture_by_the_clock(mosquitto, run_edge):
-    """T8: a shift that ends within the minute; windows of half a second, clocks ten times as fast."""
+    """T8: a shift that ends within two minutes; windows of half a second, clocks ten times as fast."""
     local = FastTime().wall_at().astimezone()
-    begin, end = local - timedelta(hours=2), local + timedelta(minutes=1)
+    begin, end = local - timedelta(hours=2), local + timedelta(minutes=2)
     days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     shift = Shift(days=days, start=f"{begin:%H:%M}", end=f"{end:%H:%M}")
     with StandIn(mosquitto.port) as server:
