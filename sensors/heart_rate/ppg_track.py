@@ -46,14 +46,14 @@ _CREST = 1.3  # strength of a candidate that counts as a whole one, see `normali
 _STRENGTH_CAP = 1.6  # a rise beyond this says no more: artefacts are bigger than pulses
 _LEAST_STRENGTH = 0.15  # below: noise between the pulses
 
-STEP_WIDTH = 0.18
-"""Spread of ln(interval / period): breathing and chance move it by 0.05-0.15 (Task Force 1996:
+STEP_WIDTH = 0.21
+"""Spread of ln(interval / period): breathing and chance move it by 0.05-0.2 (Task Force 1996:
 SDNN of 24 h is 0.14-0.18 of the mean interval)."""
 
 # Costs of a path, in strengths of a whole beat. They balance each other, chosen on synthetic
 # pulses: half or twice any one of them changes what is found there by less than 3 %.
 _ODD_WEIGHT = 0.5  # half the squared deviation: a normal distribution's logarithm
-_ODD_CAP = 0.7  # most that one odd step costs: an early beat
+_ODD_CAP = 0.55  # most that one odd step costs: an early beat
 _MISSED_COST = 1.2  # more for every expected beat that a step leaves out
 _BEAT_COST = 0.25  # a candidate weaker than this is only taken when the rhythm asks for it
 
