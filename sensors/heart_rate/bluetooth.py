@@ -89,6 +89,11 @@ class BleakCollector:
         self._vain_since_s: float | None = None
         self._backoff = Backoff(_FIRST_PAUSE_S, settings.backoff_cap_s, random or Random())  # noqa: S311 - spreads load, hides nothing
 
+    @property
+    def hung_calls(self) -> int:
+        """How many calls into Bluetooth never came back and were left behind."""
+        return self._radio.hung_calls
+
     async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link | Note]:
         """Yield readings for as long as it is read; reconnects by itself.
 

@@ -20,13 +20,23 @@ _RATE_16_BIT = 1 << 0
 _CONTACT_SHIFT, _CONTACT_MASK = 1, 0b11
 _ENERGY_PRESENT = 1 << 3
 _RR_PRESENT = 1 << 4
-_DEFINED = 0b11111  # the other flags are reserved; a client ignores them [1]
 _RR_UNIT_MS = 1000.0 / 1024.0  # [1] RR intervals are sent in 1/1024 s
 
 _CONTACT: tuple[bool | None, ...] = (None, None, False, True)  # [1] by the two contact bits
-_FIXED_SIZE = tuple(
-    2 + bool(flags & _RATE_16_BIT) + 2 * bool(flags & _ENERGY_PRESENT) for flags in range(32)
+
+# By flags: size of what stands before the intervals, contact, and what is there. The three
+# highest flags are reserved, and a client ignores them [1].
+_LAYOUT = tuple(
+    (
+        2 + bool(flags & _RATE_16_BIT) + 2 * bool(flags & _ENERGY_PRESENT),
+        _CONTACT[flags >> _CONTACT_SHIFT & _CONTACT_MASK],
+        bool(flags & _RATE_16_BIT),
+        bool(flags & _ENERGY_PRESENT),
+        bool(flags & _RR_PRESENT),
+    )
+    for flags in range(256)
 )
+_new = tuple.__new__
 
 
 class MeasurementError(DeviceError):
@@ -82,23 +92,29 @@ def parse(data: bytes) -> Measurement:
     """
     if not data:
         raise MeasurementError("heart-rate notification is empty")
-    flags = data[0] & _DEFINED
-    size = _FIXED_SIZE[flags]
+    flags = data[0]
+    # By hand, where `struct` and the tuple's own constructor would take a call each.
+    size, contact, is_wide, has_energy, has_rr = _LAYOUT[flags]
     rest = len(data) - size
     if rest < 0:
         raise MeasurementError(f"heart-rate notification has {len(data)} bytes, expected {size}")
-    # By hand where `struct` would take a call for two bytes.
-    hr_bpm = data[1] | data[2] << 8 if flags & _RATE_16_BIT else data[1]
-    energy_kj = data[size - 2] | data[size - 1] << 8 if flags & _ENERGY_PRESENT else None
-    contact = _CONTACT[flags >> _CONTACT_SHIFT & _CONTACT_MASK]
-    if not rest:
-        return Measurement(hr_bpm, contact, energy_kj)
-    if not flags & _RR_PRESENT:
+    hr_bpm = data[1] | data[2] << 8 if is_wide else data[1]
+    energy_kj = data[size - 2] | data[size - 1] << 8 if has_energy else None
+    rr_ms: tuple[float, ...] = ()
+    if rest == 2 and has_rr:
+        rr_ms = ((data[size] | data[size + 1] << 8) * _RR_UNIT_MS,)
+    elif rest:
+        rr_ms = _many(data, size, rest, has_rr=has_rr)
+    return _new(Measurement, (hr_bpm, contact, energy_kj, rr_ms))
+
+
+def _many(data: bytes, size: int, rest: int, *, has_rr: bool) -> tuple[float, ...]:
+    if not has_rr:
         raise MeasurementError(f"heart-rate notification has {rest} bytes too many")
     if rest & 1:
         raise MeasurementError("heart-rate notification ends within an RR interval")
     units = struct.unpack_from(f"<{rest >> 1}H", data, size)
-    return Measurement(hr_bpm, contact, energy_kj, tuple([u * _RR_UNIT_MS for u in units]))
+    return tuple([u * _RR_UNIT_MS for u in units])
 
 
 def parse_contact(data: bytes) -> bool | None:

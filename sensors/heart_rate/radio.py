@@ -201,6 +201,11 @@ class Radio:
         self._adapter_backend = adapter_backend
         self._calls = calls
 
+    @property
+    def hung_calls(self) -> int:
+        """How many calls never came back and were left behind."""
+        return self._calls.hung
+
     async def look(
         self, fits: Callable[[Near], bool], scan_s: float, *, first: bool
     ) -> dict[str, Near]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sensors.collector import Link, Reading
 from sensors.heart_rate.backoff import Backoff
 from sensors.heart_rate.session import HeartSession
 from sensors.messages import Absence
-from sensors.signals import Channel
+from sensors.signals import SIGNALS, Channel
 
 OK = Link(Channel.HEART, "ok")
 NOT_WORN = Link(Channel.HEART, Absence.NOT_WORN)
@@ -79,3 +82,29 @@ def test_backoff_doubles_to_its_cap_and_starts_again():
 def test_two_backoffs_do_not_march_in_step():
     one, other = Backoff(1, 8, Random(1)), Backoff(1, 8, Random(2))
     assert [one.next_s() for _ in range(4)] != pytest.approx([other.next_s() for _ in range(4)])
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=24), st.floats(0.0, 20.0))
+        | st.tuples(
+            st.builds(
+                lambda flags, rest: bytes([flags]) + rest,
+                st.integers(0, 31),
+                st.binary(min_size=1, max_size=12),
+            ),
+            st.floats(0.0, 5.0),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_is_sent_only_what_the_catalogue_allows_comes_out(sent):
+    session, now_s, last_s = HeartSession(), 0.0, -math.inf
+    for data, wait_s in sent:
+        now_s += wait_s
+        for item in session.take(data, now_s) or ():
+            if isinstance(item, Reading):
+                assert SIGNALS[item.signal].accepts(item.value)
+                if item.signal == "rr_ms":
+                    assert item.at_monotonic_s > last_s
+                    last_s = item.at_monotonic_s
