@@ -184,6 +184,7 @@ class FastClock:
 
 HOURS = 8
 BATCH_S = 4.0  # as late as devices are known to send what they gathered
+HELD_S = 0.9  # the last beats before a batch are sent with the next
 FAST = 1.0 + 50e-6  # the headset's crystal runs 50 ppm fast
 
 
@@ -198,16 +199,18 @@ async def test_eight_hours_in_seconds(radio):
             for _ in range(int(3600 / BATCH_S)):
                 clock.now_s += BATCH_S
                 units, true_s = [], []
-                while beat_s < clock.now_s - 0.9:
+                while beat_s < clock.now_s - HELD_S:
                     rr_s = random.randint(700, 900) / 1024
                     units.append(round(rr_s * 1024 * FAST))
                     beat_s += rr_s
                     true_s.append(beat_s)
                 data = bytes([0b10110, 75]) + b"".join(u.to_bytes(2, "little") for u in units)
                 sender = asyncio.create_task(headset.notify(data))
-                for at_s in true_s:
-                    placed = (await until(found, is_beat))[-1]
-                    worst_s = max(worst_s, abs(placed.at_monotonic_s - at_s))
+                async with asyncio.timeout(PATIENCE_S):
+                    for at_s in true_s:
+                        while not is_beat(placed := await anext(found)):
+                            pass
+                        worst_s = max(worst_s, abs(placed.at_monotonic_s - at_s))
                 await sender
                 sent += len(units)
             await headset.drop()  # and once an hour the radio fails
@@ -217,6 +220,6 @@ async def test_eight_hours_in_seconds(radio):
     assert lost == HOURS
     assert source.connections == HOURS
     assert source.overrun == source.session.malformed == source.session.implausible == 0
-    assert worst_s < BATCH_S
+    assert worst_s < HELD_S + 0.1  # what the headset holds back cannot be known here
     # The virtual radio keeps a little for every connection; one object a notification is a leak.
     assert sizes[-1] - sizes[1] < 3000, sizes
