@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sensors.desk.beside import desk_companions
 from sensors.edge.cipher import Cipher
 from sensors.edge.companion import Companion
 from sensors.edge.own import OwnKeeper, OwnRecord
 from sensors.edge.page.companion import AgentPage
+from sensors.edge.recorder import Recorder
 from sensors.edge.settings import EdgeSettings
 
 
-def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
-    """Return what `settings` ask for, in the order in which they are told things."""
+def companions(
+    settings: EdgeSettings, cipher: Cipher, record_to: Path | None = None
+) -> list[Companion]:
+    """Return what `settings` ask for, in the order in which they are told things.
+
+    Raises
+    ------
+    ConfigurationError
+        If there can be no new recording at `record_to`.
+    """
     found: list[Companion] = []
     # Only the page shows it; but what a page once began must not outlive its month.
     if settings.page or settings.own_path.exists():
@@ -26,4 +37,6 @@ def companions(settings: EdgeSettings, cipher: Cipher) -> list[Companion]:
                 is_private=settings.private,
             )
         )
+    if record_to is not None:
+        found.append(Recorder(record_to))
     return found + desk_companions(settings)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -102,6 +103,10 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     language: Annotated[
         str | None, typer.Option(help="Of terminal and page, en or zh_CN; else the system's.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Also write what is measured to a new recording, .csv or .csv.gz."),
+    ] = None,
     for_s: Annotated[
         float | None, typer.Option("--for", help="Stop after this many seconds.")
     ] = None,
@@ -128,7 +133,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     if context.invoked_subcommand is None:
         _check_reach(given, tables)
         chosen = None if consent is None else parse_channels([consent])
-        asyncio.run(_run(given, chosen, for_s))
+        asyncio.run(_run(given, chosen, for_s, record))
 
 
 def _check_reach(given: Given, tables: dict[str, Any]) -> None:
@@ -142,10 +147,12 @@ def _check_reach(given: Given, tables: dict[str, Any]) -> None:
         )
 
 
-async def _run(given: Given, consent: tuple[Channel, ...] | None, for_s: float | None) -> None:
+async def _run(
+    given: Given, consent: tuple[Channel, ...] | None, for_s: float | None, record: Path | None
+) -> None:
     given.edge.require_agent()
     cipher = load_cipher(given.edge.folder, use_keyring=given.edge.keyring)
-    beside = companions(given.edge, cipher)
+    beside = companions(given.edge, cipher, record)
     process = EdgeProcess(given.edge, given.broker, _line, companions=beside, cipher=cipher)
     if consent is not None:
         process.consent(consent)
