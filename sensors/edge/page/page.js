@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const EVERY_MS = 10000;
+  const ANSWER_MS = 2000;  // within which the server usually says what became of a request
   const said = document.getElementById("said");
   const shown = new Map();  // what the server said last of each piece
   let sending = false;
@@ -61,6 +62,7 @@
       tell(document.body.dataset.gone, true);
     }
     sending = false;
+    setTimeout(refresh, ANSWER_MS);
   }
 
   async function refresh() {

@@ -14,7 +14,7 @@ from sensors.edge.page import told
 from sensors.edge.page.capture import consent_words
 from sensors.edge.page.facts import Facts
 from sensors.messages import MirrorMessage, PersonState, ReadingMessage, UsualRange
-from sensors.shown import bands
+from sensors.shown import bands, duration
 from sensors.signals import Channel, Reduction, Signal, of_channel
 from sensors.words import N_, Words
 
@@ -163,7 +163,7 @@ def _usual_row(words: Words, one: UsualRange) -> UsualRow:
         now=_with_unit(number(now), shown_unit),
         usual=_with_unit(f"{number(low)} – {number(high)}", shown_unit),  # noqa: RUF001
         place=_place(words, now, low, high),
-        rests_on=words.say("rests on {hours} h", hours=number(one.hours))
+        rests_on=words.say("rests on {time}", time=duration(words, one.hours * 3600))
         if one.hours > 0
         else words.say("still learning; until then everybody's range"),
     )
