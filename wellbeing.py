@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sensors.errors import MissingExtraError
 from sensors.parent import end_with_parent
@@ -73,8 +75,16 @@ def run_verb(name: str, arguments: Sequence[str]) -> int:
 _OURS = frozenset({"sensors", "analytics", "dashboard", "firmware_bridge"})
 
 
+def _give_streams() -> None:
+    """Stand in for the streams that a start without a terminal lacks (pythonw, a service)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
+    _give_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in {"-h", "--help", "help"}:
         sys.stdout.write(_usage() + "\n")
