@@ -23,6 +23,7 @@ PACKAGES = {
     "paplay": "pulseaudio-utils",
     "pulseaudio": "pulseaudio",
     "sox": "sox",
+    "systemd-analyze": "systemd",
     "tc": "iproute2",
     "unshare": "util-linux",
     "victoria-metrics": "victoria-metrics",
