@@ -53,8 +53,7 @@ class Bus:
             async with asyncio.timeout(_WITHIN_S):
                 return cls(await MessageBus(bus_address=address).connect())
         except Exception as error:  # noqa: BLE001 - its documentation promises no narrower one
-            words = " ".join(str(error).split()) or type(error).__name__
-            raise DeviceError(f"no message bus at {address}: {words}") from None
+            raise DeviceError(f"no message bus at {address}: {_words(error)}") from None
 
     async def call(
         self,
@@ -91,8 +90,7 @@ class Bus:
             async with asyncio.timeout(_WITHIN_S):
                 answer = await self._connection.call(message)
         except Exception as error:  # noqa: BLE001 - its documentation promises no narrower one
-            words = " ".join(str(error).split()) or type(error).__name__
-            raise DeviceError(f"{name} does not answer: {words}") from None
+            raise DeviceError(f"{name} does not answer: {_words(error)}") from None
         if answer.message_type is MessageType.ERROR:
             raise DeviceError(f"{name} refuses {member}: {answer.error_name}")
         return tuple(plain(value) for value in answer.body)
@@ -148,6 +146,12 @@ class Bus:
         with contextlib.suppress(Exception):  # however it ended: `signals` says so
             await self._connection.wait_for_disconnect()  # type: ignore[no-untyped-call]
         self._signals.put_nowait(None)
+
+
+def _words(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    told = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(told.split()) or type(error).__name__
 
 
 def plain(value: Any) -> Any:
