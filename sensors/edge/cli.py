@@ -29,6 +29,7 @@ from sensors.edge.commands import Given, command
 from sensors.edge.consent import parse_channels
 from sensors.edge.ending import stopping_on_signals
 from sensors.edge.keyhold import load_cipher
+from sensors.edge.microphones_cli import microphones
 from sensors.edge.page.cli import app as page_app
 from sensors.edge.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
@@ -160,13 +161,13 @@ async def _run(
         if sys.stdin.isatty():
             process.consent(_ask(process.channels))
         else:
-            _line("nobody was asked yet, so nothing is measured; run: wellbeing edge consent")
+            _line(say("nobody was asked yet, so nothing is measured; run: wellbeing edge consent"))
     _line(process.start_line())
     if for_s is not None:
         asyncio.get_running_loop().call_later(for_s, process.stop)
     with stopping_on_signals(process.stop):
         await process.run()
-    _line("stopped; windows that were not sent yet are kept")
+    _line(say("stopped; windows that were not sent yet are kept"))
 
 
 def _speak(language: str) -> None:
@@ -253,6 +254,7 @@ def consent(
 
 
 app.command()(claim)
+app.command()(microphones)
 
 
 @app.command()
