@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from sensors.collector import Clock, Reading
-from sensors.errors import DeviceError, MissingExtraError
+from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.hid.backend import Backend, Waiting
 from sensors.hid.keys import KeyDropper
 from sensors.hid.timing import PointerTiming
@@ -232,8 +232,19 @@ def combination_listener(combination: str, pressed: Callable[[], None]) -> Liste
     ----------
     combination : str
         As pynput writes it: ``<ctrl>+<alt>+p``.
+
+    Raises
+    ------
+    ConfigurationError
+        If this system has no such key.
     """
-    return Listening(_load("keyboard").GlobalHotKeys({combination: pressed}))
+    keyboard = _load("keyboard")
+    try:
+        return Listening(keyboard.GlobalHotKeys({combination: pressed}))
+    except ValueError:
+        raise ConfigurationError(
+            f"[edge] hotkey is {combination!r}; this system has no such key; choose another"
+        ) from None
 
 
 class Listening:

@@ -20,8 +20,10 @@ from sensors.collector import Collector, Link, Reading
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.hid.keys import KeyDropper
 from sensors.hid.listener import HidCollector, create, display_problem
+from sensors.hid.pynput_events import combination_listener
 from sensors.signals import Channel
 from tests.rig.display import Display, virtual_display
+from tests.rig.waiting import wait_until_async as wait_until
 
 pytestmark = pytest.mark.needs("Xvfb", "xdotool")
 
@@ -230,6 +232,24 @@ def _character(item: object) -> str | None:
         else None
     )
     return found if isinstance(found, str) and len(found) == 1 else None
+
+
+async def test_one_combination_is_found_among_all_keys_and_nothing_is_kept(xvfb):
+    """For systems that register none; here on X, with the same pynput."""
+    presses = []
+    listener = combination_listener("<ctrl>+<alt>+p", lambda: presses.append(1))
+    await listener.start()
+    try:
+        await xdotool(xvfb, "type", "--delay", "10", "pop secret")
+        await xdotool(xvfb, "key", "ctrl+p", "ctrl+alt+p", *SENT)
+        await wait_until(lambda: presses)
+    finally:
+        await listener.stop()
+    assert presses == [1]
+    (hotkey,) = listener._listener._hotkeys
+    assert hotkey._state == set()
+    with pytest.raises(ConfigurationError, match="no such key; choose another"):
+        combination_listener("<no_such_key>", lambda: None)
 
 
 async def test_closing_stops_capture(xvfb):
