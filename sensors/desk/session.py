@@ -164,6 +164,8 @@ class SessionIdle:
         self._session: Bus | None = None
         self._system: Bus | None = None
         self._path = ""
+        self.doubt = ""
+        self._was_hinted = False
 
     async def idle_s(self) -> float:
         """See :class:`~sensors.desk.sources.IdleSource`."""
@@ -187,7 +189,10 @@ class SessionIdle:
             self._path = await _session_path(self._system, os.environ)
         where = (_LOGIN, self._path, _SESSION)
         if not await self._system.get(where, "IdleHint"):
+            if not self._was_hinted:
+                self.doubt = "unless the desktop sets the login manager's IdleHint"
             return 0.0
+        self._was_hinted = True
         since_us = await self._system.get(where, "IdleSinceHintMonotonic")
         return max(0.0, time.monotonic() - float(since_us) / 1e6)
 

@@ -28,9 +28,13 @@ class LockSource(Protocol):
 
 
 class IdleSource(Protocol):
-    """One way to learn how long keyboard and mouse have not been used."""
+    """One way to learn how long keyboard and mouse have not been used.
+
+    `doubt` says when its answers mean nothing; empty when they always do.
+    """
 
     name: str
+    doubt: str
 
     async def idle_s(self) -> float:
         """Return for how many seconds.
@@ -89,6 +93,7 @@ class PolledIdle:
 
     def __init__(self, name: str, ask: Callable[[], float]) -> None:
         self.name = name
+        self.doubt = ""
         self._ask = ask
 
     async def idle_s(self) -> float:

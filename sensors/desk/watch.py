@@ -133,10 +133,13 @@ class DeskWatch(Companion):
 
     async def _looked(self, source: IdleSource, edge: EdgeAccess, now_s: float) -> Desk:
         try:
-            idle_s = await source.idle_s()
+            idle_s, why = await source.idle_s(), source.doubt
         except (DeviceError, MissingExtraError) as error:
-            words = say("how long you are away is not noticed here ({why})").format(why=error)
+            idle_s, why = None, str(error)
+        if why:
+            words = say("how long you are away is not noticed here ({why})").format(why=why)
             self._say_once("idle", words, edge)
+        if idle_s is None:
             return self._desk.unseen(now_s)
         return self._desk.looked(now_s, idle_s, on_call=self._on_call)
 

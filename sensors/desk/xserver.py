@@ -60,6 +60,7 @@ class XIdle:
     """Idle time as the X server counts it, over all keyboards and mice."""
 
     name = "X display"
+    doubt = ""
 
     def __init__(self) -> None:
         self._display: Any = None

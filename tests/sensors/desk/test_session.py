@@ -314,6 +314,7 @@ async def test_idle_time_comes_from_gnome_first_and_else_from_the_login_manager(
             await source.idle_s()
         await there.put_login_manager()
         assert await source.idle_s() == 0.0
+        assert source.doubt == "unless the desktop sets the login manager's IdleHint"
         there.session.idle = True
         there.session.idle_since_us = int((time.monotonic() - 90.0) * 1e6)
         assert await source.idle_s() == pytest.approx(90.0, abs=30.0)

@@ -48,6 +48,7 @@ class Lock:
 
 class Idle:
     name = "test"
+    doubt = ""
 
     def __init__(self) -> None:
         self.value_s: float = 0.0
@@ -174,6 +175,14 @@ async def test_idle_time_nobody_knows_is_said_once_and_nobody_is_away():
         await wait_until(lambda: idle.asked >= 5)
     assert edge.lines == ["how long you are away is not noticed here (nobody knows)"]
     assert edge.obeyed == []
+
+
+async def test_idle_time_that_may_mean_nothing_is_said_once_and_used():
+    edge, idle = FakeEdge(Channel.KEYBOARD), Idle()
+    idle.doubt, idle.value_s = "unless somebody says", 1e6
+    async with running(DeskWatch([], idle, 600.0), edge):
+        await wait_until(lambda: edge.obeyed == ["lock"])
+    assert edge.lines[0] == "how long you are away is not noticed here (unless somebody says)"
 
 
 async def test_a_full_disk_is_said_and_the_lock_holds():
