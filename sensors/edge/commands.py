@@ -53,8 +53,12 @@ def told(report: dict[str, Any]) -> list[str]:
     if report["running"]:
         broker = say("connected") if report["connected"] else say("not connected")
         lines.append(
-            f"  broker: {broker}; windows kept until the server has them: {report['held']}; "
-            f"dropped: {report['dropped']}"
+            say(
+                "  broker: {broker}; windows kept until the server has them: {held}; dropped: {dropped}",
+                broker=broker,
+                held=report["held"],
+                dropped=report["dropped"],
+            )
         )
     if report.get("on_page"):
         lines.append(say("  told on your page only: {count}", count=report["on_page"]))

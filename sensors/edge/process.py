@@ -28,7 +28,7 @@ from sensors.edge.shift import in_shift
 from sensors.edge.supervise import Sink, Supervisor, run_all
 from sensors.edge.teller import Teller
 from sensors.edge.window import Assembler, LinkState
-from sensors.edge.words import names
+from sensors.edge.words import names, say
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import (
     ConsentMessage,
@@ -198,7 +198,7 @@ class EdgeProcess:
             if self._clock.resync(self._times.wall_at(), self._times.monotonic_s()):
                 self._assembler.forget()
                 self._publisher.anchored_anew(self._seq)
-                self.say("time jumped forward (sleep?); going on with the next window")
+                self.say(say("time jumped forward (sleep?); going on with the next window"))
                 continue
             self._check_shift()  # first: a window that reaches out of the shift is withheld
             self._keep_window()
@@ -227,7 +227,7 @@ class EdgeProcess:
             return
         self._seq += 1
         if dropped:
-            self.say(f"the outbox is full: {len(dropped)} of the oldest windows dropped")
+            self.say(say("the outbox is full: {n} of the oldest windows dropped", n=len(dropped)))
         self._publisher.kept([Key(message.run, message.seq)], dropped)
         for companion in self._companions:
             companion.take_window(message)
@@ -249,9 +249,9 @@ class EdgeProcess:
 
     def _connection_words(self, *, connected: bool) -> str:
         if connected:
-            return "connected to the broker"
+            return say("connected to the broker")
         why = f" ({self._publisher.refusal})" if self._publisher.refusal else ""
-        return f"no broker{why}; windows are kept here until there is one"
+        return say("no broker{why}; windows are kept here until there is one", why=why)
 
     # What collectors and server bring.
 
@@ -384,4 +384,10 @@ class EdgeProcess:
         """Return one line that says what this edge does."""
         s = self._settings
         allowed = names(self._permission.channels & frozenset(self._assembler.channels))
-        return f"edge of {s.agent} at {s.site}, source {s.source}; may measure: {allowed}"
+        return say(
+            "edge of {agent} at {site}, source {source}; may measure: {channels}",
+            agent=s.agent,
+            site=s.site,
+            source=s.source,
+            channels=allowed,
+        )
