@@ -189,3 +189,10 @@ async def test_it_opens_only_for_who_was_never_asked_and_only_on_a_desktop(
     else:
         assert page._server is None
         assert "to open it" in edge.said[0]
+
+
+async def test_what_is_known_of_a_device_stands_below_what_is_read(running):
+    page, edge = await running()
+    await page.answer("page", ())
+    edge.report = lambda: report(devices={"heart_rate": "headset H10, battery 80 %"})
+    assert "headset H10, battery 80 %" in await page.html("en", "", is_whole=False)
