@@ -39,7 +39,7 @@ _FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
 _BELOW_LOUDEST_DB = 30.0  # [2] speech lies within this of the loudest
 _ABOVE_NOISE_DB = 4.0  # steady noise varies by less from frame to frame
 _NOISE_SHARE = 0.05  # of the frames: the quietest are taken for the noise of the room
-_NEVER_NOISE_DB = 12.0  # below the loudest: what is louder is speech though nobody pauses
+_NEVER_NOISE_DB = 8.0  # below the loudest: what is louder is speech though nobody pauses
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
 _DIP_DB = 2.0  # [2] two syllables are parted by a dip
 _CLIPPED = 0.999  # of full scale
@@ -101,6 +101,8 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
 
     Raises
     ------
+    TypeError
+        If `samples` are no floats: whole numbers have another full scale.
     ValueError
         If `samples` is not one-dimensional, too short or not finite, or
         `sample_rate` too low.
@@ -145,7 +147,13 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
 
 
 def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
-    sound = np.asarray(samples, dtype=np.float32)
+    given = np.asarray(samples)
+    if given.dtype.kind != "f":
+        raise TypeError(
+            f"samples has dtype {given.dtype}; expected floats from -1 to 1: divide 16-bit"
+            " samples by 32768.0"
+        )
+    sound = given.astype(np.float32, copy=False)
     if sample_rate < MIN_SAMPLE_RATE:
         raise ValueError(f"sample_rate is {sample_rate}; expected {MIN_SAMPLE_RATE} Hz or more")
     shortest = round(pitch.FRAME_S * sample_rate)
