@@ -19,8 +19,12 @@ GRACE_S = 0.5
 """How long a cancelled call may take to clean up before it is left behind. [s]"""
 
 MOST_LEFT = 8
-"""Calls left behind from which on no more are made. A stack that hangs for
-days must not fill the memory with waiting calls."""
+"""Calls left behind from which on hardly any more are made. A stack that hangs
+for days must not fill the memory with waiting calls."""
+
+RETRY_S = 600.0
+"""How long after the last one was left behind another is tried even so. [s] A
+stack that was restarted works, though the calls it forgot never end."""
 
 
 class Calls:
@@ -39,6 +43,7 @@ class Calls:
     def __init__(self, most_left: int = MOST_LEFT) -> None:
         self.hung = 0
         self._most_left = most_left
+        self._left_at_s = 0.0
         self._left: set[asyncio.Task[Any]] = set()
 
     async def within(
@@ -64,11 +69,12 @@ class Calls:
         DeviceError
             If too many calls hang already; `call` is then not begun.
         """
-        if len(self._left) >= self._most_left:
+        now_s = asyncio.get_running_loop().time()
+        if len(self._left) >= self._most_left and now_s - self._left_at_s < RETRY_S:
             call.close()
             raise DeviceError(
-                f"Bluetooth does not answer ({len(self._left)} calls hang); "
-                "switch it off and on, or restart its service or the computer"
+                f"Bluetooth does not answer ({len(self._left)} calls hang); switch it off and on, "
+                f"or restart its service or the computer; tried again in {RETRY_S / 60:.0f} minutes"
             )
         task = asyncio.ensure_future(call)
         ends: set[asyncio.Future[Any]] = {task} if unless is None else {task, unless}
@@ -84,6 +90,7 @@ class Calls:
     async def _cancel(self, task: asyncio.Task[Any]) -> None:
         # From here on nobody asks for its result, and until it ends it counts.
         self._left.add(task)
+        self._left_at_s = asyncio.get_running_loop().time()
         task.add_done_callback(self._end)
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE_S)

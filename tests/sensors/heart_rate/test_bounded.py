@@ -57,6 +57,17 @@ async def test_calls_that_ignore_cancellation_are_left_and_counted_until_they_en
     assert calls.hung == 2
 
 
+async def test_after_a_while_a_dead_stack_is_tried_again(monkeypatch):
+    calls, released = Calls(most_left=1), asyncio.Event()
+    with pytest.raises(TimeoutError):
+        await calls.within(0.01, stubborn(released))
+    with pytest.raises(DeviceError, match="tried again in 10 minutes"):
+        await calls.within(1.0, asyncio.sleep(0))
+    monkeypatch.setattr(bounded, "RETRY_S", 0.0)
+    assert await calls.within(1.0, asyncio.sleep(0, "it works")) == "it works"
+    released.set()
+
+
 async def test_whoever_is_cancelled_meanwhile_is_let_go():
     calls, released = Calls(), asyncio.Event()
     waiting = asyncio.ensure_future(calls.within(60.0, stubborn(released)))
