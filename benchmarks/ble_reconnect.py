@@ -21,33 +21,42 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.sensors.heart_rate.drops import LATENCY_S, Drop, measure
 
-IDS = ("R5.median", "R5.max", "R5.hung")
+IDS = ("R5.median", "R5.max", "R5.long_median", "R5.long_max", "R5.hung")
 LONGEST_AWAY_S = 10.0
+LONG_AWAY_S = (60.0, 75.0)  # after which the pauses between two looks have grown to their cap
+LONG_COUNT = 20
 SEED = 20261121
 
 
-def report(drops: list[Drop], hung: int, *, each: bool) -> None:
-    """Print the figures, and with `each` every drop."""
-    recoveries = [drop.recovery_s for drop in drops]
-    undisturbed = {
+def report(name: str, drops: list[Drop], *, each: bool) -> None:
+    """Print median and maximum, and with `each` every drop."""
+    undisturbed_s = sum(LATENCY_S.values())
+    peer = {
         "name": "connecting once, undisturbed, on the same radio",
-        "value": round(sum(LATENCY_S.values()), 3),
+        "value": round(undisturbed_s, 3),
     }
-    figures = (
-        ("R5.median", statistics.median(recoveries), "s"),
-        ("R5.max", max(recoveries), "s"),
-    )
-    for name, value, unit in figures:
-        ratio = round(value / undisturbed["value"], 2)  # type: ignore[operator]
-        line = {"id": name, "value": round(value, 3), "unit": unit, "peer": undisturbed}
-        print(json.dumps({**line, "ratio": ratio, "n": len(drops)}))
-    print(json.dumps({"id": "R5.hung", "value": hung, "unit": "calls", "n": len(drops)}))
+    recoveries = [drop.recovery_s for drop in drops]
+    for figure, value in (("median", statistics.median(recoveries)), ("max", max(recoveries))):
+        line = {"id": name + figure, "value": round(value, 3), "unit": "s", "peer": peer}
+        print(json.dumps({**line, "ratio": round(value / undisturbed_s, 2), "n": len(drops)}))
     for number, drop in enumerate(drops if each else ()):
         print(
             f"drop {number:3}: {drop.moment_s:5.2f} s after the last beat or return, "
             f"away {drop.away_s:5.2f} s, beats again after {drop.recovery_s:5.2f} s",
             file=sys.stderr,
         )
+
+
+async def long_absences(count: int, away_s: tuple[float, float]) -> tuple[list[Drop], int]:
+    """Return one long absence of each of `count` headsets, side by side, and what hung."""
+    shortest_s, longest_s = away_s
+    found = await asyncio.gather(
+        *(
+            measure(1, SEED + number, shortest_away_s=shortest_s, longest_away_s=longest_s)
+            for number in range(count)
+        )
+    )
+    return [drops[0] for drops, _ in found], sum(source.hung_calls for _, source in found)
 
 
 def main() -> int:
@@ -58,7 +67,13 @@ def main() -> int:
     options = parser.parse_args()
     count, away_s = (12, 2.0) if options.quick else (100, LONGEST_AWAY_S)
     drops, collector = asyncio.run(measure(count, SEED, longest_away_s=away_s))
-    report(drops, collector.hung_calls, each=options.each)
+    report("R5.", drops, each=options.each)
+    count, long_s = (5, (12.0, 15.0)) if options.quick else (LONG_COUNT, LONG_AWAY_S)
+    long_drops, hung = asyncio.run(long_absences(count, long_s))
+    report("R5.long_", long_drops, each=options.each)
+    hung += collector.hung_calls
+    total = len(drops) + len(long_drops)
+    print(json.dumps({"id": "R5.hung", "value": hung, "unit": "calls", "n": total}))
     return 0
 
 

@@ -40,7 +40,7 @@ class Drop:
 
 
 async def measure(
-    count: int, seed: int, *, longest_away_s: float, **options: float
+    count: int, seed: int, *, longest_away_s: float, shortest_away_s: float = 0.0, **options: float
 ) -> tuple[list[Drop], BleakCollector]:
     """Return `count` drops and how long each took to heal.
 
@@ -70,7 +70,7 @@ async def measure(
                 await headset.advertise()
             await asyncio.sleep(moment_s)
             await headset.walk_away()
-            away_s = random.uniform(0.0, longest_away_s)
+            away_s = random.uniform(shortest_away_s, longest_away_s)
             await asyncio.sleep(away_s)
             while not beats.empty():
                 beats.get_nowait()
