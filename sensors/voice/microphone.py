@@ -140,7 +140,9 @@ class Listener:
 
 def environment() -> dict[str, str]:
     """Return our environment without the broker's password and the like."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(f"{ENVIRONMENT_PREFIX}_")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(f"{ENVIRONMENT_PREFIX}_")}
+    # One window in 5 s needs no second thread: its waiting costs more than it brings.
+    return {"OPENBLAS_NUM_THREADS": "1", **kept}
 
 
 class MicrophoneCollector:

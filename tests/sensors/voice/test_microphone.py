@@ -333,3 +333,15 @@ def test_create_checks_its_options():
         create({"channel": 99})
     with pytest.raises(ConfigurationError, match=r"unknown key 'devise'; did you mean 'device'"):
         create({"devise": "x"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
+def test_no_debugger_reads_the_listeners_memory():
+    code = (
+        "import ctypes\nfrom sensors.voice.listener import harden\n"
+        "harden()\nprint(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"  # PR_GET_DUMPABLE
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "0"
