@@ -22,6 +22,7 @@ from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.hid.backend import Backend, Waiting
 from sensors.hid.keys import KeyDropper
 from sensors.hid.timing import PointerTiming
+from sensors.hid.xrecord import EventParser, ReplyParser
 from sensors.signals import Channel
 
 _READY_S = 5.0
@@ -89,8 +90,12 @@ class _Dates:
         if not hasattr(listener, "_EVENT_PARSER"):
             return listener  # not X: the moment of the callback has to do
         dates = self
+        # pynput loaded it, and nothing else here records.
+        sys.modules["Xlib.ext.record"].EnableContext._reply = ReplyParser()  # noqa: SLF001
 
         class Dated(listener):  # type: ignore[misc]
+            _EVENT_PARSER = EventParser(listener._EVENT_PARSER)  # type: ignore[attr-defined]  # noqa: SLF001
+
             def _handle_message(self, display: object, event: Any, *more: object) -> None:
                 dates.event_ms = event.time
                 super()._handle_message(display, event, *more)

@@ -1,11 +1,15 @@
 import random
+import sys
 
 import pytest
 
-from sensors.hid.xrecord import EventParser
+from sensors.hid.xrecord import EventParser, ReplyParser
 
 rq = pytest.importorskip("Xlib.protocol.rq", reason="python-xlib comes with pynput on Linux only")
-from Xlib.protocol import display, event  # noqa: E402 - after the check that it is there
+from Xlib.ext import record  # noqa: E402 - after the check that it is there
+from Xlib.protocol import display, event  # noqa: E402
+
+THEIR_REPLY = record.EnableContext._reply
 
 NAMES = ("type", "detail", "time", "root_x", "root_y", "state", "send_event")
 
@@ -59,3 +63,13 @@ def test_other_events_are_left_to_python_xlib():
         bytes(data), _Display(), None, None
     )
     assert isinstance(found, event.Expose)
+
+
+@pytest.mark.parametrize("words", [0, 8, 16])
+def test_a_reply_is_what_python_xlib_reads(words):
+    data = random.Random(words).randbytes(32 + 4 * words)
+    data = data[:4] + words.to_bytes(4, sys.byteorder) + data[8:]
+    expected, _ = THEIR_REPLY.parse_binary(data, _Display())
+    found, rest = ReplyParser().parse_binary(data + b"the next", _Display())
+    assert found == (expected.category, expected.sequence_number, expected.data)
+    assert rest == b"the next"
