@@ -165,16 +165,20 @@ def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
 
 
 def _speech(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which frames are speech: loud enough, and near something voiced."""
+    """Return which frames are speech: audible, near something voiced, and no noise.
+
+    What is voiced is speech however noisy; the rest has to stand out of the room.
+    """
     loudest = float(level_db.max())
     noise = float(np.quantile(level_db, _NOISE_SHARE))
-    above_noise = min(noise + _ABOVE_NOISE_DB, loudest - _NEVER_NOISE_DB)
-    loud = level_db > max(_FLOOR_DBFS, loudest - _BELOW_LOUDEST_DB, above_noise)
-    reach = round(_NEAR_VOICE_S / HOP_S)
+    stands_out = level_db > min(noise + _ABOVE_NOISE_DB, loudest - _NEVER_NOISE_DB)
+    audible = level_db > max(_FLOOR_DBFS, loudest - _BELOW_LOUDEST_DB)
     # A lone voiced frame is chance; three in a row are the shortest vowel.
-    steady = np.convolve(voiced & loud, np.ones(3), mode="full")[1:-1] > 2.5
+    steady = np.convolve(voiced & audible, np.ones(3), mode="full")[1:-1] > 2.5
+    vowel = np.convolve(steady, np.ones(3), mode="full")[1:-1] > 0.5
+    reach = round(_NEAR_VOICE_S / HOP_S)
     near = np.convolve(steady, np.ones(2 * reach + 1), mode="full")[reach:-reach] > 0.5
-    return np.asarray(loud & near)
+    return np.asarray(audible & near & (vowel | stands_out))
 
 
 def _spread(track: PitchTrack, voiced: NDArray[np.bool_]) -> float:
