@@ -133,7 +133,7 @@ def test_a_file_that_is_no_recording(tmp_path: Path, capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param(["nonsense"], "unknown verb 'nonsense'; known: up, edge", id="verb"),
+        pytest.param(["nonsense"], "unknown verb 'nonsense'; known: up, me, edge", id="verb"),
         pytest.param(["evaluate"], "Missing argument", id="argument"),
         pytest.param(["evaluate", "--jsn"], "wellbeing evaluate --help", id="option"),
         pytest.param(["up", "--port", "99999"], "--port", id="port"),
@@ -184,7 +184,8 @@ def test_a_place_that_cannot_be_written(
     code, line = one_line(
         capfd, "edge", "--config", site.config, "--agent", "k1", "--collector", "simulated"
     )
-    assert (code, f"cannot read {site.edge_dir}" in line) == (7, True)
+    assert (code, f"cannot keep a key in {site.edge_dir}" in line) == (7, True)
+    assert "check [edge] state_dir" in line
 
 
 def test_no_store_and_no_state_yet(site: Installation, capfd: pytest.CaptureFixture[str]) -> None:
