@@ -170,8 +170,12 @@ _JUDGED = frozenset({PersonState.AS_USUAL, PersonState.LEARNING, PersonState.DIF
 
 
 def _phase_s(agent: str) -> float:
-    """Return where in the minute `agent` is told. [s]."""
-    return crc32(agent.encode()) % int(EVERY_S * 1000) / 1000.0
+    """Return where in the minute `agent` is told. [s].
+
+    In whole seconds: those of one second are then told in one step, and what a
+    step costs whoever it tells is paid once a second and not four times.
+    """
+    return float(crc32(agent.encode()) % int(EVERY_S))
 
 
 def _rounded(values: Floats) -> Floats:
@@ -188,15 +192,16 @@ def _ranges(
     low: list[float], high: list[float], hours: list[float], now: list[float]
 ) -> tuple[UsualRange, ...]:
     """Return the range of every feature of which anything was ever measured."""
+    found = zip(_NAMES, low, high, hours, now, strict=True)
     return tuple(
         UsualRange(
             feature=name,
             unit=unit,
-            low=low[i],
-            high=high[i],
-            hours=hours[i],
-            now=now[i] if now[i] == now[i] else None,
+            low=least,
+            high=most,
+            hours=rests_on,
+            now=value if value == value else None,  # noqa: PLR0124 - NaN
         )
-        for i, (name, unit) in enumerate(_NAMES)
-        if hours[i]
+        for (name, unit), least, most, rests_on, value in found
+        if rests_on
     )

@@ -178,7 +178,7 @@ def test_everybody_is_told_once_a_minute_and_not_all_at_once() -> None:
         assert b.at - a.at <= timedelta(seconds=EVERY_S + 5)
     unchanged = [c for c in count.values() if c == 5]
     assert len(unchanged) >= 50, "five minutes, five times; more only where a state changed"
-    assert f.most < 20, "60 people, twelve steps a minute: about five at a time"
+    assert f.most < 20, "60 people, twelve steps of five seconds: about five at a time"
 
 
 def test_a_step_tells_no_more_than_it_may_and_the_rest_comes_in_the_next(monkeypatch) -> None:
