@@ -57,3 +57,30 @@ async def test_a_connection_lost_between_two_windows_strands_neither(
     assert [b'"seq":%d' % n in payload for n, payload in enumerate(handed_over)] == [True] * 3
     assert outbox.keys() == [Key(RUN, n) for n in range(3)]  # not stored: still ours
     outbox.close()
+
+
+async def test_it_looks_often_only_while_a_window_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look costs; an idle edge must not show in anybody's fan."""
+    connected = False
+    monkeypatch.setattr(Connection, "is_connected", property(lambda _self: connected))
+    monkeypatch.setattr(Connection, "publish", lambda *_args, **_how: 1)
+    outbox = Outbox(tmp_path / "outbox.sqlite", Cipher(new_key()))
+    publisher = Publisher(
+        BrokerSettings(),
+        Identity(site="north", agent="k7", source="pc", run=RUN),
+        outbox,
+        _Clock(),
+        status=lambda online: StatusMessage(source="pc", run=RUN, online=online, at=AT),
+        consent=lambda: None,
+    )
+    assert publisher._rest_s() == 5.0  # a connection wakes it
+    connected = True
+    publisher._ask_time()
+    assert publisher._rest_s() == 5.0
+    publisher.kept(outbox_keys := [Key(RUN, 0)])
+    assert publisher._rest_s() == 0.25
+    publisher._plan.released(outbox_keys, 100.0)
+    assert publisher._rest_s() == 5.0
+    outbox.close()
