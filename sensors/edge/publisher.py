@@ -176,6 +176,7 @@ class Publisher:
         self._asked = ""  # its answer, if it still comes, spans two clocks
         self._anchored_from = next_seq
         self._ask_soon()
+        self._changed.set()
 
     async def run(self) -> None:
         """Send until cancelled."""

@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ import pytest
 
 from sensors.config import BrokerSettings
 from sensors.edge import supervise
+from sensors.edge.companion import Companion
 from sensors.edge.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.signals import Channel
@@ -71,7 +72,11 @@ def run_edge(tmp_path: Path) -> RunEdge:
 
     @asynccontextmanager
     async def run(
-        port: int, consent: Any = None, times: FastTime | None = None, **changes: Any
+        port: int,
+        consent: Any = None,
+        times: FastTime | None = None,
+        companions: Sequence[Companion] = (),
+        **changes: Any,
     ) -> AsyncIterator[Running]:
         given = {
             "agent": "k7",
@@ -84,7 +89,11 @@ def run_edge(tmp_path: Path) -> RunEdge:
         settings = EdgeSettings(**{**given, **changes})
         lines: list[str] = []
         process = EdgeProcess(
-            settings, BrokerSettings(port=port), lines.append, times or FastTime()
+            settings,
+            BrokerSettings(port=port),
+            lines.append,
+            times or FastTime(),
+            companions=companions,
         )
         if consent is not None:
             process.consent(consent)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensors import codec, topics
 from sensors.edge.cipher import Cipher, new_key
 from sensors.edge.means import added, minute_of, values_of
 from sensors.edge.own import OwnKeeper, OwnRecord
@@ -23,6 +24,9 @@ from sensors.messages import (
     ReadingMessage,
 )
 from sensors.signals import Channel
+from tests.rig.waiting import wait_until_async
+from tests.sensors.edge.scripted import SECRET
+from tests.sensors.edge.standin import StandIn
 
 CIPHER_KEY = bytes(range(32))
 CIPHER = Cipher(CIPHER_KEY)
@@ -279,3 +283,25 @@ def test_it_can_be_read_from_another_thread_and_after_the_end(record):
     assert found == [[notice(1)]]
     record.close()
     assert record.notices() == []
+
+
+@pytest.mark.needs("mosquitto")
+async def test_an_edge_feeds_it_and_writes_what_is_in_memory_when_it_ends(
+    mosquitto, run_edge, path
+):
+    record = OwnRecord(path, CIPHER)
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, [Channel.HEART], companions=[OwnKeeper(record)]):
+            await wait_until_async(lambda: len(server.windows) >= 3)
+            where = topics.notice("main", "k7")
+            told = notice(1, datetime.now(UTC))
+            server.connection.publish(where, codec.encode(told), qos=1)
+            await wait_until_async(lambda: record.notices() == [told])
+            await wait_until_async(lambda: record.last_window().heart is not None)
+    assert record.notices() == []  # closed with the edge
+    record = OwnRecord(path, CIPHER)
+    assert record.last_window().heart.hr_bpm == SECRET
+    assert record.notices() == [told]
+    now = record.last_window().window_end_at + timedelta(minutes=1)
+    assert [mean for _, mean in record.history("hr_bpm", "day", now)][-1] == pytest.approx(SECRET)
+    record.close()
