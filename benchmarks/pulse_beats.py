@@ -27,7 +27,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -87,20 +87,25 @@ class Tally:
 
     true: int = 0
     found: int = 0
-    hits: int = 0
-    tight: int = 0
+    hits: NDArray[np.int_] = field(default_factory=lambda: np.zeros(2, dtype=np.int_))
+    """True beats that were found, found beats that are true: they differ at a stretch's edge."""
+    tight: NDArray[np.int_] = field(default_factory=lambda: np.zeros(2, dtype=np.int_))
     errors_ms: list[FloatArray] | None = None
 
     def report(self) -> dict[str, float | None]:
         """Return percent and milliseconds; None where nothing was found."""
         errors = np.concatenate(self.errors_ms) if self.errors_ms else np.empty(0)
         return {
-            "sensitivity": round(100 * self.hits / max(self.true, 1), 2),
-            "precision": round(100 * self.hits / self.found, 2) if self.found else None,
-            "sensitivity_50ms": round(100 * self.tight / max(self.true, 1), 2),
-            "precision_50ms": round(100 * self.tight / self.found, 2) if self.found else None,
+            "sensitivity": _percent(self.hits[0], self.true),
+            "precision": _percent(self.hits[1], self.found),
+            "sensitivity_50ms": _percent(self.tight[0], self.true),
+            "precision_50ms": _percent(self.tight[1], self.found),
             "rr_error_ms_median": round(float(np.median(errors)), 2) if errors.size else None,
         }
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * int(part) / whole, 2) if whole else None
 
 
 # The detectors. Each gets the waveform the right way up and without gaps; ours does not need it.
@@ -250,11 +255,16 @@ def count(detect: Detector, case: Case, tally: Tally) -> None:
     truth_in = _within(case, truth_s) & (truth_s > edge_s) & (truth_s < end_s)
     found_in = _within(case, found_s) & (found_s > edge_s) & (found_s < end_s)
     pairs = _pairs(truth_s, found_s)
-    inside = [(t, f) for t, f in pairs if truth_in[t] and found_in[f]]
+    near = [(t, f) for t, f in pairs if abs(found_s[f] - truth_s[t]) < TIGHT_S]
     tally.true += int(truth_in.sum())
     tally.found += int(found_in.sum())
-    tally.hits += len(inside)
-    tally.tight += sum(abs(found_s[f] - truth_s[t]) < TIGHT_S for t, f in inside)
+    for hits, matched in ((tally.hits, pairs), (tally.tight, near)):
+        np.add(
+            hits,
+            (sum(truth_in[t] for t, _ in matched), sum(found_in[f] for _, f in matched)),
+            out=hits,
+        )
+    inside = [(t, f) for t, f in pairs if truth_in[t] and found_in[f]]
     if len(inside) > 1:
         t, f = np.array(inside).T
         both = (np.diff(t) == 1) & (np.diff(f) == 1)

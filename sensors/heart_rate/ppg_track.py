@@ -44,7 +44,7 @@ SHORTEST_S, LONGEST_S = 0.27, 2.0
 _LOCAL_S = 3.0  # span of the local size: two beats at 40 beats/min
 _CREST = 1.3  # strength of a candidate that counts as a whole one, see `normalised`
 _STRENGTH_CAP = 1.6  # a rise beyond this says no more: artefacts are bigger than pulses
-_LEAST_STRENGTH = 0.15  # below: noise between the pulses
+_LEAST_STRENGTH = 0.1  # below: noise between the pulses
 
 STEP_WIDTH = 0.21
 """Spread of ln(interval / period): breathing and chance move it by 0.05-0.2 (Task Force 1996:
