@@ -294,7 +294,7 @@ class Radio:
         link = HeadsetLink(client, self._calls, gone)
         try:
             try:
-                await self._calls.within(connect_s, client.connect())
+                await self._calls.within(connect_s, client.connect(), gone)
             except DeviceError:
                 raise
             except _ERRORS as error:

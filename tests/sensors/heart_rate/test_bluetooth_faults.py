@@ -135,6 +135,20 @@ async def test_a_call_that_hangs_once_does_not_hang_the_collector(radio, clock, 
         await first
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_link_lost_while_connecting_ends_the_attempt_at_once(radio, clock):
+    headset = await radio.headset()
+    radio.stack.hanging = {"discover"}
+    async with aclosing(collector(radio, connect_s=600.0).readings(clock)) as found:
+        first = asyncio.ensure_future(beat(found, headset))
+        await wait_until_async(lambda: headset.connections, what="it is being connected to")
+        await headset.drop()
+        await wait_until_async(lambda: radio.calls.hung, what="the attempt was given up")
+        radio.stack.hanging.clear()
+        radio.stack.released.set()
+        await first
+
+
 @pytest.mark.parametrize("call", ["scan", "stop", "connected"])
 @pytest.mark.usefixtures("impatient")
 async def test_searching_that_hangs_is_said_or_survived(radio, clock, call):
