@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from sensors.voice import overlay
@@ -89,7 +90,7 @@ def measure(samples: Floats, frames: Frames, pitch: PitchTrack) -> Cycles | None
     period = frames.sample_rate / float(np.median(pitch.f0_hz[voiced]))
     half, reach = round(0.5 * period), int(_REACH * period) + 2
     sound = samples - samples.mean()
-    spectrum = np.fft.rfft(sound)
+    spectrum = scipy.fft.rfft(sound)
     smooth, step = _low_passed(spectrum, sound.size, frames.sample_rate)
     marks, linked = _marks(smooth, frames, pitch, step)
     room = half + 2 * reach + 4
@@ -178,7 +179,7 @@ def _low_passed(
     short = min(size, int(4 * _LOW_PASS_HZ * size / rate))
     kept = spectrum[: short // 2 + 1].copy()
     kept[int(_LOW_PASS_HZ * size / rate) :] = 0.0
-    return (np.fft.irfft(kept, short) * (short / size)).astype(np.float32), size / short
+    return (scipy.fft.irfft(kept, short) * (short / size)).astype(np.float32), size / short
 
 
 def _marks(smooth: Floats, frames: Frames, pitch: PitchTrack, step: float) -> tuple[Ints, Bools]:
@@ -245,4 +246,4 @@ def _pulses(
     at = np.arange(kept) * ((hz.size - 1) / (spectrum.size - 1))
     pulses = np.zeros_like(spectrum)
     pulses[:kept] = spectrum[:kept] * np.interp(at, np.arange(hz.size), gain)
-    return np.asarray(np.fft.irfft(pulses, size), dtype=np.float32)
+    return np.asarray(scipy.fft.irfft(pulses, size), dtype=np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -124,7 +125,7 @@ def coherence(cycles: Floats, good: Bools) -> Floats:
     ndarray of float32, shape (half + 1,)
         From no frequency, where it is 0, to half the sample rate.
     """
-    spectra = np.fft.rfft(cycles)
+    spectra = scipy.fft.rfft(cycles)
     power = np.square(spectra.real) + np.square(spectra.imag)
     alike = (spectra[1:] * spectra[:-1].conj()).real[good].sum(axis=0)
     both = 0.5 * (power[1:] + power[:-1])[good].sum(axis=0)
