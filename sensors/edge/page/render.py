@@ -64,7 +64,7 @@ class Page:
             questions=told.questions(words, facts),
             scale=SCALE,
             compared=tables.sentence(words, facts),
-            index=tables.index_lines(words, mirror) if mirror else [],
+            index=tables.index_lines(words, mirror, is_private=facts.is_private) if mirror else [],
             usual=tables.usual_rows(words, facts.mirror.usual) if facts.mirror else [],
             measured=tables.measured(words, facts) if is_whole else [],
             unit=tables.unit,

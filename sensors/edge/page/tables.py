@@ -121,8 +121,8 @@ def sentence(words: Words, facts: Facts) -> str:
     return said
 
 
-def index_lines(words: Words, mirror: MirrorMessage) -> list[str]:
-    """Return index and evidence, each with what it means."""
+def index_lines(words: Words, mirror: MirrorMessage, *, is_private: bool = False) -> list[str]:
+    """Return index and evidence, each with what it means; in private, nobody else is told."""
     lines = []
     if mirror.strain_index is not None:
         lines.append(
@@ -133,11 +133,18 @@ def index_lines(words: Words, mirror: MirrorMessage) -> list[str]:
             )
         )
     if mirror.evidence is not None and mirror.threshold is not None:
+        value, threshold = number(mirror.evidence), number(mirror.threshold)
         lines.append(
             words.say(
+                "Evidence {value}; from {threshold} on you are told.",
+                value=value,
+                threshold=threshold,
+            )
+            if is_private
+            else words.say(
                 "Evidence {value}; from {threshold} on your supervisor would be told.",
-                value=number(mirror.evidence),
-                threshold=number(mirror.threshold),
+                value=value,
+                threshold=threshold,
             )
         )
     if mirror.quality is not None:

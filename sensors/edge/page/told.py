@@ -26,10 +26,9 @@ REQUEST_WORDS: dict[RequestKind, str] = {
     RequestKind.HELP_NOW: N_("You asked for help at {time}."),
     RequestKind.BREAK_PLEASE: N_("You asked for a break at {time}."),
 }
-_QUESTIONS: dict[str, str] = {
-    "was_it_so": N_("Your supervisor was told at {time} that you differed. Was it so?"),
-    "did_it_help": N_("{name} answered that with: {decision}. Did it help?"),
-}
+_WAS_IT_SO = N_("Your supervisor was told at {time} that you differed. Was it so?")
+_WAS_IT_SO_PRIVATE = N_("You were told at {time} that you differed. Was it so?")
+_DID_IT_HELP = N_("{name} answered that with: {decision}. Did it help?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +169,21 @@ def questions(words: Words, facts: Facts) -> list[Question]:
         alert = [n for n in facts.notices if n.alert_id == notice.alert_id]
         found += [
             Question(kind, notice.alert_id, text, facts.remembered.answer(kind, notice.alert_id))
-            for kind, text in _asked(words, notice, alert, facts.now)
+            for kind, text in _asked(words, facts, notice, alert)
         ]
     return found
 
 
 def _asked(
-    words: Words, notice: NoticeMessage, alert: Sequence[NoticeMessage], now: datetime
+    words: Words, facts: Facts, notice: NoticeMessage, alert: Sequence[NoticeMessage]
 ) -> list[tuple[str, str]]:
     told_at = min((n.at for n in alert if n.kind is NoticeKind.ALERT_TOLD), default=notice.at)
-    asked = [("was_it_so", words.say(_QUESTIONS["was_it_so"], time=when(told_at, now)))]
+    was_it_so = _WAS_IT_SO_PRIVATE if facts.is_private else _WAS_IT_SO
+    asked = [("was_it_so", words.say(was_it_so, time=when(told_at, facts.now)))]
     decided = next((n for n in alert if n.kind is NoticeKind.DECIDED), None)
     done = decided.decision if decided else notice.decision
     if done is not None:
         name = (decided.by if decided else None) or words.say("somebody")
-        text = words.say(_QUESTIONS["did_it_help"], name=name, decision=decision(words, done))
+        text = words.say(_DID_IT_HELP, name=name, decision=decision(words, done))
         asked.append(("did_it_help", text))
     return asked

@@ -165,6 +165,24 @@ async def _sent():
     return {"text": "Sent: you ask for help now."}
 
 
+async def test_in_private_mode_the_page_names_no_supervisor_and_no_server(tmp_path):
+    page = AgentPage(tmp_path / "page.json", Record(), is_private=True)
+    task = asyncio.create_task(page.run(Edge()))
+    await asyncio.sleep(0)
+    await page.answer("page", ())
+    asked = notice(NoticeKind.WAS_IT_SO, alert_id="alert001")
+    told = notice(NoticeKind.ALERT_TOLD, 9, alert_id="alert001")
+    for message in (told, asked, mirror(evidence=1.0, threshold=2.0)):
+        page.take_told(message)
+    html = await page.html("en", "", is_whole=True)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "Evidence 1; from 2 on you are told." in html
+    assert "You were told at" in html
+    for word in ("supervisor", "server", "Help now", "Break please"):
+        assert word not in html, word
+
+
 async def test_an_error_of_the_page_itself_is_one_line_once(running):
     page, edge = await running()
     for _ in range(3):
