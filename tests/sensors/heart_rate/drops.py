@@ -46,7 +46,7 @@ async def measure(
 
     Every second drop comes while beats flow, the others up to a second after
     the headset's return, when the collector is searching, connecting,
-    discovering or subscribing.
+    discovering or subscribing. With `shortest_away_s` all come while beats flow.
     """
     random = Random(seed)
     radio = VirtualRadio()
@@ -65,7 +65,9 @@ async def measure(
         await _next(beats, tasks)
         for number in range(count):
             moment_s = random.uniform(0.0, 0.5 if number % 2 else 1.0)
-            if number % 2 == 0:  # at once after a return: likely before the first beat
+            if (
+                number % 2 == 0 and not shortest_away_s
+            ):  # at once after a return: likely before the first beat
                 await headset.walk_away()
                 await headset.advertise()
             await asyncio.sleep(moment_s)

@@ -102,6 +102,7 @@ class Peripheral:
             self.subscribed.clear()
 
     async def advertise(self) -> None:
+        await self._hang_up()  # a link of which only this end knows; in the air it times out
         await self.device.start_advertising(
             auto_restart=True,
             advertising_interval_min=_FAST_MS,
@@ -130,8 +131,15 @@ class Peripheral:
         self.subscribed.clear()  # what is sent into a link that is going is a packet bumble loses
         await self.vanish()  # before the drop, which restarts it otherwise
         await self.drop()
-        # A link that came up at the moment of the vanishing: bumble's host fails over it, and
-        # only the controller knows that it is there.
+        await asyncio.sleep(0.02)
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """End a link that came up at the moment of vanishing.
+
+        bumble's host fails over it, and only the controller knows that it is
+        there; in the air it would end by itself.
+        """
         for link in list(self.controller.le_connections.values()):
             await self.device.send_async_command(
                 HCI_Disconnect_Command(connection_handle=link.handle, reason=0x13)
