@@ -161,18 +161,33 @@ class Connection:
     ) -> None:
         """Publish with QoS 1 and return once the broker confirmed.
 
+        What was given up is not sent on a later connection: a call for help
+        that its sender was told had failed must not arrive hours later.
+
         Raises
         ------
         BrokerError
-            If it did not within `timeout_s`.
+            If there is no connection, or it did not confirm within `timeout_s`.
         """
+        if not self._client.is_connected():
+            why = self._refused or "there is no connection"
+            raise BrokerError(f"not delivered to the broker: {why}")
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         try:
             info.wait_for_publish(timeout_s)
+            is_delivered = info.is_published()
         except (RuntimeError, ValueError) as error:
+            self._give_up(info.mid)
             raise BrokerError(f"not delivered to the broker: {error}") from None
-        if not info.is_published():
+        if not is_delivered:
+            self._give_up(info.mid)
             raise BrokerError(f"the broker did not confirm within {timeout_s:g} s")
+
+    def _give_up(self, packet_id: int) -> None:
+        """Take an unconfirmed message out of what paho sends anew on the next connection."""
+        client = self._client
+        with client._out_message_mutex:  # noqa: SLF001 - paho has no public way
+            client._out_messages.pop(packet_id, None)  # noqa: SLF001
 
     def acknowledge(self, inbound: Inbound) -> None:
         """Confirm `inbound` to the broker, unless its connection is gone (it will come again)."""

@@ -197,3 +197,25 @@ def test_stopping_leaves_no_thread(mosquitto):
     with Listener(mosquitto.port):
         assert threading.active_count() > before
     wait_until(lambda: threading.active_count() == before)
+
+
+def test_what_was_given_up_does_not_arrive_on_a_later_connection(mosquitto):
+    """A call for help that its sender was told had failed must not come hours later."""
+    with Listener(mosquitto.port) as listener:
+        connection = listener.connection
+        mosquitto.kill()
+        wait_until(lambda: listener.changes[-1] is False)
+        with pytest.raises(BrokerError, match="not delivered"):
+            connection.publish_and_wait(TOPIC, b"without", retain=False, timeout_s=5)
+        mosquitto.start()
+        wait_until(lambda: listener.changes[-1] is True, timeout=40)
+        mosquitto.pause()  # the connection stands, and nobody answers
+        with pytest.raises(BrokerError, match="did not confirm"):
+            connection.publish_and_wait(TOPIC, b"frozen", retain=False, timeout_s=0.2)
+        mosquitto.kill()
+        wait_until(lambda: listener.changes[-1] is False)
+        mosquitto.start()
+        wait_until(lambda: listener.changes[-1] is True, timeout=40)
+        connection.publish_and_wait(TOPIC, b"end", retain=False, timeout_s=20)
+        wait_until(lambda: listener.payloads)
+        assert listener.payloads == [b"end"]
