@@ -94,12 +94,18 @@ DRIFT = 15e-6
 """How fast two clocks may drift apart: PHI of RFC 5905, section 4."""
 
 
+ROUNDING_MS = 32.0
+"""Two readings make an offset, and Windows' monotonic clock goes in steps of 15.6 ms. [ms]"""
+
+
 class OffsetEstimate:
     """Server clock minus this one, from questions and their echoes.
 
     The echo's midpoint is the best guess, half the way there and back its
     error (Mills 1985, RFC 958). An answer's error grows with its age (`DRIFT`,
-    RFC 5905); of the last answers the one with the smallest counts.
+    RFC 5905); of the last answers the one with the smallest counts. An answer
+    that no earlier one can be right beside ends their time: a clock was set,
+    or this machine slept for less than what anchors anew.
     """
 
     def __init__(self, keep: int = 8) -> None:
@@ -113,6 +119,9 @@ class OffsetEstimate:
             return
         middle_at = asked_at + (answered_at - asked_at) / 2
         offset_ms = (server_at - middle_at).total_seconds() * 1000.0
+        held = self.best(answered_at)
+        if held is not None and abs(offset_ms - held[0]) > error_ms + held[1] + ROUNDING_MS:
+            self.forget()
         self._samples = [*self._samples, (answered_at, error_ms, offset_ms)][-self._keep :]
 
     def forget(self) -> None:

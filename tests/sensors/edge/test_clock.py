@@ -90,3 +90,15 @@ def test_an_old_answer_is_worth_less_every_second():
     later = WALL + 36_000 * second
     estimate.add(later, later + 0.4 * second, later + 0.2 * second)  # slower, and fresh
     assert estimate.best(later + 0.2 * second) == (300.0, 100.0)
+
+
+def test_a_clock_that_was_set_ends_the_time_of_older_answers():
+    """A machine that slept for eight seconds goes on without a new anchor, and is eight late."""
+    estimate = OffsetEstimate()
+    second = timedelta(seconds=1)
+    for n in range(8):
+        at = WALL + 30 * n * second
+        estimate.add(at, at + 0.105 * second, at + 0.01 * second)
+    at = WALL + 240 * second
+    estimate.add(at, at + 8.106 * second, at + 0.012 * second)  # slower than all before it
+    assert estimate.best(at) == (8100.0, 6.0)
