@@ -36,13 +36,15 @@ MIN_SPEECH_S = 0.5
 
 _FULL_SPEECH_S = 1.5  # from here on the amount of speech lowers the quality no more
 _FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
-_BELOW_LOUDEST_DB = 30.0  # [2] speech lies within this of the loudest
+_BELOW_LOUDEST_DB = 30.0  # speech lies within this of the loudest; [2] use 25
 _ABOVE_NOISE_DB = 4.0  # steady noise varies by less from frame to frame
 _NOISE_SHARE = 0.05  # of the frames: the quietest are taken for the noise of the room
 _NEVER_NOISE_DB = 8.0  # below the loudest: what is louder is speech though nobody pauses
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
 _DIP_DB = 2.0  # [2] two syllables are parted by a dip
+_SMOOTHING = np.hanning(7) / np.hanning(7).sum()  # 40 ms wide: single cycles are no syllables
 _CLIPPED = 0.999  # of full scale
+_LARGEST = 1e6  # of full scale: no scale of sound reaches it, and squares stay finite
 _MAX_CLIPPED = 0.01  # share of samples at full scale that makes a window useless
 _MIN_SLOPE_FRAMES = 5  # shorter voiced stretches have no slope to speak of
 
@@ -104,8 +106,8 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
     TypeError
         If `samples` are no floats: whole numbers have another full scale.
     ValueError
-        If `samples` is not one-dimensional, too short or not finite, or
-        `sample_rate` too low.
+        If `samples` is not one-dimensional, too short, not finite or a million
+        times full scale, or `sample_rate` too low.
 
     Examples
     --------
@@ -153,15 +155,17 @@ def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
             f"samples has dtype {given.dtype}; expected floats from -1 to 1: divide 16-bit"
             " samples by 32768.0"
         )
-    sound = given.astype(np.float32, copy=False)
     if sample_rate < MIN_SAMPLE_RATE:
         raise ValueError(f"sample_rate is {sample_rate}; expected {MIN_SAMPLE_RATE} Hz or more")
     shortest = round(pitch.FRAME_S * sample_rate)
-    if sound.ndim != 1 or sound.size < shortest:
-        raise ValueError(f"samples has shape {sound.shape}; expected ({shortest} or more,)")
-    if not np.isfinite(sound).all():
+    if given.ndim != 1 or given.size < shortest:
+        raise ValueError(f"samples has shape {given.shape}; expected ({shortest} or more,)")
+    if not np.isfinite(given).all():
         raise ValueError("samples holds values that are not finite")
-    return sound
+    peak = max(float(given.max()), -float(given.min()))
+    if peak > _LARGEST:
+        raise ValueError(f"samples reach {peak:.3g}; expected -1 to 1")
+    return given.astype(np.float32, copy=False)
 
 
 def _speech(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -193,7 +197,7 @@ def _slope(track: PitchTrack, voiced: NDArray[np.bool_]) -> float | None:
     for first, last in edges[np.diff(edges, axis=1)[:, 0] >= _MIN_SLOPE_FRAMES]:
         pitch_st = spectrum.semitones(track.f0_hz[first:last])
         at_s = HOP_S * (np.arange(last - first) - 0.5 * (last - first - 1))
-        total += float(at_s @ pitch_st / (at_s @ at_s)) * (last - first)
+        total += float(at_s @ pitch_st / (at_s @ at_s)) * int(last - first)
         frames += int(last - first)
     return total / frames if frames else None
 
@@ -223,7 +227,8 @@ def _over_rest_db(share: float) -> float:
 
 def _syllables(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> int:
     """Return the number of voiced loudness peaks parted by dips [2]_."""
-    smooth = np.convolve(level_db, np.hanning(7) / np.hanning(7).sum(), mode="same")
+    # Beyond its ends the window goes on as it is: zeros would be full scale, in decibels a crest.
+    smooth = np.convolve(np.pad(level_db, 3, mode="edge"), _SMOOTHING, mode="valid")
     count, low, high, high_at = 0, np.inf, -np.inf, -1
     rising = True
     for at, level in enumerate(smooth.tolist()):

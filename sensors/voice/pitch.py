@@ -172,7 +172,8 @@ def _candidates(correlation: Floats, sample_rate: int) -> tuple[Floats, Floats]:
     top &= here > correlation[:, first - 1 : last]
     top &= here >= correlation[:, first + 1 : last + 2]
     row, at = np.nonzero(top)
-    left, peak, right = (correlation[row, at + first + i] for i in (-1, 0, 1))
+    # In double precision: a peak one bit above its neighbours still has a bend.
+    left, peak, right = (correlation[row, at + first + i].astype(np.float64) for i in (-1, 0, 1))
     shift = 0.5 * (left - right) / (left - 2 * peak + right)
     lag = at + first + shift
     height = np.minimum(peak - 0.25 * (left - right) * shift, 1.0)

@@ -104,6 +104,22 @@ def test_pauses_and_syllables():
     assert found.speech_rate_hz * found.speech_ratio * 5 == pytest.approx(10, abs=1.1)
 
 
+def test_a_vowel_held_beyond_the_window_is_one_syllable():
+    # Once the window's own ends were counted as crests.
+    found = extract(voice(140, seconds=6.0).samples[RATE // 2 :][: 5 * RATE], RATE)
+    assert found.speech_ratio == 1.0
+    assert round(found.speech_rate_hz * 5) == 1
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("kind", ["click", "step"])
+def test_one_event_in_silence_is_no_speech(kind, rate):
+    # Smooth correlations have peaks one bit high: at 44.1 kHz that was a division by zero.
+    sound = np.zeros(5 * rate)
+    sound[sound.size // 2 :][: None if kind == "step" else 1] = 0.5
+    assert extract(sound, rate).known() == {"speech_ratio": 0.0}
+
+
 def test_silence_is_no_speech_and_of_no_quality():
     found = extract(np.zeros(5 * RATE), RATE)
     assert found.known() == {"speech_ratio": 0.0}
@@ -214,6 +230,7 @@ def test_input_is_left_as_it_is_and_the_result_repeats():
         (np.zeros((5, 2)), RATE, "shape"),
         (np.zeros(100), RATE, "640 or more"),
         (np.full(RATE, np.nan), RATE, "not finite"),
+        (np.full(RATE, -1e300), RATE, "reach 1e\\+300; expected -1 to 1"),
         (np.zeros(RATE), 4000, "sample_rate is 4000"),
     ],
 )
