@@ -7,7 +7,7 @@ References
 ----------
 .. [1] L. R. Rabiner, M. R. Sambur, "An algorithm for determining the endpoints
    of isolated utterances", Bell System Technical Journal, vol. 54, no. 2,
-   pp. 297-315, 1975: a threshold at a quarter between the floor and the peak.
+   pp. 297-315, 1975: a threshold between the floor and the peak.
 .. [2] P. Boersma, "Accurate short-term analysis of the fundamental frequency",
    IFA Proceedings, vol. 17, pp. 97-110, 1993: autocorrelation over that of
    the window; 0.45 of the energy periodic is a voice.
@@ -33,7 +33,7 @@ SILENT_DBFS = -65.0
 _BAND_HZ = (100.0, 4000.0)  # where a voice has its energy
 _PITCH_HZ = (75.0, 500.0)
 _VOICED = 0.45  # [2]
-_SHARE_OF_RANGE = 0.25  # [1]
+_SHARE_OF_RANGE = 0.25  # [1]; in decibels, and how far up, is our choice
 _RANGE_DB = 10.0  # syllables and pauses differ by more
 _BELOW_LOUDEST_DB = 30.0  # as the features: de Jong & Wempe 2009 use 25
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel
@@ -131,7 +131,8 @@ def _speech(level_db: Floats, voiced: Flags) -> Flags:
     loud = level_db > least
     reach = round(_NEAR_VOICE_S / HOP_S)
     run = np.convolve(voiced & loud, np.ones(_FEWEST_VOICED), mode="same") > _FEWEST_VOICED - 0.5
-    near = np.convolve(run, np.ones(2 * reach + 1), mode="same") > 0.5
+    # Not "same": of a window shorter than the reach that would have the reach's length.
+    near = np.convolve(run, np.ones(2 * reach + 1), mode="full")[reach:-reach] > 0.5
     return np.asarray(loud & near)
 
 

@@ -34,6 +34,9 @@ WIDE_RATE = 10_000
 _MUTED = 1.5 / 32_768  # peak: not even the last of 16 bits moves
 _FLAT = 1e-3  # of the peak: samples that differ by less, three in a row at the top, are cut off
 _TOP = 0.97
+_CUT_OFF = 4.0  # times that flatness: how steeply a voice runs into the top where it is cut off
+_FEWEST_SAMPLES = 3
+_STEP_16_BITS = 4.5 / 32_768  # a hum near the last bits has flat tops of its own
 _MAX_CLIPPED = 0.01  # share of samples that makes a window useless, as for the features
 _FEW_SPEECH_S = 0.5  # as the features: less says nothing about a voice
 
@@ -188,7 +191,7 @@ def judge(samples: Floats, sample_rate: int, own: OwnLevel | None = None) -> Con
     quiet = 0.0 if snr_db is None else float(np.clip(1.0 - snr_db / _CLEAN_SNR_DB, 0.0, 1.0))
     return Conditions(
         speech_s=found.speech_s,
-        is_muted=float(np.ptp(samples)) <= 2 * _MUTED,
+        is_muted=is_mute(samples),
         clipping=clipping_of(samples),
         music=music,
         is_polyphonic=bool(still.any()) and _median(found.periodicity[still]) < _ONE_PITCH,
@@ -199,18 +202,32 @@ def judge(samples: Floats, sample_rate: int, own: OwnLevel | None = None) -> Con
     )
 
 
+def is_mute(samples: Floats) -> bool:
+    """Return whether not even the last of 16 bits moves."""
+    return bool(np.ptp(samples) <= 2 * _MUTED)
+
+
 def clipping_of(samples: Floats) -> float:
     """Return the share of samples at a flat top, over the share that spoils a window, 0-1.
 
     A headset may cut a voice off before its level is turned down: three equal
-    samples in a row at the largest magnitude are no voice.
+    samples in a row at the largest magnitude, run into steeply, are no voice.
+    A low hum reaches its flat top gradually.
     """
-    peak = float(np.abs(samples).max(initial=0.0))
+    if samples.size < _FEWEST_SAMPLES:
+        return 0.0
+    # A microphone's direct current is no top: a room at rest would lie there.
+    size = np.abs(samples - samples.mean())
+    peak = float(size.max())
     if peak <= _MUTED:
         return 0.0
-    flat = np.abs(np.diff(samples)) <= _FLAT * peak
-    cut = flat[1:] & flat[:-1] & (np.abs(samples[1:-1]) >= _TOP * peak)
-    return min(1.0, float(cut.mean()) / _MAX_CLIPPED)
+    steps = np.abs(np.diff(samples))
+    flat = steps <= _FLAT * peak
+    cut = flat[1:] & flat[:-1] & (size[1:-1] >= _TOP * peak)
+    begins, ends = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2).T
+    steep = np.pad(steps, 1)[[begins, ends + 2]].max(axis=0)
+    lengths = (ends - begins)[steep > max(_CUT_OFF * _FLAT * peak, _STEP_16_BITS)]
+    return min(1.0, float(lengths.sum()) / float(cut.size) / _MAX_CLIPPED)
 
 
 def _still(found: Activity) -> tuple[float, Flags]:

@@ -44,12 +44,13 @@ class WindowReader:
             sound, rate = slowed(window, self._sample_rate)
             found = extract(sound, rate)
             judged = conditions.judge(sound, rate, self._own)
-            # Where the sound was cut off is seen before it is resampled.
-            clipping = conditions.clipping_of(window)
+            # Both are seen before it is resampled: that rounds tops, and rings at the ends.
+            clipping, is_mute = conditions.clipping_of(window), conditions.is_mute(window)
         finally:
             window[:] = 0.0
             sound[:] = 0.0
-        judged = replace(judged, losses=losses, clipping=max(clipping, judged.clipping))
+        clipping = max(clipping, judged.clipping)
+        judged = replace(judged, losses=losses, clipping=clipping, is_muted=is_mute)
         values = found.known() if judged.is_usable else {}
         if judged.is_telephone:
             values = {k: v for k, v in values.items() if k not in conditions.UNKNOWN_BY_TELEPHONE}

@@ -60,6 +60,33 @@ def test_clipping_is_seen_wherever_the_top_was_cut(sentence, peak):
     assert "clipped: turn the microphone down" in heard.reasons
 
 
+@pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
+@pytest.mark.parametrize("hz", [50.0, 100.0, 300.0])
+@pytest.mark.parametrize("level", [0.003, 0.3])
+def test_a_hum_is_not_clipped(hz, level, rate):
+    # Its top is flat at a high rate, and by the steps of 16 bits.
+    hum = level * np.sin(2 * np.pi * hz * np.arange(rate) / rate)
+    for sound in (hum, np.round(hum * 32_768) / 32_768, hum + 0.05):
+        assert clipping_of(sound.astype(np.float32)) == 0.0
+
+
+def test_a_quiet_room_beside_direct_current_is_not_clipped():
+    noise = np.random.default_rng(3).standard_normal(RATE)
+    assert clipping_of((0.02 + 1e-5 * noise).astype(np.float32)) == 0.0
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_a_microphone_that_gives_one_value_is_muted(rate):
+    heard = WindowReader(rate).read(np.full(5 * rate, 0.01, dtype=np.float32))
+    assert (heard.values, heard.reasons) == ({}, ("the microphone is muted",))
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.3, 0.44])
+def test_short_windows_are_looked_at(seconds):
+    sound = voice(150, seconds=1.0).samples[: round(seconds * RATE)]
+    assert activity.find(sound, RATE).speech_s == pytest.approx(seconds, abs=0.1)
+
+
 @pytest.mark.needs("sox")
 def test_chords_are_music_and_give_nothing(tmp_path):
     tunes = [mixtures.chords("pluck", 0.5, tmp_path), mixtures.organ(0.5)]
