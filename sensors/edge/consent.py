@@ -130,6 +130,35 @@ def _ordered(channels: Iterable[Channel]) -> tuple[Channel, ...]:
     return tuple(channel for channel in Channel if channel in chosen)
 
 
+IDLE, SCREEN = "idle", "screen"
+"""Words after ``lock`` and ``unlock``: whose they are, when they are not the agent's own."""
+
+
+class Lockers:
+    """Who wants the lock: it ends when nobody does any more.
+
+    A touch ends an idle time, but never the lock of a screen locker that was
+    told of by a command: the touch is the password for it (T8).
+    """
+
+    def __init__(self) -> None:
+        self._wanting: set[str] = set()
+
+    def after(self, event: Event, who: str) -> Event:
+        """Return what holds once `who` said `event`: LOCK or UNLOCK.
+
+        The agent's own word, an empty `who`, ends every lock; an unlocked
+        screen ends every one but that of an idle desk.
+        """
+        if event is Event.LOCK:
+            self._wanting.add(who)
+        elif who == IDLE:
+            self._wanting.discard(IDLE)
+        else:
+            self._wanting &= {IDLE} if who == SCREEN else set()
+        return Event.LOCK if self._wanting else Event.UNLOCK
+
+
 _CONTEXT: dict[ContextState, tuple[Event, Event]] = {
     ContextState.ON_CALL: (Event.BREAK_ENDS, Event.CALL_BEGINS),
     ContextState.WRAP_UP: (Event.BREAK_ENDS, Event.CALL_ENDS),
@@ -182,6 +211,31 @@ class ConsentFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known = self._stamp()
+
+    def follow(self, permission: Permission) -> Permission:
+        """Return `permission` with what the agent said to another of their edges here since.
+
+        Raises
+        ------
+        StateError
+            As `load` does, once for each change.
+        """
+        stamp = self._stamp()
+        if stamp == self._known:
+            return permission
+        self._known = stamp
+        kept = self.load()
+        reasons = permission.reasons - {Reason.PAUSED} | kept.reasons
+        return replace(permission, given=kept.given, reasons=reasons)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """Return what changes whenever the file is replaced; ``None`` while there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
 
     def load(self) -> Permission:
         """Return the state at start-up: nothing allowed when there is no file.
@@ -208,6 +262,7 @@ class ConsentFile:
             replace_durably(self._path, codec.dump_json(content))
         except OSError as error:
             raise StateError(f"cannot write {self._path}: {error.strerror}; free space") from None
+        self._known = self._stamp()
 
     def _read(self) -> _Content:
         try:

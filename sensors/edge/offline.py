@@ -33,24 +33,39 @@ def command_everywhere(
     Raises
     ------
     StateError
-        If there is none, or the command needs a running edge and none runs.
+        If there is none, the command needs a running edge and none runs, or
+        one does not obey; those that do have been told all the same.
     """
     folders = _folders(settings)
     if folders and command in _SAID:
         return [_said_once(folders, source, command, words)]
     reports: list[dict[str, Any]] = []
+    failed: list[StateError] = []
     for folder in folders:
-        answers = [
-            answer
-            for path in _controls(folder, source)
-            if (answer := ask(path, command, words)) is not None
-        ]
+        answers = _answers(folder, source, command, words, failed)
         reports += answers or [_record(folder, command, words)]
+    if failed:
+        raise failed[0]
     if not reports:
         raise StateError(
             f"no edge has run here ({settings.root}); start one: wellbeing edge --agent PSEUDONYM"
         )
     return reports
+
+
+def _answers(
+    folder: Path, source: str | None, command: str, words: tuple[str, ...], failed: list[StateError]
+) -> list[dict[str, Any]]:
+    """Return what each running edge answers: one that hangs keeps no pause from the others."""
+    answers = []
+    for path in _controls(folder, source):
+        try:
+            answer = ask(path, command, words)
+        except StateError as error:
+            failed.append(error)
+        else:
+            answers += [] if answer is None else [answer]
+    return answers
 
 
 def _said_once(

@@ -16,7 +16,7 @@ from sensors.config import BrokerSettings
 from sensors.edge.cipher import Cipher
 from sensors.edge.clock import SystemTime, TimeSource, WindowClock
 from sensors.edge.companion import Companion, run_beside
-from sensors.edge.consent import ConsentFile, Event, Permission, events_of, parse_channels
+from sensors.edge.consent import ConsentFile, Event, Lockers, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
 from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Key, Outbox
@@ -28,7 +28,7 @@ from sensors.edge.shift import in_shift
 from sensors.edge.supervise import Sink, Supervisor, run_all
 from sensors.edge.teller import Teller
 from sensors.edge.window import Assembler, LinkState
-from sensors.edge.words import names, say
+from sensors.edge.words import line_words, names, say
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import (
     ConsentMessage,
@@ -93,6 +93,7 @@ class EdgeProcess:
         self._said_links: dict[Channel, LinkState] = {}
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
+        self._lockers = Lockers()
         sink = Sink(self._take_reading, self._take_link, say)
         self._supervisors = [
             Supervisor(name, settings.options_of(name), self._times, sink, SystemRandom())
@@ -200,6 +201,7 @@ class EdgeProcess:
                 self._publisher.anchored_anew(self._seq)
                 self.say(say("time jumped forward (sleep?); going on with the next window"))
                 continue
+            self._follow()
             self._check_shift()  # first: a window that reaches out of the shift is withheld
             self._keep_window()
             self._clock.advance()
@@ -239,19 +241,13 @@ class EdgeProcess:
         while True:
             connected = self._publisher.is_connected
             if connected != was_connected:
-                self.say(self._connection_words(connected=connected))
+                self.say(line_words(self._publisher.refusal, connected=connected))
                 was_connected = connected
             now_s = self._times.monotonic_s()
             if self._assembler.links != self._said_links or now_s - spoken_s >= STATUS_EVERY_S:
                 spoken_s = now_s
                 self._say_status()
             await asyncio.sleep(1.0)
-
-    def _connection_words(self, *, connected: bool) -> str:
-        if connected:
-            return say("connected to the broker")
-        why = f" ({self._publisher.refusal})" if self._publisher.refusal else ""
-        return say("no broker{why}; windows are kept here until there is one", why=why)
 
     # What collectors and server bring.
 
@@ -290,12 +286,26 @@ class EdgeProcess:
         inside = in_shift(self._settings.shifts, local_at)
         self._apply(self._permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS))
 
+    def _follow(self) -> None:
+        """Take over what the agent said to another of their edges here: all keep one file."""
+        try:
+            permission = self._consent_file.follow(self._permission)
+        except StateError as error:  # what was said to this one holds
+            self.say(str(error))
+            return
+        if permission != self._permission:
+            self._apply(permission)
+
     async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
         """Do what another terminal or a companion asks; return the answer."""
+        self._follow()  # or what is written down now would undo what another edge was told
         now_at = self._times.wall_at()
         match command:
-            case "pause" | "resume" | "lock" | "unlock":
+            case "pause" | "resume":
                 self._change(self._permission.after(Event(command)))
+            case "lock" | "unlock":
+                event = self._lockers.after(Event(command), words[0] if words else "")
+                self._change(self._permission.after(event))
             case "withdraw":
                 self._change(self._permission.withdrawing(parse_channels(words), now_at))
             case "consent":

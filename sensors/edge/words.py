@@ -106,3 +106,11 @@ def measured(channel: Channel) -> str:
 def names(channels: Iterable[Channel]) -> str:
     """Return channel names for a sentence, or the word for none."""
     return ", ".join(sorted(channel.value for channel in channels)) or say("none")
+
+
+def line_words(refusal: str, *, connected: bool) -> str:
+    """Return what is said when the line to the broker came or went; `refusal` says why."""
+    if connected:
+        return say("connected to the broker")
+    why = f" ({refusal})" if refusal else ""
+    return say("no broker{why}; windows are kept here until there is one", why=why)

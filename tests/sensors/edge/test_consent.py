@@ -151,3 +151,21 @@ def test_the_consent_text_names_every_signal():
         assert CONSENT_TEXT[channel]
         for signal in of_channel(channel):
             assert signal.meaning in measured(channel)
+
+
+def test_what_is_said_to_one_edge_holds_for_the_other_and_is_not_undone(tmp_path):
+    path = tmp_path / "consent.json"
+    here, there = ConsentFile(path), ConsentFile(path)
+    mine = Permission().consenting([Channel.HEART, Channel.VOICE], NOW).after(Event.LOCK)
+    here.save(mine)
+    assert here.follow(mine) is mine  # our own word is no news
+    other = there.follow(Permission())
+    assert other.channels == {Channel.HEART, Channel.VOICE}
+    there.save(other.after(Event.PAUSE).withdrawing([Channel.VOICE], NOW))
+    mine = here.follow(mine)
+    assert mine.reasons == {Reason.PAUSED, Reason.LOCKED}  # the lock is this edge's own
+    assert mine.channels == {Channel.HEART}
+    path.write_text("{")
+    with pytest.raises(StateError, match="damaged"):
+        here.follow(mine)
+    assert here.follow(mine) is mine  # said once

@@ -1,11 +1,14 @@
 import asyncio
+import socket
 from itertools import pairwise
 
 import pytest
 
 from sensors import codec, topics
-from sensors.edge import supervise
+from sensors.edge import control, supervise
 from sensors.edge.control import ask
+from sensors.edge.offline import command_everywhere
+from sensors.edge.settings import EdgeSettings
 from sensors.edge.shift import Shift
 from sensors.errors import ConfigurationError, StateError
 from sensors.messages import Absence, ContextMessage, ContextState, RequestKind, RequestMessage
@@ -247,3 +250,35 @@ async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(m
         (numbers,) = server.runs.values()
         assert numbers == list(range(len(numbers)))
     assert failed == []
+
+
+async def test_a_pause_in_one_edge_stops_the_agents_other_one_within_a_window(mosquitto, run_edge):
+    with StandIn(mosquitto.port):
+        async with run_edge(mosquitto.port, BOTH) as first, run_edge(
+            mosquitto.port, source="laptop"
+        ) as second:  # fmt: skip
+            await wait_until(lambda: sum(one.is_open for one in Scripted.opened) == 2)
+            await first.process.obey("pause")
+            await wait_until(lambda: not any(one.is_open for one in Scripted.opened))
+            await second.process.obey("withdraw", ("heart",))
+            await wait_until(lambda: first.process.report()["consent"] == ["keyboard"])
+            for edge in (first, second):
+                assert edge.process.report()["stopped_because"] == ["paused"]
+
+
+async def test_an_edge_that_hangs_keeps_no_pause_from_the_others(
+    mosquitto, run_edge, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(control, "_TIMEOUT_S", 0.5)
+    state = tmp_path / "state"
+    silent = socket.create_server(("127.0.0.1", 0))  # takes the call and never answers
+    async with run_edge(mosquitto.port, BOTH) as edge:
+        await wait_until((state / "main" / "k7" / "control-pc.json").exists)
+        port = silent.getsockname()[1]
+        hanging = state / "main" / "k7" / "control-aaa.json"  # asked first
+        hanging.write_text(f'{{"port": {port}, "token": "x", "pid": 1}}')
+        settings = EdgeSettings(agent="k7", state_dir=str(state))
+        with pytest.raises(StateError, match="does not answer"):
+            await asyncio.to_thread(command_everywhere, settings, None, "pause", ())
+        assert edge.process.report()["stopped_because"] == ["paused"]
+    silent.close()
