@@ -52,7 +52,10 @@ OF_PYTHON = {
 
 # Half of the time passes waiting for real parts, so two processes share the files; a file
 # stays in one, because some of its tests share a server.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+SIDE_BY_SIDE = (
+    *("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"),
+    "--no-loadscope-reorder",  # else the file with one test of minutes comes last, alone
+)
 
 CHECKS = (
     ("ruff check", ["ruff", "check", "."]),
