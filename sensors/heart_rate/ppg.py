@@ -53,6 +53,7 @@ _SIZE_DOWN, _SIZE_UP = (
 _LOUD = 1.5  # times the quiet size, from where on a stretch counts less
 _MOVING_G = 0.2  # [g] from where on a stretch counts half: walking is 0.1-0.3 g at the head
 # (cf. Menz 2003, Gait & Posture 18:35); a beat found in it is believed half from there on, too.
+_MOST_G = 1e3  # [g] more is the same: nothing is believed there
 _LEARN, _UNLEARN = 0.2, 0.03  # per look: how fast trust in the rhythm comes, and goes
 _SURE = 0.2  # clarity in calm below which a period is a guess: noise reaches 0.3 in 1 of 20 looks
 
@@ -66,7 +67,8 @@ class PulseBeat:
     at_s : float
         The steepest rise of its wave, between the samples. [s]
     rr_ms : float or None
-        Pulse interval since the beat before. [ms] None where that one is unknown.
+        Pulse interval since the beat before. [ms] None where that one is
+        unknown, or where enough was lost between the two to hide a beat.
     quality : float
         0-1; see :mod:`sensors.heart_rate.ppg_quality`.
     """
@@ -165,7 +167,8 @@ class PulseDetector:
         new = np.atleast_1d(np.asarray(samples, dtype=np.float64))
         if new.ndim != 1:
             raise ValueError(f"samples have {new.ndim} dimensions; expected 1")
-        moved = np.nan_to_num(np.asarray(0.0 if movement_g is None else movement_g, np.float64))
+        moved = np.asarray(0.0 if movement_g is None else movement_g, np.float64)
+        moved = np.nan_to_num(moved, posinf=_MOST_G, neginf=_MOST_G).clip(-_MOST_G, _MOST_G)
         if moved.ndim > 0 and moved.shape != new.shape:
             raise ValueError(
                 f"movement_g has shape {moved.shape}; expected {new.shape} or one value"
@@ -197,6 +200,9 @@ class PulseDetector:
             return []
         view = self._view(samples, good, self._movement_g[: len(samples)])
         rhythm = self._rhythm(view)
+        if rhythm is None:
+            self._lost()
+            return []
         position, strength = track.candidates(view.strength, view.rises)
         at_s = (self._origin + position) / self._rate
         weight = view.weight[np.round(position).astype(np.intp)]
@@ -214,7 +220,7 @@ class PulseDetector:
         moved_g = self._movement_g[np.round(position[path]).astype(np.intp)]
         quality /= 1.0 + (moved_g / _MOVING_G) ** 2
         known = np.flatnonzero(at_s[path] <= sure_s)
-        beats = [self._tell(float(at_s[path[k]]), float(quality[k])) for k in known]
+        beats = [self._tell(float(at_s[path[k]]), float(quality[k]), good) for k in known]
         self._judge.learn(seen, weight[path], known)
         if self._recent:
             self.quality = float(np.mean(self._recent) * good.mean())
@@ -239,11 +245,16 @@ class PulseDetector:
             self._sign = -self._sign
         return _View(rises * self._sign, strength * self._sign, weight, good)
 
-    def _rhythm(self, view: _View) -> track.Rhythm:
-        """Return the rhythm to expect; what was known before outweighs a window of movement."""
+    def _rhythm(self, view: _View) -> track.Rhythm | None:
+        """Return the rhythm to expect; what was known before outweighs a window of movement.
+
+        None where what is seen repeats faster than any heart.
+        """
         trust = self._trust or 0.0
         positive = np.maximum(view.strength, 0.0)
         found = track.period(positive, view.weight, self._rate, self._period_s, trust)
+        if found is None:
+            return None
         calm = float(view.weight.mean())
         sure = calm * found.clarity
         if self._trust is None:
@@ -254,15 +265,18 @@ class PulseDetector:
             self._period_s = found.period_s
         return track.Rhythm(self._period_s, found.clarity)
 
-    def _tell(self, at_s: float, quality: float) -> PulseBeat | None:
+    def _tell(self, at_s: float, quality: float, good: NDArray[np.bool_]) -> PulseBeat | None:
         self._anchor_s = at_s
         self._recent = [*self._recent[1 - _RECENT :], quality]
         before_s, self._told_s = self._told_s, None
         if quality < self._min_quality:
             return None
         self._told_s = at_s
-        gap_s = None if before_s is None else at_s - before_s
-        rr_ms = None if gap_s is None or gap_s > track.LONGEST_S else 1000.0 * gap_s
+        rr_ms = None
+        if before_s is not None and at_s - before_s <= track.LONGEST_S:
+            first, last = (round(t_s * self._rate) - self._origin for t_s in (before_s, at_s))
+            lost_s = float((~good[max(first, 0) : last]).sum()) / self._rate
+            rr_ms = 1000.0 * (at_s - before_s) if lost_s < track.SHORTEST_S else None
         return PulseBeat(self._start_s + at_s, rr_ms, quality)
 
 

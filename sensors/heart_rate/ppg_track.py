@@ -63,6 +63,8 @@ _ADULT_S, _ADULT_OCTAVES = 0.8, 1.0  # 75 beats/min within a factor of two: adul
 _STEADY_OCTAVES = 0.12  # a rate changes by 8 % within seconds, by 35 % hardly ever
 _STEADY_CAP = 12.0  # then it may have: a jump is at most this unlikely
 _HALF_REACH = 0.1  # where the half of an interval is looked for; breathing moves it by that
+_TOO_FAST = 0.75  # correlation below the shortest interval: a lamp, a motor. Two equal waves of a
+# beat reach 0.5, noise less than 0.4
 _HALF_SHARE = 0.8  # of the whole's correlation; a high dicrotic wave gives about half
 
 
@@ -154,8 +156,8 @@ def period(
     rate_hz: float,
     before_s: float | None,
     trust: float,
-) -> Rhythm:
-    """Return the dominant interval.
+) -> Rhythm | None:
+    """Return the dominant interval; None where it is shorter than any heart's.
 
     Parameters
     ----------
@@ -176,8 +178,14 @@ def period(
     correlation = np.fft.irfft(np.abs(np.fft.rfft(cut, 2 * n)) ** 2)[:n]
     if correlation[0] <= 1e-12:
         return Rhythm(before_s or _ADULT_S, 0.0)
-    lags = np.arange(round(SHORTEST_S * rate_hz), min(round(LONGEST_S * rate_hz), n // 2))
-    clarity = correlation[lags] / correlation[0] * n / (n - lags)
+    shortest = round(SHORTEST_S * rate_hz)
+    repeats = correlation / correlation[0] * n / (n - np.arange(n))
+    before, here, after = (repeats[1 + i : shortest - 1 + i] for i in (-1, 0, 1))
+    top = (here > before) & (here >= after) & (here > _TOO_FAST)
+    if np.any(top & (np.minimum.accumulate(before) < 0.5 * here)):  # no ripple of one wave
+        return None
+    lags = np.arange(shortest, min(round(LONGEST_S * rate_hz), n // 2))
+    clarity = repeats[lags]
     doubt = (np.log2(lags / rate_hz / _ADULT_S) / _ADULT_OCTAVES) ** 2
     if before_s is not None:
         away = (np.log2(lags / rate_hz / before_s) / _STEADY_OCTAVES) ** 2
