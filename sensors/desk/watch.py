@@ -12,7 +12,7 @@ from sensors.desk.away import Desk
 from sensors.desk.combination import Combination
 from sensors.desk.sources import IdleSource, LockSource
 from sensors.edge.companion import Companion, EdgeAccess
-from sensors.edge.consent import Reason
+from sensors.edge.consent import IDLE, SCREEN, Reason
 from sensors.edge.words import say
 from sensors.errors import DeviceError, MissingExtraError, WellbeingError
 from sensors.messages import ContextMessage, ContextState, MirrorMessage, NoticeMessage
@@ -80,15 +80,19 @@ class DeskWatch(Companion):
         before = self._desk
         while True:
             after = await self._changed.get()
-            newly_idle = after.is_idle and not before.is_idle
-            newly_away = newly_idle or after.locked - before.locked
+            is_locked = Reason.LOCKED in edge.permission.reasons
             with _told_to(edge):
-                if newly_away and Reason.LOCKED not in edge.permission.reasons:
-                    await edge.obey("lock")
-                    if newly_idle:
+                if after.locked - before.locked and not (is_locked and before.locked):
+                    await edge.obey("lock", (SCREEN,))
+                elif before.locked and not after.locked:
+                    await edge.obey("unlock", (SCREEN,))
+            with _told_to(edge):
+                if after.is_idle and not before.is_idle:
+                    await edge.obey("lock", (IDLE,))
+                    if not is_locked:
                         edge.say(say("nobody at the desk; nothing is measured until you are back"))
-                elif before.is_away and not after.is_away:
-                    await edge.obey("unlock")
+                elif before.is_idle and not after.is_idle:
+                    await edge.obey("unlock", (IDLE,))
             before = after
 
     async def _watch_lock(self, source: LockSource, edge: EdgeAccess) -> None:
@@ -122,7 +126,8 @@ class DeskWatch(Companion):
             while True:
                 now_s = self._monotonic_s()
                 # Without the agent's leave to look at their hands, not even at their rest.
-                if edge.permission.channels & _HANDS & frozenset(edge.channels):
+                hands = _HANDS & edge.permission.channels & frozenset(edge.channels)
+                if hands and edge.permission.reasons <= {Reason.LOCKED, Reason.OFF_CALL}:
                     self._become(await self._looked(source, edge, now_s))
                 else:
                     self._become(self._desk.unseen(now_s))

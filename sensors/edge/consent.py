@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -144,12 +144,15 @@ class Lockers:
     def __init__(self) -> None:
         self._wanting: set[str] = set()
 
-    def after(self, event: Event, who: str) -> Event:
-        """Return what holds once `who` said `event`: LOCK or UNLOCK.
+    def after(self, event: Event, words: Sequence[str]) -> Event:
+        """Return what holds once `event` was said: UNLOCK becomes LOCK while somebody wants it.
 
-        The agent's own word, an empty `who`, ends every lock; an unlocked
-        screen ends every one but that of an idle desk.
+        The agent's own word, with no other after it, ends every lock; an
+        unlocked screen ends every one but that of an idle desk.
         """
+        if event not in {Event.LOCK, Event.UNLOCK}:
+            return event
+        who = words[0] if words else ""
         if event is Event.LOCK:
             self._wanting.add(who)
         elif who == IDLE:

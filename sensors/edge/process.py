@@ -301,11 +301,8 @@ class EdgeProcess:
         self._follow()  # or what is written down now would undo what another edge was told
         now_at = self._times.wall_at()
         match command:
-            case "pause" | "resume":
-                self._change(self._permission.after(Event(command)))
-            case "lock" | "unlock":
-                event = self._lockers.after(Event(command), words[0] if words else "")
-                self._change(self._permission.after(event))
+            case "pause" | "resume" | "lock" | "unlock":
+                self._change(self._permission.after(self._lockers.after(Event(command), words)))
             case "withdraw":
                 self._change(self._permission.withdrawing(parse_channels(words), now_at))
             case "consent":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sensors.edge.consent import Event, Permission
+from sensors.edge.consent import Event, Lockers, Permission
 from sensors.errors import StateError
 from sensors.signals import Channel
 
@@ -19,6 +19,7 @@ class FakeEdge:
         self.obeyed: list[str] = []
         self.lines: list[str] = []
         self.disk_is_full = False
+        self._lockers = Lockers()
 
     def now_at(self) -> datetime:
         return datetime.now(UTC)
@@ -31,7 +32,7 @@ class FakeEdge:
 
     async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
         self.obeyed.append(command)
-        self.permission = self.permission.after(Event(command))
+        self.permission = self.permission.after(self._lockers.after(Event(command), words))
         if self.disk_is_full:
             raise StateError("cannot write consent.json: no space; free space")
         return {}

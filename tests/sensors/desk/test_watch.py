@@ -250,3 +250,50 @@ async def test_a_key_that_another_program_holds_is_yours_to_mend():
     keys.failure = ConfigurationError("[edge] hotkey is '<pause>'; another program holds it")
     with pytest.raises(ConfigurationError, match="another program holds it"):
         await PauseKey(parse_combination("<pause>"), keys).run(FakeEdge())
+
+
+@pytest.mark.parametrize("is_idle_first", [True, False])
+async def test_a_touch_does_not_end_the_lock_that_a_screen_locker_asked_for(is_idle_first):
+    """The touch is the password for the locker: `wellbeing edge lock; swaylock; ... unlock`."""
+    edge, idle, now = FakeEdge(Channel.KEYBOARD), Idle(), [1000.0]
+    async with running(DeskWatch([], idle, 600.0, lambda: now[0]), edge):
+        if not is_idle_first:
+            await edge.obey("lock")
+        now[0], idle.value_s = 1e7, 1e6
+        await wait_until(lambda: edge.obeyed.count("lock") == 1 + (not is_idle_first))
+        if is_idle_first:
+            await edge.obey("lock")
+        idle.value_s = 0.0
+        await wait_until(lambda: edge.obeyed[-1] == "unlock")
+        assert Reason.LOCKED in edge.permission.reasons
+        await edge.obey("unlock")
+        assert not edge.permission.reasons
+
+
+async def test_a_lock_that_was_only_asked_for_leaves_idleness_alone():
+    """Unlocked by hand, with a request that no source ever takes back."""
+    edge, lock, idle, now = FakeEdge(Channel.KEYBOARD), Lock(), Idle(), [1000.0]
+    async with running(DeskWatch([lock], idle, 600.0, lambda: now[0]), edge):
+        await wait_until(lambda: lock.told)
+        lock.told("request", True)
+        await wait_until(lambda: edge.obeyed == ["lock"])
+        await edge.obey("unlock")
+        now[0], idle.value_s = 1e7, 1e6
+        await wait_until(lambda: Reason.LOCKED in edge.permission.reasons)
+        idle.value_s = 0.0
+        await wait_until(lambda: not edge.permission.reasons)
+
+
+@pytest.mark.parametrize("event", [Event.PAUSE, Event.SHIFT_ENDS, Event.BREAK_BEGINS])
+async def test_hands_at_rest_are_not_looked_at_while_nothing_may_be_measured(event):
+    edge, idle, looks = FakeEdge(Channel.KEYBOARD), Idle(), []
+    edge.permission = edge.permission.after(event)
+    idle.value_s = 1e6
+
+    def now_s() -> float:
+        looks.append(1)
+        return 1000.0
+
+    async with running(DeskWatch([], idle, 600.0, now_s), edge):
+        await wait_until(lambda: len(looks) >= 5)
+    assert (idle.asked, edge.obeyed, edge.lines) == (0, [], [])
