@@ -21,6 +21,7 @@ import Xlib.display
 import Xlib.error
 from Xlib import XK, X
 
+from sensors.aside import Aside
 from sensors.desk.combination import Combination
 from sensors.errors import ConfigurationError, DeviceError
 
@@ -46,6 +47,8 @@ _GONE = (
 def _in_one_line() -> Iterator[None]:
     try:
         yield
+    except DeviceError:
+        raise  # is in one line, though it is an OSError too
     except _GONE as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise DeviceError(f"the X display does not answer: {words}") from None
@@ -64,13 +67,13 @@ class XIdle:
 
     def __init__(self) -> None:
         self._display: Any = None
+        # A display that hangs must hold up no window, and nobody else's threads.
+        self._aside = Aside("idle time")
 
     async def idle_s(self) -> float:
         """See :class:`~sensors.desk.sources.IdleSource`."""
-        # In a thread, so that a display that hangs holds up no window.
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                return await asyncio.to_thread(self._ask)
+            return await self._aside.within(_ANSWER_S, self._ask)
         except TimeoutError:
             self._display = None  # its thread may still use it
             raise DeviceError("the X display does not answer") from None
@@ -102,6 +105,8 @@ class XHotkey:
         self._mask = sum(_MASKS[name] for name in combination.modifiers)
         self._code = 0
         self._released_ms = -1
+        self._was_held = False
+        self._aside = Aside("hotkey")
 
     async def watch(self, pressed: Callable[[], None]) -> None:
         """Call `pressed` whenever the combination is pressed, until cancelled.
@@ -111,9 +116,13 @@ class XHotkey:
         ConfigurationError
             If another program holds the combination, or no key is called so.
         DeviceError
-            If the display cannot be reached, or went away.
+            If the display cannot be reached, or went away; or one of the
+            former befell a combination that we had: it may come back.
         """
-        display = await asyncio.to_thread(_connect)
+        try:
+            display = await self._aside.within(_ANSWER_S, _connect, _close)
+        except TimeoutError:
+            raise DeviceError("the X display does not answer") from None
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
@@ -121,7 +130,7 @@ class XHotkey:
             try:
                 with _in_one_line():
                     self._read(display, pressed)
-            except (DeviceError, ConfigurationError) as error:
+            except DeviceError as error:
                 loop.remove_reader(descriptor)
                 if not ended.done():
                     ended.set_exception(error)
@@ -153,6 +162,16 @@ class XHotkey:
                     pressed()
 
     def _grab(self, display: Any) -> None:
+        """Register the combination; once we had it, losing it is nothing to end the program for."""
+        try:
+            self._claim(display)
+        except ConfigurationError as error:
+            if self._was_held:
+                raise DeviceError(str(error)) from None
+            raise
+        self._was_held = True
+
+    def _claim(self, display: Any) -> None:
         """Register the combination, whether or not Caps Lock and Num Lock are on."""
         self._code = display.keysym_to_keycode(_keysym(self._combination.key))
         if not self._code:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from sensors.aside import Aside
 from sensors.collector import Clock, Reading
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.hid.backend import Backend, Waiting
@@ -28,6 +29,9 @@ from sensors.signals import Channel
 _READY_S = 5.0
 _STOP_S = 3.0  # below the 5 s within which a withdrawal ends capture (TRUST T6)
 
+
+_LOADING = Aside("pynput")
+"""pynput asks the display when it is imported; one that hangs must not hold up the event loop."""
 
 _LONGEST_AGE_S = 10.0
 """No event takes so long to reach us. [s]"""
@@ -208,7 +212,13 @@ class PynputBackend(Backend):
     async def start(self) -> None:
         """Start one listener for each channel; not even that for the other one."""
         for source in self._sources:
-            self._listeners.append(Listening(source.listener()))
+            try:
+                listener = await _LOADING.within(_READY_S, source.listener)
+            except TimeoutError:
+                raise DeviceError(
+                    "keyboard and pointer cannot be seen: the display does not answer"
+                ) from None
+            self._listeners.append(Listening(listener))
             await self._listeners[-1].start()
 
     def settle(self, now_s: float) -> frozenset[Channel]:
@@ -223,8 +233,8 @@ class PynputBackend(Backend):
         """See :meth:`Backend.stop`."""
         for source in self._sources:
             source.close()
-        for listener in self._listeners:
-            await listener.stop()
+        # Side by side: a display that hangs may hold up each of them.
+        await asyncio.gather(*(listener.stop() for listener in self._listeners))
 
 
 def combination_listener(combination: str, pressed: Callable[[], None]) -> Listening:
@@ -304,8 +314,7 @@ class Listening:
                 _release(self._listener)
             except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
                 pass
-            # Not pynput's own join: it waits without limit.
-            await asyncio.to_thread(threading.Thread.join, self._listener, 0.05)
+            await asyncio.sleep(0.01)
 
     async def _until_ready(self, within_s: float) -> bool:
         deadline_s = asyncio.get_running_loop().time() + within_s

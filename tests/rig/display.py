@@ -26,9 +26,10 @@ CHROMIUM_FLAGS = [
 
 @dataclass(frozen=True)
 class Display:
-    """A running X server; `name` goes into DISPLAY."""
+    """A running X server; `name` goes into DISPLAY, signals to `pid`."""
 
     name: str
+    pid: int
 
     @property
     def environ(self) -> dict[str, str]:
@@ -56,7 +57,7 @@ def virtual_display() -> Iterator[Display]:
         with os.fdopen(reader) as numbers:
             number = numbers.readline().strip()
         assert number, "Xvfb did not start"
-        yield Display(f":{number}")
+        yield Display(f":{number}", process.pid)
     finally:
         process.terminate()
         try:

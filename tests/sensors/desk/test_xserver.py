@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from sensors.desk import xserver
 from sensors.desk.combination import parse_combination
 from sensors.desk.xserver import XHotkey, XIdle
 from sensors.errors import ConfigurationError, DeviceError
@@ -69,6 +73,7 @@ async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch):
         await task
     with pytest.raises(DeviceError, match="the X display does not answer"):
         await XHotkey(KEYS).watch(lambda: presses.append(1))
+    await wait_until(lambda: "hotkey" not in {thread.name for thread in threading.enumerate()})
     gc.collect()
 
 
@@ -154,3 +159,45 @@ async def _remap(display: Display, changes: dict[int, str]) -> None:
         connection.change_keyboard_mapping(code, [symbols])
     connection.sync()
     connection.close()
+
+
+async def test_a_display_that_hangs_costs_one_thread_and_is_asked_again(xvfb, monkeypatch):
+    """The threads that the whole program shares are few, and it could not end without them."""
+    monkeypatch.setattr(xserver, "_ANSWER_S", 0.05)
+    source = XIdle()
+    os.kill(xvfb.pid, signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            with pytest.raises(DeviceError, match="the X display does not answer"):
+                await source.idle_s()
+        assert [thread.name for thread in threading.enumerate()].count("idle time") == 1
+        with pytest.raises(DeviceError, match="the X display does not answer"):
+            await XHotkey(KEYS).watch(lambda: None)
+    finally:
+        os.kill(xvfb.pid, signal.SIGCONT)
+    monkeypatch.setattr(xserver, "_ANSWER_S", 30.0)
+    assert await source.idle_s() >= 0.0
+    await source.close()
+    await wait_until(lambda: not {"idle time", "hotkey"} & {t.name for t in threading.enumerate()})
+
+
+async def test_a_layout_without_the_key_is_no_reason_to_end(xvfb):
+    """Who writes Russian for a while has no P; the edge goes on, and so does the key later."""
+    codes = await _keycodes(xvfb, "p")
+    source, presses = XHotkey(KEYS), []
+    task = asyncio.create_task(source.watch(lambda: presses.append(1)))
+    await wait_until(lambda: source._was_held)
+    try:
+        await _remap(xvfb, {codes["p"]: "Cyrillic_ze"})
+        with pytest.raises(DeviceError, match=r"^\[edge\] hotkey .* has no such key"):
+            await asyncio.wait_for(task, 30)
+        with pytest.raises(DeviceError, match="has no such key"):
+            await source.watch(lambda: presses.append(1))
+    finally:
+        await _remap(xvfb, {codes["p"]: "p"})
+    task = asyncio.create_task(source.watch(lambda: presses.append(1)))
+    await wait_until(lambda: source._code)
+    await xdotool(xvfb, "key", "ctrl+alt+p")
+    await wait_until(lambda: presses)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import pytest
 
 from sensors.collector import Collector, Link, Reading
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
+from sensors.hid import pynput_events
 from sensors.hid.keys import KeyDropper
 from sensors.hid.listener import HidCollector, create, display_problem
 from sensors.hid.pynput_events import combination_listener
@@ -272,6 +275,49 @@ async def test_closing_in_the_middle_of_starting_holds_up_nothing(xvfb):
         await asyncio.gather(first, return_exceptions=True)
         await found.aclose()
         assert not _listeners()
+
+
+async def test_a_display_that_hangs_while_pynput_loads_holds_up_nothing(xvfb, monkeypatch):
+    """T6: pynput asks the display when it is imported; a withdrawal must be obeyed meanwhile."""
+    back = threading.Event()
+    monkeypatch.setattr(pynput_events, "_load", lambda _part: back.wait())
+    monkeypatch.setattr(pynput_events, "_READY_S", 0.2)
+    ticking = asyncio.create_task(asyncio.sleep(0.05))
+    try:
+        with pytest.raises(DeviceError, match="the display does not answer"):
+            await anext(create(KEYBOARD).readings(RealClock()))
+        assert ticking.done()
+    finally:
+        back.set()
+
+
+async def test_listeners_are_stopped_side_by_side(xvfb, monkeypatch):
+    """T6: at a display that hangs each takes its limit; one after the other that is over 5 s."""
+    both, stop = asyncio.Barrier(2), pynput_events.Listening.stop
+
+    async def meet(listening: pynput_events.Listening) -> None:
+        await both.wait()
+        await stop(listening)
+
+    monkeypatch.setattr(pynput_events.Listening, "stop", meet)
+    async with asyncio.timeout(PATIENCE_S):
+        items = create({}).readings(RealClock())
+        await anext(items)
+        await items.aclose()
+    assert not _listeners()
+
+
+async def test_a_display_that_hangs_is_let_go_of_in_time_and_forgotten_later(xvfb, monkeypatch):
+    monkeypatch.setattr(pynput_events, "_STOP_S", 0.2)
+    async with asyncio.timeout(PATIENCE_S):
+        items = create({}).readings(RealClock())
+        await anext(items)
+        os.kill(xvfb.pid, signal.SIGSTOP)
+        try:
+            await items.aclose()
+        finally:
+            os.kill(xvfb.pid, signal.SIGCONT)
+        await wait_until(lambda: not _listeners())
 
 
 def _listeners() -> list[object]:

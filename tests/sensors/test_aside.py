@@ -1,0 +1,66 @@
+"""Blocking calls beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from sensors.aside import Aside
+from sensors.errors import DeviceError
+from tests.rig.waiting import wait_until_async as wait_until
+
+
+async def test_a_call_answers_or_raises_as_it_would_here():
+    aside = Aside("test")
+    assert await aside.within(30.0, lambda: threading.current_thread().name) == "test"
+
+    def fails() -> None:
+        raise DeviceError("gone")
+
+    with pytest.raises(DeviceError, match="gone"):
+        await aside.within(30.0, fails)
+
+
+async def test_a_call_that_hangs_is_left_behind_and_the_next_waits_for_it():
+    aside, back, calls = Aside("test"), threading.Event(), []
+
+    def hangs() -> None:
+        calls.append(1)
+        back.wait()
+
+    try:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await aside.within(0.05, hangs)
+        assert len(calls) == 1
+        assert [t.name for t in threading.enumerate()].count("test") == 1
+        assert await asyncio.to_thread(lambda: 7) == 7
+    finally:
+        back.set()
+    assert await aside.within(30.0, lambda: 8) == 8
+
+
+def test_a_call_that_hangs_keeps_nobody_from_ending():
+    back = threading.Event()
+
+    async def ask() -> None:
+        with pytest.raises(TimeoutError):
+            await Aside("test").within(0.05, back.wait)
+
+    asyncio.run(ask())  # with a shared thread this would wait for it
+    assert not back.is_set()
+    back.set()
+
+
+async def test_who_no_longer_waits_is_told_nothing():
+    aside, back, late = Aside("test"), threading.Event(), []
+    task = asyncio.create_task(aside.within(30.0, back.wait, late.append))
+    await wait_until(lambda: any(t.name == "test" for t in threading.enumerate()))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    back.set()
+    assert await aside.within(30.0, lambda: 9) == 9
+    await wait_until(lambda: late == [True])  # what was opened must be closed by somebody
