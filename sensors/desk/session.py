@@ -22,6 +22,7 @@ from sensors.errors import DeviceError, MissingExtraError
 if TYPE_CHECKING:
     from sensors.desk.bus import Bus, Signal
 
+_DAEMON = "org.freedesktop.DBus"
 _LOGIN = "org.freedesktop.login1"
 _MANAGER = (_LOGIN, "/org/freedesktop/login1", f"{_LOGIN}.Manager")
 _SESSION = f"{_LOGIN}.Session"
@@ -93,18 +94,29 @@ class LoginManager:
         bus = await _connect(system_bus(os.environ))
         try:
             path = await _session_path(bus, os.environ)
+            # It is restarted by every update of it, and is then another one on the bus.
+            await bus.listen(
+                f"type='signal',sender='{_DAEMON}',member='NameOwnerChanged',arg0='{_LOGIN}'"
+            )
             owner = await bus.owner(_LOGIN)
             await bus.listen(f"type='signal',sender='{_LOGIN}',path='{path}'")
             await bus.listen(f"type='signal',sender='{_LOGIN}',member='SessionRemoved'")
             where = (_LOGIN, path, _SESSION)
-            told(f"{self.name}, other person", not await bus.get(where, "Active"))
-            told(self.name, bool(await bus.get(where, "LockedHint")))
+            await self._ask(bus, where, told)
             async for signal in bus.signals():
                 # Anybody on this machine may send us anything: only logind is believed.
                 if signal.sender == owner:
                     self._hear(signal, path, told)
+                elif (signal.sender, signal.body[:1]) == (_DAEMON, (_LOGIN,)):
+                    owner = signal.body[2] or None
+                    if owner is not None:
+                        await self._ask(bus, where, told)
         finally:
             await bus.close()
+
+    async def _ask(self, bus: Bus, where: tuple[str, str, str], told: Told) -> None:
+        told(f"{self.name}, other person", not await bus.get(where, "Active"))
+        told(self.name, bool(await bus.get(where, "LockedHint")))
 
     def _hear(self, signal: Signal, path: str, told: Told) -> None:
         if signal.member == "SessionRemoved" and signal.body[1:] == (path,):
@@ -142,7 +154,7 @@ class ScreenSavers:
             if not found:
                 raise DeviceError("no screen saver on the session bus")
             async for signal in bus.signals():
-                if signal.interface in _SAVERS and signal.member == "ActiveChanged":
+                if signal.interface in _SAVERS and signal.member == "ActiveChanged" and signal.body:
                     told(signal.interface, bool(signal.body[0]))
         finally:
             await bus.close()
@@ -150,7 +162,7 @@ class ScreenSavers:
 
 async def _is_active(bus: Bus, name: str, path: str) -> bool:
     try:
-        return bool((await bus.call((name, path, name), "GetActive"))[0])
+        return (await bus.call((name, path, name), "GetActive"))[:1] == (True,)
     except DeviceError:
         return False  # it has another path, or no such question; its signals still come
 

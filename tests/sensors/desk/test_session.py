@@ -335,3 +335,39 @@ async def test_a_machine_without_dbus_fast_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "sensors.desk.bus", None)
     with pytest.raises(MissingExtraError, match="pip install dbus-fast"):
         await LoginManager().watch(lambda _name, _locked: None)
+
+
+async def test_a_login_manager_that_is_restarted_is_believed_again(bus):
+    """Every update of it restarts it; it is then another connection under the same name."""
+    told: list[tuple[str, bool]] = []
+    async with desktop(bus) as first:
+        await first.put_login_manager()
+        task = asyncio.create_task(
+            LoginManager().watch(lambda name, locked: told.append((name, locked)))
+        )
+        await wait_until(lambda: (HINT, False) in told)
+    told.clear()
+    async with desktop(bus) as second:
+        second.session.locked = True
+        await second.put_login_manager()
+        await wait_until(lambda: (HINT, True) in told, what="asked how it stands")
+        second.change(locked=False)
+        await wait_until(lambda: told[-1] == (HINT, False))
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_signal_that_says_nothing_ends_nothing(bus):
+    """Any program on the person's bus may send one; it must not end the edge."""
+    async with desktop(bus) as there:
+        await there.put_saver()
+        async with watching(ScreenSavers()) as told:
+            message = Message(
+                message_type=MessageType.SIGNAL, path="/org/gnome/ScreenSaver",
+                interface="org.gnome.ScreenSaver", member="ActiveChanged",
+            )  # fmt: skip
+            await there.connection.send(message)
+            there.saver.active = True
+            there.saver.active_changed()
+            await wait_until(lambda: told[-1] == ("org.gnome.ScreenSaver", True))
