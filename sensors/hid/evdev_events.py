@@ -7,6 +7,7 @@ and go; at least one must be there.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class EvdevBackend(Backend):
         self._pointer = PointerTiming() if Channel.POINTER in channels else None
         self._travel = Travel(self._pointer) if self._pointer is not None else None
         self._devices: dict[str, _Open] = {}
-        self._uninteresting: set[str] = set()
+        self._uninteresting: dict[str, tuple[int, int]] = {}
         self._refused: set[str] = set()
         self._count = 0
         self._scan_at_s = 0.0
@@ -118,9 +119,14 @@ class EvdevBackend(Backend):
         """Open what was plugged in, and forget what was pulled out."""
         with suppress(FileNotFoundError):
             paths = {str(path) for path in self._folder.glob("event*")}
-            self._uninteresting &= paths
+            # After a night's sleep another device may have the name of one that was.
+            self._uninteresting = {
+                path: node
+                for path, node in self._uninteresting.items()
+                if path in paths and _node(path) == node
+            }
             self._refused.clear()
-            for path in sorted(paths - self._uninteresting - self._devices.keys()):
+            for path in sorted(paths - self._uninteresting.keys() - self._devices.keys()):
                 self._open(path)
 
     def _open(self, path: str) -> None:
@@ -131,13 +137,17 @@ class EvdevBackend(Backend):
             return
         except OSError:
             return  # pulled out again
-        shape = _shape(file)
+        try:
+            shape = _shape(file)
+        except OSError:
+            file.close()  # pulled out while it was asked
+            return
         wanted = (shape.is_keyboard and self._keys is not None) or (
             shape.is_pointer and self._travel is not None
         )
         if not wanted:
+            self._uninteresting[path] = _node(file.fd) or (0, 0)
             file.close()
-            self._uninteresting.add(path)
             return
         self._count += 1
         decoder = Decoder(shape, self._count, self._keys, self._travel)
@@ -189,6 +199,14 @@ class EvdevBackend(Backend):
             wanted = " or ".join(sorted(self.channels))
             why = f"{self._folder} has no {wanted}; plug one in"
         raise DeviceError(f"keyboard and pointer cannot be seen: {self._why}{why}")
+
+
+def _node(where: str | int) -> tuple[int, int] | None:
+    """Return what tells one device's file from a later one of its name; ``None`` when it is gone."""
+    with suppress(OSError):
+        found = os.stat(where)  # noqa: PTH116 - takes an open file too
+        return found.st_ino, found.st_ctime_ns
+    return None
 
 
 def _shape(file: evdev.InputDevice[str]) -> Shape:

@@ -308,3 +308,31 @@ async def test_a_machine_without_evdev_names_the_command(devices, monkeypatch):
     monkeypatch.setattr(listener.sys, "platform", "linux")
     with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[hid\]'"):
         await anext(create({"backend": "evdev"}).readings(RealClock()))
+
+
+async def test_another_device_under_the_name_of_one_of_no_interest_is_seen(devices, monkeypatch):
+    """After a night's sleep the numbers are dealt anew, all between two looks."""
+    monkeypatch.setattr(evdev_events, "_SCAN_S", 0.0)
+    devices.plug_in("event0", MOUSE)
+    button = devices.plug_in("event1", POWER_BUTTON)
+    items = create({}).readings(RealClock())
+    async with asyncio.timeout(PATIENCE_S), aclosing(items):
+        assert await anext(items) == Link(Channel.KEYBOARD, Absence.DISCONNECTED)
+        assert await anext(items) == Link(Channel.POINTER, "ok")
+        button.path.unlink()
+        devices.plug_in("event1", KEYBOARD)
+        assert await anext(items) == Link(Channel.KEYBOARD, "ok")
+
+
+async def test_a_device_pulled_out_while_it_is_asked_hurts_nobody(devices, monkeypatch):
+    devices.plug_in("event0", KEYBOARD)
+    devices.plug_in("event1", TOUCHPAD)
+
+    def gone(_file: object, _axis: int) -> None:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+    monkeypatch.setattr(evdev_events.evdev.InputDevice, "absinfo", gone)
+    items = create({}).readings(RealClock())
+    async with asyncio.timeout(PATIENCE_S), aclosing(items):
+        assert await anext(items) == Link(Channel.KEYBOARD, "ok")
+        assert _opened(devices.folder) == {"event0"}
