@@ -6,7 +6,7 @@
   const ANSWER_MS = 2000;  // within which the server usually says what became of a request
   const said = document.getElementById("said");
   const shown = new Map();  // what the server said last of each piece
-  let sending = false;
+  const underWay = new Set();  // what was pressed and is not answered yet
 
   const pieces = (root) => root.querySelectorAll("[data-live]");
   for (const piece of pieces(document)) shown.set(piece.id, piece.innerHTML);
@@ -30,12 +30,21 @@
       const piece = document.getElementById(found.id);
       if (!piece || found.innerHTML === shown.get(found.id)) continue;
       const holds = piece.contains(document.activeElement);
+      if (!own && holds) retell(found);
       if (!own && (holds || piece.closest("details[open]"))) continue;
       const focused = holds ? document.activeElement.id : "";
       swap(piece, found.innerHTML);
       if (holds) refocus(piece, focused);
     }
     return fresh.getElementById("said");
+  }
+
+  // No button changes under the focus, but what is said beside it must be true.
+  function retell(found) {
+    for (const fresh of found.querySelectorAll("[data-words]")) {
+      const old = document.getElementById(fresh.id);
+      if (old && old.innerHTML !== fresh.innerHTML) old.innerHTML = fresh.innerHTML;
+    }
   }
 
   // The button that was pressed may have become another: Pause, Resume.
@@ -50,26 +59,29 @@
     return answer.text();
   }
 
+  // Pause must not wait for a call for help that nobody answers: only the same thing waits.
   async function send(form) {
-    sending = true;
+    const body = new URLSearchParams(new FormData(form));
+    const order = body.toString();
+    if (underWay.has(order)) return;
+    underWay.add(order);
     tell(document.body.dataset.sending, false);
     try {
-      const body = new URLSearchParams(new FormData(form));
       const answer = update(await load(form.action, { method: "POST", body, headers: { "X-In-Place": "1" } }), true);
       tell(answer.textContent, answer.classList.contains("error"));
       if (!answer.classList.contains("error")) form.reset();
     } catch {
       tell(document.body.dataset.gone, true);
     }
-    sending = false;
+    underWay.delete(order);
     setTimeout(refresh, ANSWER_MS);
   }
 
   async function refresh() {
-    if (document.hidden || sending) return;
+    if (document.hidden || underWay.size) return;
     try {
       const html = await load("live");
-      if (!sending) update(html, false);
+      if (!underWay.size) update(html, false);
       if (said.textContent === document.body.dataset.gone) tell("", false);
     } catch {
       tell(document.body.dataset.gone, true);
@@ -79,7 +91,7 @@
   document.addEventListener("submit", (event) => {
     if (event.target.classList.contains("languages")) return;  // another language is another page
     event.preventDefault();
-    if (!sending) send(event.target);
+    send(event.target);
   });
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, EVERY_MS);

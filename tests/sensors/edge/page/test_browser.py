@@ -25,7 +25,7 @@ from tests.sensors.edge.page.makings import HIGH
 from tests.sensors.edge.standin import StandIn
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.needs("mosquitto", "chromium")
 
@@ -186,7 +186,8 @@ def test_what_changes_is_shown_and_takes_neither_focus_nor_words_nor_what_is_ope
         wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, 20, "the notices")
         refresh(chromium)
         assert chromium.get_by_text("bo looked at you.").count() == 1
-        # What holds the focus waits until it is elsewhere.
+        # The button that holds the focus waits until it is elsewhere; what is said does not.
+        assert chromium.locator("#reading-now").inner_text() == "Nothing is read: you paused."
         assert focused.evaluate("node => node === document.activeElement && node.isConnected")
         chromium.locator("#do-fine").focus()
         refresh(chromium)
@@ -196,6 +197,28 @@ def test_what_changes_is_shown_and_takes_neither_focus_nor_words_nor_what_is_ope
         assert chromium.locator("#what-heart").get_attribute("open") is not None
         # Nothing that merely happened is read out: it may be in the middle of a call.
         assert live.evaluate("node => node.isConnected && node.textContent.trim()") == ""
+
+
+def test_pause_does_not_wait_for_a_call_for_help_that_nobody_answers(server, run_page, chromium):
+    with run_page(server.port, *HEARD) as page:
+        page.do(do="choose", may_heart="yes")
+        visit(chromium, page)
+        held: list[Route] = []
+
+        def hold_the_first(route: "Route") -> None:
+            if held:
+                route.continue_()
+            else:
+                held.append(route)
+
+        chromium.route("**/do", hold_the_first)
+        chromium.locator("#do-help_now").click()
+        wait_until(lambda: chromium.evaluate("1") and held, what="the call for help")
+        chromium.locator("#do-help_now").click()  # asked once all the same
+        chromium.locator("#do-pause").click()
+        wait_until(lambda: said(chromium).startswith("Paused."), what="the answer")
+        assert heard(server, RequestMessage) == []
+        held[0].abort()
 
 
 def test_it_works_without_a_script(server, run_page, browser):
