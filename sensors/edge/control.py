@@ -21,6 +21,8 @@ from sensors.errors import StateError
 
 _TIMEOUT_S = 10.0
 _LINE_BYTES = 4096
+_CALLERS = 32
+"""Anybody on this machine may call; of those who say nothing the oldest make room."""
 
 Handler = Callable[[str, tuple[str, ...]], Awaitable[dict[str, Any]]]
 """Given a command and its words, returns the answer: ``text``, and more for --json."""
@@ -55,6 +57,7 @@ class ControlServer:
         self._handler = handler
         self._token = token_hex(32)
         self._server: asyncio.Server | None = None
+        self._silent: dict[asyncio.StreamWriter, None] = {}
 
     async def start(self) -> None:
         """Listen on a free loopback port and say which."""
@@ -73,14 +76,21 @@ class ControlServer:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._silent[writer] = None
+        if len(self._silent) > _CALLERS:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.transport.abort()
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 line = await reader.readline()
+                self._silent.pop(writer, None)
                 writer.write(codec.dump_json(await self._answer(line)) + b"\n")
                 await writer.drain()
         except (TimeoutError, ConnectionError, ValueError):
             pass  # the caller went away or sent no line; nothing was done
         finally:
+            self._silent.pop(writer, None)
             writer.close()
 
     async def _answer(self, line: bytes) -> dict[str, Any]:

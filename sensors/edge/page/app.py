@@ -138,7 +138,7 @@ class _Guard:
         headers = Headers(scope=scope)
         if not self._gate.knows_name(headers):
             return PlainTextResponse("not a name of this machine\n", 421)
-        first = scope["path"].split("/")[1]
+        first = scope["path"].removeprefix("/").partition("/")[0]  # not every path has a slash
         if first != "open" and not self._gate.knows_token(first):
             return PlainTextResponse(_HINT, 404)
         if scope["method"] == "POST" and not self._gate.is_own_form(headers):

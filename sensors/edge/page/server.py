@@ -8,6 +8,7 @@ import socket
 from collections.abc import Generator
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sensors.edge.page.app import Desk, create_app
 from sensors.edge.page.gate import NAMES, Gate
@@ -17,6 +18,28 @@ STOP_WITHIN_S = 2
 
 _CONNECTIONS = 32
 """One person's browser holds six; the rest is room, and a bound."""
+
+
+class _Connection(H11Protocol):
+    """One connection. Anybody on the machine may open some: the oldest idle ones make room.
+
+    uvicorn's own limit refuses whoever comes last, which would be the agent,
+    and counts none that asks for nothing.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.began_s = self.loop.time()
+        others = [c for c in self.connections if isinstance(c, _Connection) and c is not self]
+        idle = sorted((c for c in others if c.is_idle), key=lambda c: c.began_s)
+        for oldest in idle[: max(0, len(self.connections) - _CONNECTIONS + 1)]:
+            self.connections.discard(oldest)
+            oldest.transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no answer is under way."""
+        return self.cycle is None or self.cycle.response_complete
 
 
 class _Server(uvicorn.Server):
@@ -52,7 +75,7 @@ class PageServer:
         self.gate = Gate(self._socket.getsockname()[1])
         config = uvicorn.Config(
             create_app(desk, self.gate),
-            http="h11",
+            http=_Connection,
             ws="none",
             lifespan="off",
             proxy_headers=False,

@@ -59,7 +59,9 @@ def test_an_address_opens_the_page_once_and_soon():
     assert gate.redeem(code_of(first), 10.0 + CODE_LASTS_S)
     assert not gate.redeem(code_of(first), 11.0)
     assert not gate.redeem(code_of(second), 10.1 + CODE_LASTS_S)
+    gate.one_time_address(10.0)
     assert not gate.redeem("guess", 11.0)
+    assert not gate.redeem("密", 11.0)
     assert gate.home.strip("/") not in first
 
 

@@ -2,9 +2,12 @@
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +78,26 @@ def test_a_form_from_elsewhere_does_nothing(mosquitto, run_page, headers):
         answer = page.fetch(f"{page.home}do", {"do": "choose", "may_heart": "yes"}, **headers)
         assert answer.status in {403, 421}
         assert page.command("status")["consent"] == []
+
+
+def open_files(pid: int) -> int:
+    """Return how many files and connections a process has open, where the system shows it."""
+    shown = Path(f"/proc/{pid}/fd")
+    return len(list(shown.iterdir())) if shown.is_dir() else 0
+
+
+def test_strangers_on_this_machine_who_hold_connections_open_keep_nobody_out(mosquitto, run_page):
+    with run_page(mosquitto.port, *HEARD) as page:
+        home, port = page.home, page.port
+        control = codec.load_json(page.control.read_bytes())["port"]
+        before = open_files(page.process.pid)
+        with ExitStack() as strangers:
+            for number in range(200):
+                where = ("127.0.0.1", control if number % 2 else port)
+                strangers.enter_context(socket.create_connection(where, 5)).sendall(b"GET /")
+            assert page.fetch(home).status == 200
+            assert page.command("pause")["stopped_because"] == ["paused"]
+            assert open_files(page.process.pid) < before + 80
 
 
 def test_a_form_too_long_or_not_a_form_is_refused(mosquitto, run_page):
