@@ -180,9 +180,10 @@ class AgentPage(Companion):
         report, permission = self._edge.report(), self._edge.permission
         now, channels = self._edge.now_at(), self._edge.channels
         spoken = self._said.get(said, Said())
+        heard = tuple(self._heard)  # here: it changes in this thread only
 
         def draw() -> str:  # reads a month from disk: not in the thread that measures
-            notices, history, trouble = self._from_record(words, now)
+            notices, history, trouble = self._from_record(words, now, heard)
             mirror, mirror_at = self._last_mirror()
             facts = Facts(
                 now=now,
@@ -203,12 +204,12 @@ class AgentPage(Companion):
         return await asyncio.to_thread(draw)
 
     def _from_record(
-        self, words: Words, now: datetime
+        self, words: Words, now: datetime, heard: tuple[NoticeMessage, ...]
     ) -> tuple[tuple[NoticeMessage, ...], History, str]:
         """Return notices and history; a disk that refuses takes only the record from the page."""
-        heard = {notice.id: notice for notice in self._heard}
+        known = {notice.id: notice for notice in heard}
         try:
-            heard |= {notice.id: notice for notice in self._record.notices(NOTICES)}
+            known |= {notice.id: notice for notice in self._record.notices(NOTICES)}
             self._record.history("hr_bpm", "day", now)  # what it reads, it keeps for a minute
             history: History = lambda signal, span: self._record.history(signal, span, now)  # noqa: E731
             trouble = ""
@@ -216,7 +217,7 @@ class AgentPage(Companion):
             why = str(error)
             history = no_history
             trouble = words.say("Your record on this machine cannot be read: {why}", why=why)
-        newest_first = sorted(heard.values(), key=lambda notice: notice.at, reverse=True)
+        newest_first = sorted(known.values(), key=lambda notice: notice.at, reverse=True)
         return tuple(newest_first[:NOTICES]), history, trouble
 
     def _last_mirror(self) -> tuple[MirrorMessage | None, datetime | None]:
@@ -237,13 +238,17 @@ class AgentPage(Companion):
             text = await self._obey(order, words)
             return self._speak(text, is_error=False)
         except BrokerError:
-            text = words.say(
-                "This reached nobody: there is no connection right now. Speak to a person, or try"
-                " again."
-            )
+            text = self._not_delivered(words)
         except (WellbeingError, OSError) as error:
             text = words.say("That did not work: {why}", why=str(error))
         return self._speak(text, is_error=True)
+
+    def _not_delivered(self, words: Words) -> str:
+        if self._edge.report()["connected"]:  # it may have gone out just before the line broke
+            return words.say("Nobody confirmed that this arrived. Speak to a person, or try again.")
+        return words.say(
+            "This reached nobody: there is no connection right now. Speak to a person, or try again."
+        )
 
     async def _obey(self, order: Order, words: Words) -> str:
         if order.command == LANGUAGE:
@@ -253,6 +258,7 @@ class AgentPage(Companion):
         if order.command == FORGET:
             await asyncio.to_thread(self._record.forget)
             self._heard.clear()
+            self._remember(replace(self._remembered, answers={}))
             return words.say(order.said)
         with answering_in(words):
             report = await self._edge.obey(order.command, order.words)
@@ -262,10 +268,10 @@ class AgentPage(Companion):
 
     async def data(self) -> bytes:
         """Return what this machine keeps about the agent."""
-        now = self._edge.now_at()
-        return await asyncio.to_thread(self._collected, now)
+        now, report = self._edge.now_at(), self._edge.report()
+        return await asyncio.to_thread(self._collected, now, report)
 
-    def _collected(self, now: datetime) -> bytes:
+    def _collected(self, now: datetime, report: dict[str, Any]) -> bytes:
         signals = [s.name for channel in self._edge.channels for s in of_channel(channel)]
         history = {
             span: {
@@ -275,7 +281,7 @@ class AgentPage(Companion):
         }
         kept = {
             "made_at": now,
-            "state": self._edge.report(),
+            "state": report,
             "last_window": self._window or self._record.last_window(),
             "mirror": self._mirror,
             "notices": self._record.notices(2000),
