@@ -69,6 +69,7 @@ class Recorder(Companion):
         self._size = 0  # of the file that is known to be whole
         self._left_out = 0
         self._is_failing = False
+        self._is_full = False
         try:
             self._file = os.open(path, _NEW, 0o600)
         except FileExistsError:
@@ -94,6 +95,9 @@ class Recorder(Companion):
             self._zero_at = message.window_end_at - timedelta(seconds=WINDOW_S)
         end_s = (message.window_end_at - self._zero_at).total_seconds()
         if end_s > _LONGEST_S:
+            if not self._is_full:
+                self._is_full = True
+                self._say(f"{self._path} holds 31 days and ends here; record anew to another file")
             return
         for row in rows_of(message, end_s):
             if row[0] >= self._newest_s:

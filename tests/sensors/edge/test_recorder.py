@@ -105,6 +105,23 @@ def test_late_beats_are_sorted_in_and_too_late_ones_counted(tmp_path):
     assert said.lines == ["1 beats came too late to be recorded"]
 
 
+def test_a_recording_ends_after_what_the_reader_takes_and_says_so_once(tmp_path):
+    recorder = Recorder(tmp_path / "own.csv")
+    said = Said()
+    recorder._edge = said
+    heart = Heart(quality=1.0, hr_bpm=70.0)
+    day = 86_400 // 5
+    for seq in (0, 30 * day, 31 * day, 32 * day):
+        recorder.take_window(window(seq, heart=heart))
+    recorder.close()
+    assert read_recording(tmp_path / "own.csv").series["hr_bpm"].t_s.tolist() == [
+        5.0,
+        30 * 86_400 + 5,
+    ]
+    assert len(said.lines) == 1
+    assert "holds 31 days and ends here" in said.lines[0]
+
+
 def test_what_was_withheld_leaves_no_row(tmp_path):
     recorder = Recorder(tmp_path / "own.csv")
     heart = Heart(quality=1.0, hr_bpm=70.0)
