@@ -7,6 +7,7 @@ walks through it.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -101,11 +102,14 @@ def parse(line: bytes) -> tuple[float | None, float | None]:
     --------
     >>> parse(b"87,2.41")
     (87.0, 2.41)
+    >>> parse(b"87,nan")
+    (None, None)
     >>> parse(b"garbage")
     (None, None)
     """
-    battery, _, eda_us = line.partition(b",")
     try:
-        return float(battery), float(eda_us)
+        battery, eda_us = (float(part) for part in line.split(b","))
     except ValueError:
         return None, None
+    # float() reads "nan" and "inf", too; neither says that the ring is off the finger.
+    return (battery, eda_us) if math.isfinite(battery + eda_us) else (None, None)

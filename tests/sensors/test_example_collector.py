@@ -1,6 +1,7 @@
 """The worked example: installed as its package, found by its entry point, run by a real edge."""
 
 import asyncio
+import importlib
 import os
 import shutil
 import signal
@@ -120,6 +121,14 @@ async def test_it_says_what_the_ring_says(installed):
 async def drain(readings: AsyncIterator[object]) -> None:
     async for _ in readings:
         pass
+
+
+@pytest.mark.parametrize("line", [b"", b"garbage", b"87", b"87,nan", b"inf,2.41", b"87,2.41,1"])
+def test_a_line_that_says_nothing_is_skipped(installed, line):
+    with importable(installed):
+        parse = importlib.import_module("tcp_ring").parse
+        assert parse(line) == (None, None)
+        assert parse(b"87,2.41\r\n") == (87.0, 2.41)
 
 
 async def test_a_dock_that_is_off_is_a_device_error(installed):
