@@ -59,7 +59,7 @@ class Microphone:
     Attributes
     ----------
     overruns, underruns : int
-        How often the driver lost sound, or lacked some.
+        How often sound was lost, by the driver or by us, or the driver lacked some.
     """
 
     def __init__(self, sound: ModuleType, chosen: Input, settings: MicrophoneSettings) -> None:
@@ -83,9 +83,10 @@ class Microphone:
             raise unusable(error) from None
 
     def _arrived(self, block: Any, _frames: int, _time: object, status: Any) -> None:
-        self.overruns += bool(status.input_overflow)
-        self.underruns += bool(status.input_underflow)
+        gave_way = self.ring.overrun
         self.ring.put(block[:, self._channel])
+        self.overruns += bool(status.input_overflow) or self.ring.overrun > gave_way
+        self.underruns += bool(status.input_underflow)
 
     def close(self) -> None:
         """Let go of the device; a driver may hang here."""
@@ -270,7 +271,8 @@ def main() -> int:
     pipe = _own_output()
     order = codec.load_json(_first_line())
     stop = threading.Event()
-    threading.Thread(target=_await_the_end, args=(stop,), daemon=True, name="edge").start()
+    if order is not None:  # a list's order ends at once, and looking may take its time
+        threading.Thread(target=_await_the_end, args=(stop,), daemon=True, name="edge").start()
     try:
         if order is None:
             listed = [{"name": i.name, "host": i.host, "is_default": i.is_default,

@@ -31,8 +31,10 @@ _COMMAND = (sys.executable, "-m", "sensors.voice.listener")
 _OPEN_WITHIN_S = 30.0  # a cold disk, and a Bluetooth headset that changes its profile
 _WINDOW_WITHIN_S = WINDOW_S + 7.0  # the listener itself says after 5 s that a driver is silent
 _RELEASE_WITHIN_S = 1.5  # then the process is killed; T6 leaves 5 s to everything
+_WORDS_WITHIN_S = 0.5  # what an ended process wrote is there already
 _LIST_WITHIN_S = 20.0
 _EARLY_S = 0.3  # windows are passed on as regularly as they were heard, so much later
+_LONGEST_LINE = 65_536  # a window takes less than a thousand
 _LONGEST_WORDS = 200
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
@@ -57,20 +59,39 @@ class Beat:
         return due_s
 
 
+class _Streams(asyncio.subprocess.SubprocessStreamProtocol):
+    """The pipes, and the end of the process itself.
+
+    `asyncio.subprocess.Process.wait` waits for the pipes, too (Python 3.11):
+    for ever where what a driver started holds one, or where nobody reads on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(limit=_LONGEST_LINE, loop=asyncio.get_running_loop())
+        self.has_exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        self.has_exited.set()
+        super().process_exited()
+
+
 class Listener:
     """The listening process, seen from the edge."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._input = cast("asyncio.StreamWriter", process.stdin)
-        self._output = cast("asyncio.StreamReader", process.stdout)
+    def __init__(self, transport: asyncio.SubprocessTransport, streams: _Streams) -> None:
+        self._transport = transport
+        self._has_exited = streams.has_exited
+        self._input = cast("asyncio.StreamWriter", streams.stdin)
+        self._output = cast("asyncio.StreamReader", streams.stdout)
+        self._error_output = cast("asyncio.StreamReader", streams.stderr)
         self._last_words = ""
         self._errors = asyncio.create_task(self._read_errors())
 
     @classmethod
     async def start(cls, settings: MicrophoneSettings) -> Listener:
         """Start one; it finds the devices that are there now."""
-        process = await asyncio.create_subprocess_exec(
+        transport, streams = await asyncio.get_running_loop().subprocess_exec(
+            _Streams,
             *_COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -78,7 +99,7 @@ class Listener:
             env=environment(),
             creationflags=_NO_WINDOW,
         )
-        listener = cls(process)
+        listener = cls(transport, streams)
         listener._input.write(codec.dump_json(asdict(settings)) + b"\n")
         return listener
 
@@ -99,7 +120,7 @@ class Listener:
             raise DeviceError(
                 "the microphone's driver hangs; plug the microphone in again"
             ) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DeviceError(
                 "the microphone's process talks nonsense; update the sound driver"
             ) from None
@@ -109,17 +130,21 @@ class Listener:
         # Before anything is awaited: a second cancellation must not leave it alive.
         late = asyncio.get_running_loop().call_later(_RELEASE_WITHIN_S, self._kill)
         self._input.close()
-        await self._process.wait()
-        late.cancel()
+        try:
+            await self._has_exited.wait()
+        finally:
+            late.cancel()
+            self._transport.close()  # the pipes; and the process, where we may not wait for it
         await self._errors
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+            self._transport.kill()
 
     async def _gone(self) -> DeviceError:
-        code = await self._process.wait()
-        await self._errors
+        await self._has_exited.wait()
+        await asyncio.wait({self._errors}, timeout=_WORDS_WITHIN_S)
+        code = cast("int", self._transport.get_returncode())
         how = f"ended with {code}"
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
@@ -131,8 +156,7 @@ class Listener:
 
     async def _read_errors(self) -> None:
         """Keep the last line of what the driver says about itself."""
-        errors = cast("asyncio.StreamReader", self._process.stderr)
-        while block := await errors.read(4096):
+        while block := await self._error_output.read(4096):
             lines = block.decode(errors="replace").split("\n")
             words = next((line.strip() for line in reversed(lines) if line.strip()), "")
             self._last_words = words[:_LONGEST_WORDS] or self._last_words

@@ -112,6 +112,8 @@ def query_hostapis():
     return [{"name": "ALSA"}]
 
 def query_devices():
+    if FAKE == "is slow to list":
+        time.sleep(2)
     names = ["Desk Headset", "Monitor of Desk Headset", "Webcam"]
     return [
         {"name": n, "hostapi": 0, "max_input_channels": 2, "default_samplerate": float(RATE)}

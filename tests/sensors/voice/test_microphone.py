@@ -147,6 +147,7 @@ async def test_a_killed_listener_is_said_and_started_again(desk):
         assert listeners() != [pid]
         keeper.allow(frozenset())
         await wait_until_async(lambda: not listeners(), 60)
+        await wait_until_async(lambda: len(asyncio.all_tasks()) == 2)  # ours and the keeper's
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -345,3 +346,57 @@ def test_no_debugger_reads_the_listeners_memory():
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "0"
+
+
+def an_ill_listener(monkeypatch, code: str) -> Collector:
+    """Have `code` run in the place of the listening process."""
+    monkeypatch.setattr(microphone, "_COMMAND", (sys.executable, "-c", f"import sys, os\n{code}"))
+    return create({})
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("while True: os.write(1, b'x' * 65536)", id="without end"),
+        pytest.param("while True: os.write(1, b'[' * 9999 + b'\\n')", id="brackets"),
+        pytest.param("os.write(1, b'\\xff\\xfe\\n')", id="bytes"),
+        pytest.param("print('{\"heard\":5}')", id="of another shape"),
+    ],
+)
+async def test_a_listener_that_writes_garbage_is_ended_and_leaves_no_pipe_open(monkeypatch, code):
+    before = open_files()
+    with pytest.raises(DeviceError, match="talks nonsense"):
+        await asyncio.wait_for(anext(an_ill_listener(monkeypatch, code).readings(RealClock())), 20)
+    await asyncio.sleep(0)
+    assert open_files() <= before + 1  # the loop's own, made on first use
+
+
+async def test_what_a_driver_started_and_left_behind_holds_up_nothing(monkeypatch):
+    """It holds the pipe of the errors; a dead microphone would never be tried again."""
+    code = (
+        "import subprocess\nsubprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL)\n"
+        "print('the driver is ill', file=sys.stderr)"
+    )
+    with pytest.raises(DeviceError, match=r"ended with 0 \(the driver is ill\)"):
+        await asyncio.wait_for(anext(an_ill_listener(monkeypatch, code).readings(RealClock())), 20)
+
+
+async def test_sound_that_nobody_could_take_in_time_is_counted_as_lost(monkeypatch, tmp_path):
+    """As on a machine too slow for a while: what is left of a window is no 5 s of speech."""
+    fake_driver(monkeypatch, tmp_path, "sings", FAKE_SPEED="2000")
+    found = create({})
+    async with aclosing(found.readings(RealClock())) as readings:
+        async for item in readings:
+            if isinstance(item, Note) and "loses sound" in item.device:
+                break
+            assert not isinstance(item, Reading)
+    assert found.overruns > 0
+
+
+def test_a_slow_driver_may_take_its_time_to_list_its_inputs(monkeypatch, tmp_path):
+    fake_driver(monkeypatch, tmp_path, "is slow to list")
+    assert known_inputs()[0]["name"] == "Desk Headset"
