@@ -105,6 +105,8 @@ class Mirrors:
         """Return who is told now: alive, and changed or a minute on."""
         columns, phase_s = self._columns, self._phase_s
         alive = now_s - self._floor.columns["heard_s"][: len(phase_s)] <= STALE_S
+        # After a restart with other features nothing is judged yet: nothing is said, not "fault".
+        alive &= columns["state"] != _NOBODY
         changed = columns["state"] != columns["told_state"]
         told_s = columns["told_s"]
         minute = np.floor((now_s + phase_s) / EVERY_S) > np.floor((told_s + phase_s) / EVERY_S)

@@ -104,6 +104,7 @@ class Teller(Companion):
 def _load(path: Path) -> list[datetime]:
     """Return what was kept; a file that cannot be read counts as none, and is written anew."""
     try:
-        return codec.convert(codec.load_json(path.read_bytes()), _Kept).told_at
-    except (OSError, ValueError):
+        told_at = codec.convert(codec.load_json(path.read_bytes()), _Kept).told_at
+    except (OSError, ValueError, RecursionError):
         return []
+    return [] if any(at.tzinfo is None for at in told_at) else told_at

@@ -105,7 +105,8 @@ class Telling:
         lines = [self._answer(spoken(), one) for one in answers]
         if self._in_call or not (self._waiting or self._break_due):
             return lines
-        self.told_at = [at for at in self.told_at if now - at < SHIFT]
+        # A clock that was years ahead for a while must not silence everything until then.
+        self.told_at = [at for at in self.told_at if abs(now - at) < SHIFT]
         room = LIMIT - len(self.told_at)
         waiting, self._waiting = list(self._waiting.values()), {}
         worked, self._break_due = self._break_due, None

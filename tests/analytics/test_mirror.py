@@ -220,6 +220,19 @@ def test_a_restart_tells_the_same_to_the_same_people_at_the_same_time() -> None:
     assert one.pipeline.snapshot() == two.pipeline.snapshot()
 
 
+def test_after_a_restart_with_other_features_nothing_is_said_before_something_is_judged() -> None:
+    f = Mirrored(Person("k0"), Person("k1"))
+    f.run(120)
+    before = len(f.told_mirrors)
+    f.pipeline._mirrors.restore({})
+    f.feed()
+    assert len(f.told_mirrors) == before
+    f.run(10)
+    told = f.told_mirrors[before:]
+    assert {agent for _, agent, _ in told} == {"k0", "k1"}
+    assert PersonState.FAULT not in {m.state for _, _, m in told}
+
+
 def test_nothing_of_a_mirror_is_among_points_or_publications() -> None:
     f = Mirrored(Person("k0", strained_after(CALM_S)))
     f.run(CALM_S + 200)

@@ -122,7 +122,18 @@ async def test_what_comes_before_it_runs_or_in_a_call_is_said_when_it_may_be(tmp
     assert len(edge.lines) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"told_at": ["yesterday"]}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"told_at": ["yesterday"]}',
+        b'{"told_at": ["2026-03-02T08:00:00", "2026-03-02T08:00:00Z"]}',
+        b"[" * 9999,
+        b"\xff",
+    ],
+)
 async def test_a_damaged_file_counts_as_none_and_is_written_anew(tmp_path, content):
     path = tmp_path / "told.json"
     path.write_bytes(content)

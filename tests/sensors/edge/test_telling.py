@@ -78,6 +78,16 @@ def test_a_restart_does_not_count_anew():
     assert telling.on_page == 1
 
 
+def test_a_clock_that_was_years_ahead_silences_nobody():
+    telling = Telling([NOW + 3650 * 24 * HOUR] * 2)
+    telling.take(told())
+    assert len(telling.due(NOW)) == 1
+    assert telling.told_at == [NOW]
+    set_back = Telling([NOW + HOUR] * 2)  # by a little: these were in this shift
+    set_back.take(told())
+    assert set_back.due(NOW) == []
+
+
 @pytest.mark.parametrize(
     "kind",
     [NoticeKind.LOOKED, NoticeKind.TAKEN, NoticeKind.DECIDED, NoticeKind.ALERT_RESOLVED],
