@@ -17,6 +17,9 @@ _LOOPBACK = re.compile(
     r"\bmonitor of\b|\.monitor\b|\bloopback\b"
     # Windows drivers' names for what is played
     r"|stereo ?mix|wave ?out mix|what u hear"
+    # the same two where the system speaks Chinese, or another language with such a name
+    r"|的监视器|的監視器|\b(?:monitor|moniteur) (?:von|der|de|di|van)\b"
+    r"|立体声混音|立體聲混音|mixage st[ée]r[ée]o|mezcla est[ée]reo|missaggio stereo|mixagem est[ée]reo"
     # macOS has none of its own; these are the usual virtual cables
     r"|blackhole|soundflower",
     re.IGNORECASE,

@@ -19,7 +19,11 @@ def inputs(*names: str, default: int = 0) -> list[Input]:
 @pytest.mark.parametrize(
     "name",
     ["Monitor of Built-in Audio", "alsa_output.usb.analog-stereo.monitor", "Stereo Mix (Realtek)",
-     "Speakers (Realtek) [Loopback]", "Loopback: PCM (hw:1,0)", "What U Hear", "BlackHole 2ch"],
+     "Speakers (Realtek) [Loopback]", "Loopback: PCM (hw:1,0)", "What U Hear", "BlackHole 2ch",
+     # The same where the system speaks another language.
+     "立体声混音 (Realtek(R) Audio)", "立體聲混音 (Realtek)", "内置音频 模拟立体声 的监视器",
+     "Stereomix (Realtek)", "Mixage stéréo (Realtek)", "Mezcla estéreo (Realtek)",
+     "Monitor von Internes Audio", "Moniteur de Audio interne", "Monitor de Audio Interno"],
 )  # fmt: skip
 def test_what_hears_what_is_played_is_recognised(name):
     assert is_loopback(name)
@@ -28,7 +32,8 @@ def test_what_hears_what_is_played_is_recognised(name):
     assert choose(inputs(name), "", allow_monitor=True).name == name
 
 
-@pytest.mark.parametrize("name", ["Jabra Evolve2 40", "USB Audio: - (hw:1,0)", "monitormic", "Mic"])
+@pytest.mark.parametrize("name", ["Jabra Evolve2 40", "USB Audio: - (hw:1,0)", "monitormic", "Mic", "麦克风 (Realtek(R) Audio)",
+                                  "显示器麦克风 (HDMI)", "Monitor Delta Mic"])  # fmt: skip
 def test_a_microphone_is_not_mistaken_for_one(name):
     assert not is_loopback(name)
 
