@@ -107,6 +107,7 @@ class Outbox:
         self._uncounted = 0  # dropped besides, until the file says so too
         self._has_said_changed = False
         self._rescued: list[Row] = []
+        self._carried = 0  # dropped, as a damaged file said, until the new one stands
         self._migrations = (_VERSION_1, self._seal_all)
         self._file = SqliteFile(
             path,
@@ -115,6 +116,7 @@ class Outbox:
             synchronous="FULL",
             on_open=self._look,
             on_replaced=self._replaced,
+            aside_kept_s=max_age_s,
         )
         if self.locked:
             self._file.note(
@@ -163,14 +165,19 @@ class Outbox:
             for m in messages
         ]
         try:
-            dropped = self._file.guard(lambda: self._insert(rows, now), None)
-            if dropped is None:  # the file was damaged and there is a new one
-                dropped = self._insert(rows, now)
+            dropped = self._keep(rows, now)
         except StateError:
             self._uncounted += len(rows)
             raise
         self._file.is_refused = False
         return dropped
+
+    def _keep(self, rows: list[tuple[str, int, float, bytes]], now: datetime) -> list[Key]:
+        for _ in range(2):  # where the file was damaged, there is a new one
+            dropped = self._file.guard(lambda: self._insert(rows, now), None)
+            if dropped is not None:
+                return dropped
+        raise StateError(f"outbox {self._file.path}: damaged twice at once; mend the disk")
 
     def _insert(self, rows: list[tuple[str, int, float, bytes]], now: datetime) -> list[Key]:
         db = self._file.db
@@ -299,10 +306,12 @@ class Outbox:
         if self._rescued:
             with Transaction(db):
                 db.executemany(_INSERT, self._rescued)
-            self._rescued = []
+        self._rescued = []
         self.held = db.execute("SELECT count(*) FROM window").fetchone()[0]
         self.locked = self._number_locked(db)
         self._counted = db.execute("SELECT value FROM counter WHERE name = 'dropped'").fetchone()[0]
+        self._uncounted += self._carried
+        self._carried = 0
 
     def _seal_all(self, db: sqlite3.Connection) -> None:
         """Bring a file forward in which windows lay open (version 1)."""
@@ -318,7 +327,7 @@ class Outbox:
         rescued = rescue(aside, self._opens, self._lay_out)
         self._rescued = rescued.rows
         lost = max(rescued.missing, self.held - len(rescued.rows))
-        self._uncounted += max(self._counted, rescued.dropped) + lost
+        self._carried = max(self._counted, rescued.dropped) + lost
         unknown = "" if rescued.rows or lost else "; how many it held is not known"
         return (
             f"the outbox was damaged ({why}); moved to {aside}, begun anew with "

@@ -80,6 +80,7 @@ class OwnRecord:
             synchronous="NORMAL",  # a view, not a promise: no fsync for it
             on_open=lambda _db: None,
             on_replaced=self._replaced,
+            aside_kept_s=KEPT_S["month"],
         )
 
     def add_window(self, message: ReadingMessage) -> None:
@@ -161,6 +162,7 @@ class OwnRecord:
             self._minute_s, self._sums = None, {}
             self._newest.clear()
             self._histories.clear()
+            self._file.remove_aside(0.0)
             self._write(lambda db: [db.execute(f"DELETE FROM {table}") for table in _TABLES])  # noqa: S608
             self._file.guard(
                 lambda: self._file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), None
@@ -274,7 +276,7 @@ class OwnRecord:
             return True
 
         if not self._file.guard(transact, damaged=False):  # damaged: there is a new file
-            transact()
+            self._file.guard(transact, damaged=False)
         self._file.is_refused = False
 
     def _replaced(self, aside: Path, why: str) -> str:

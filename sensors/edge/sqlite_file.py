@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -44,7 +45,10 @@ class SqliteFile:
         Given the connection whenever the file was opened or begun anew.
     on_replaced : callable
         Given the old file's new place and what was wrong, before `on_open`;
-        returns what to tell the person at the machine.
+        returns what to tell the person at the machine. If it raises OSError,
+        the old file is put back and tried again with the next change.
+    aside_kept_s : float
+        How long a damaged file that was moved aside is kept. [s]
 
     Raises
     ------
@@ -62,6 +66,7 @@ class SqliteFile:
         synchronous: Literal["FULL", "NORMAL"],
         on_open: Callable[[sqlite3.Connection], None],
         on_replaced: Callable[[Path, str], str],
+        aside_kept_s: float,
     ) -> None:
         self.path = path
         self._name = name
@@ -72,6 +77,8 @@ class SqliteFile:
         self._notes: list[str] = []
         self.is_refused = False  # by the disk, since the last change that could be made
         self.generation = 0  # goes up when a damaged file was replaced
+        self._is_shut = False  # damaged, and the disk let nothing be put in its place yet
+        self.remove_aside(aside_kept_s)
         self.db = self._open()
 
     def transaction(self) -> Transaction:
@@ -86,21 +93,36 @@ class SqliteFile:
         StateError
             If the disk is full or refuses.
         """
+        if self._is_shut:
+            self.db = self._open()
+            self._is_shut = False
         try:
             return work()
         except sqlite3.DatabaseError as error:
             if _code(error) not in _DAMAGED:
-                text = (
-                    f"{self._name} {self.path}: {error}; "
-                    "free space or mend the disk, the edge tries again"
-                )
-                if not self.is_refused:  # said once, until it can be written again
-                    self._notes.append(text)
-                self.is_refused = True
-                raise StateError(text) from None
+                raise self._refused(str(error)) from None
             self.db.close()
+            self._is_shut = True
             self.db = self._replaced(str(error))
+            self._is_shut = False
             return damaged
+
+    def remove_aside(self, kept_s: float) -> None:
+        """Remove damaged files that were moved aside and last changed `kept_s` ago. [s]."""
+        for path in sorted(self.path.parent.glob(f"{self.path.name}.damaged-*")):
+            try:
+                if path.stat().st_mtime <= time.time() - kept_s:
+                    path.unlink()
+            except OSError as error:
+                self._notes.append(f"cannot remove {path}: {error.strerror}")
+
+    def _refused(self, why: str) -> StateError:
+        """Return the error for a disk that refuses; noted once, until it can be written again."""
+        text = f"{self._name} {self.path}: {why}; free space or mend the disk, the edge tries again"
+        if not self.is_refused:
+            self._notes.append(text)
+        self.is_refused = True
+        return StateError(text)
 
     def note(self, text: str) -> None:
         """Keep a line for the person at the machine."""
@@ -171,15 +193,28 @@ class SqliteFile:
 
     def _replaced(self, why: str) -> sqlite3.Connection:
         """Move the damaged file away and return a new one's connection."""
+        why = " ".join(why.split())  # SQLite's check speaks in several lines
         aside = free_name(self.path)
-        for tail in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + tail)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + tail))
-        self._make_private()
+        self._move(self.path, aside)
+        try:
+            told = self._on_replaced(aside, why)
+            self._make_private()
+            db = self._connect()
+        except (OSError, sqlite3.Error) as error:  # not lost: tried again when there is room
+            self._move(aside, self.path)
+            raise self._refused(f"damaged ({why}), and cannot be replaced: {error}") from None
         self.generation += 1
-        self._notes.append(self._on_replaced(aside, why))
-        return self._connect()
+        self._notes.append(told)
+        return db
+
+    def _move(self, there: Path, to: Path) -> None:
+        for tail in ("", "-wal", "-shm"):
+            part = there.with_name(there.name + tail)
+            target = to.with_name(to.name + tail)
+            if part.exists():
+                part.replace(target)
+            else:
+                target.unlink(missing_ok=True)
 
 
 class Transaction:

@@ -254,6 +254,9 @@ def test_a_damaged_file_is_moved_aside(path: Path):
     assert "moved to" in record.take_notes()[0]
     record.add_notice(notice(1))
     assert len(record.notices()) == 1
+    assert list(path.parent.glob("*.damaged-*"))
+    record.forget()
+    assert not list(path.parent.glob("*.damaged-*"))  # it may hold what is to be forgotten
     record.close()
 
 

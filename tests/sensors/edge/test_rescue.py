@@ -1,10 +1,16 @@
 """A damaged outbox: what can be read goes on, what cannot is counted, nothing is made up."""
 
+import errno
+import os
 import random
+import sqlite3
+import time
 
 import pytest
 
+from sensors.edge import rescue
 from sensors.edge.outbox import Key, Outbox
+from sensors.errors import StateError
 from tests.sensors.edge.test_outbox import CIPHER, NOW, filled, window
 
 COUNT = 60
@@ -69,3 +75,66 @@ def test_of_one_lost_page_every_window_is_counted(tmp_path, page):
     assert outbox.held + outbox.dropped == COUNT
     assert outbox.held >= COUNT - 30
     outbox.close()
+
+
+def test_a_damaged_file_on_a_full_disk_waits_for_room_and_loses_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "o.sqlite"
+    filled(path, COUNT).close()
+    content = bytearray(path.read_bytes())
+    content[4096 * 5 : 4096 * 6] = b"\xee" * 4096
+    path.write_bytes(content)
+    real = rescue.shutil.copyfile
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rescue.shutil, "copyfile", full)
+    with pytest.raises(StateError, match=r"damaged .*No space left on device; free space"):
+        Outbox(path, CIPHER)
+    assert path.read_bytes() == content
+    monkeypatch.setattr(rescue.shutil, "copyfile", real)
+    outbox = Outbox(path, CIPHER)
+    assert outbox.held >= COUNT - 30
+    assert outbox.held + outbox.dropped == COUNT
+    outbox.close()
+
+
+def test_a_file_damaged_while_open_and_no_room_is_replaced_when_there_is(tmp_path, monkeypatch):
+    outbox = filled(tmp_path / "o.sqlite", 5)
+    real_insert, real_copy = outbox._insert, rescue.shutil.copyfile
+
+    def malformed(*_):
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(outbox, "_insert", malformed)
+    monkeypatch.setattr(rescue.shutil, "copyfile", full)
+    for seq in (5, 6):
+        with pytest.raises(StateError):
+            outbox.put([window(seq=seq)], NOW)
+        monkeypatch.setattr(outbox, "_insert", real_insert)
+        path = tmp_path / "o.sqlite"
+        path.write_bytes(b"\xee" * 200 + path.read_bytes()[200:])  # and so it is on disk too
+    monkeypatch.setattr(rescue.shutil, "copyfile", real_copy)
+    outbox.put([window(seq=7)], NOW)
+    assert [key.seq for key in outbox.keys()] == [0, 1, 2, 3, 4, 7]  # noqa: SIM118 - not a mapping
+    assert outbox.dropped == 2
+    assert len(outbox.take_notes()) == 2  # said once, and once that it is over
+    outbox.close()
+
+
+def test_a_damaged_file_is_kept_no_longer_than_what_it_held(tmp_path):
+    path = tmp_path / "o.sqlite"
+    path.write_bytes(b"not a database, only words" * 400)
+    Outbox(path, CIPHER, max_age_s=3600).close()
+    (aside,) = tmp_path.glob("*.damaged-*")
+    Outbox(path, CIPHER, max_age_s=3600).close()
+    assert aside.exists()
+    an_hour_ago = time.time() - 3601
+    os.utime(aside, (an_hour_ago, an_hour_ago))
+    Outbox(path, CIPHER, max_age_s=3600).close()
+    assert not aside.exists()
