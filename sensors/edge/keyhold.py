@@ -102,10 +102,11 @@ def _alone(folder: Path) -> Iterator[None]:
 def _ask_keyring(account: str) -> _Answer:
     """Return what the keyring holds for `account`, within the time limit."""
     answers: list[_Answer] = []
+    too_late = threading.Event()
 
     def ask() -> None:
         try:
-            answers.append(_keyring_key(account))
+            answers.append(_keyring_key(account, too_late))
         except ImportError:
             answers.append(_Answer(None, "not installed"))
         except Exception as error:  # noqa: BLE001 - every backend has errors of its own
@@ -115,15 +116,18 @@ def _ask_keyring(account: str) -> _Answer:
     thread = threading.Thread(target=ask, name="keyring", daemon=True)
     thread.start()
     thread.join(KEYRING_WITHIN_S)
+    too_late.set()
     return answers[0] if answers else _Answer(None, f"no answer in {KEYRING_WITHIN_S:g} s")
 
 
-def _keyring_key(account: str) -> _Answer:
+def _keyring_key(account: str, too_late: threading.Event) -> _Answer:
     import keyring  # noqa: PLC0415 - an extra; its import costs 0.2 s
 
     held = keyring.get_password(SERVICE, account)
     if held is not None:
         return _Answer(_decoded(held), "holds something else under our name")
+    if too_late.is_set():  # by now another edge may have put there what it seals with
+        return _Answer(None, "too late")
     made = base64.b64encode(new_key()).decode("ascii")
     keyring.set_password(SERVICE, account, made)
     if keyring.get_password(SERVICE, account) != made:

@@ -268,10 +268,14 @@ class Publisher:
 
     def _check_generation(self) -> bool:
         """Plan anew if a damaged file was replaced; return whether it was."""
-        if self._generation == self._outbox.generation:
+        generation = self._outbox.generation
+        if self._generation == generation:
             return False
-        self._generation = self._outbox.generation
-        self._plan = SendPlan(self._pace, self._outbox.keys())
+        try:
+            plan = SendPlan(self._pace, self._outbox.keys())
+        except StateError:  # the outbox has noted it; looked at again with the next window
+            return False
+        self._generation, self._plan = generation, plan
         self._mids.clear()
         return True
 

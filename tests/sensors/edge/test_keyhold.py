@@ -138,3 +138,14 @@ def test_edges_that_start_together_make_one_key(folder):
         for _ in range(3)
     ]
     assert len({process.communicate(timeout=60)[0] for process in started}) == 1
+
+
+def test_a_keyring_that_answers_too_late_is_not_written_to(folder, ring):
+    """By then another edge may have put there what it seals with."""
+    ring.manner = "hangs"
+    load_cipher(folder)
+    (late,) = [t for t in threading.enumerate() if t.name == "keyring"]
+    ring.release.set()
+    late.join(20)
+    assert not late.is_alive()
+    assert ring.held == {}

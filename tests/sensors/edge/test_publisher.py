@@ -11,6 +11,7 @@ from sensors.edge.cipher import Cipher, new_key
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.publisher import Identity, Publisher
 from sensors.edge.sending import Pace
+from sensors.errors import StateError
 from sensors.messages import ReadingMessage, StatusMessage
 from sensors.mqtt import Connection
 
@@ -83,4 +84,31 @@ async def test_it_looks_often_only_while_a_window_is_on_its_way(
     assert publisher._rest_s() == 0.25
     publisher._plan.released(outbox_keys, 100.0)
     assert publisher._rest_s() == 5.0
+    outbox.close()
+
+
+async def test_a_disk_that_refuses_just_after_a_damage_does_not_end_the_edge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite", Cipher(new_key()))
+    publisher = Publisher(
+        BrokerSettings(),
+        Identity(site="north", agent="k7", source="pc", run=RUN),
+        outbox,
+        _Clock(),
+        status=lambda online: StatusMessage(source="pc", run=RUN, online=online, at=AT),
+        consent=lambda: None,
+    )
+    outbox.put([ReadingMessage(source="pc", run=RUN, seq=0, window_end_at=AT)], AT)
+    outbox._file.generation += 1  # a damaged file was replaced
+
+    def refuse() -> list[Key]:
+        raise StateError("outbox: disk I/O error")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(outbox, "keys", refuse)
+        publisher._send_due()
+        publisher.kept([])
+    publisher.kept([])
+    assert publisher.unsent == 1
     outbox.close()
