@@ -228,6 +228,7 @@ def test_it_works_without_a_script(server, run_page, browser):
         plain.locator("input[name=may_heart][value=yes]").check()
         plain.locator("#do-choose").click()
         assert plain.locator("#said").inner_text() == "Your choices hold from now on."
+        assert "Load the page again to see" in plain.locator("main").inner_text()  # it is old soon
         plain.locator("#do-pause").click()
         assert plain.locator("#said").inner_text().startswith("Paused.")
         plain.get_by_role("button", name="简体中文").click()

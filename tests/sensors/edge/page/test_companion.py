@@ -8,7 +8,7 @@ import pytest
 from sensors.edge.consent import Permission
 from sensors.edge.page import companion as page_companion
 from sensors.edge.page.companion import AgentPage
-from sensors.errors import ConfigurationError, MissingExtraError, StateError
+from sensors.errors import BrokerError, ConfigurationError, MissingExtraError, StateError
 from sensors.messages import NoticeKind
 from sensors.signals import Channel
 from tests.sensors.edge.page.makings import NOW, allowing, mirror, notice, report
@@ -214,3 +214,25 @@ async def test_what_is_known_of_a_device_stands_below_what_is_read(running):
     await page.answer("page", ())
     edge.report = lambda: report(devices={"heart_rate": "headset H10, battery 80 %"})
     assert "headset H10, battery 80 %" in await page.html("en", "", is_whole=False)
+
+
+async def test_what_was_not_confirmed_is_not_said_to_have_reached_nobody(running):
+    async def refuse(*_):
+        raise BrokerError("the broker did not confirm within 5 s")
+
+    page, edge = await running()
+    await page.answer("page", ())
+    edge.obey = refuse
+    assert "Nobody confirmed that this arrived." in await _said(page, {"do": "help_now"})
+    edge.report = lambda: report(connected=False)
+    assert "This reached nobody" in await _said(page, {"do": "help_now"})
+
+
+async def test_what_was_answered_is_erased_with_the_history(running):
+    page, edge = await running()
+    await page.answer("page", ())
+    edge.obey = lambda *_: _sent()
+    await page.do({"do": "answer", "answer": "was_it_so no", "alert": "alert001"}, "en")
+    assert b"alert001" in await page.data()
+    await page.do({"do": "forget", "sure": "yes"}, "en")
+    assert b"alert001" not in await page.data()
