@@ -36,6 +36,7 @@ from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import (
     CONSENT_INTRODUCTION,
     CONSENT_TEXT,
+    PRIVATE_INTRODUCTION,
     measured,
     names,
     say,
@@ -159,7 +160,7 @@ async def _run(
         process.consent(consent)
     elif not process.permission.is_asked and process.channels:
         if sys.stdin.isatty():
-            process.consent(_ask(process.channels))
+            process.consent(_ask(process.channels, is_private=given.edge.private))
         else:
             _line(say("nobody was asked yet, so nothing is measured; run: wellbeing edge consent"))
     _line(process.start_line())
@@ -183,9 +184,9 @@ def _line(text: str) -> None:
         sys.stderr.flush()
 
 
-def _ask(channels: tuple[Channel, ...]) -> list[Channel]:
+def _ask(channels: tuple[Channel, ...], *, is_private: bool) -> list[Channel]:
     """Ask for consent, channel by channel, in plain lines a screen reader reads in order."""
-    typer.echo(say(CONSENT_INTRODUCTION))
+    typer.echo(say(PRIVATE_INTRODUCTION if is_private else CONSENT_INTRODUCTION))
     chosen = []
     for channel in channels:
         typer.echo("")
@@ -247,7 +248,7 @@ def consent(
     if channels:
         chosen = parse_channels(channels)
     elif sys.stdin.isatty():
-        chosen = tuple(_ask(tuple(Channel)))
+        chosen = tuple(_ask(tuple(Channel), is_private=context.obj.edge.private))
     else:
         raise ConfigurationError("no terminal to ask on; name the channels, or none")
     command(context, "consent", tuple(chosen), as_json=as_json)

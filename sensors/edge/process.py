@@ -314,10 +314,9 @@ class EdgeProcess:
             case "reply":
                 reply = parse_reply(words, token_hex(8), self.now_at(), self._teller.asked)
                 await self._publisher.deliver(TopicKind.REPLY, reply, _REQUEST_WITHIN_S)
-                return {"text": after_reply(reply.kind), **self.report()}
-            case "status":
-                pass
-            case _:
+                said = after_reply(reply.kind, is_private=self._settings.private)
+                return {"text": said, **self.report()}
+            case _ if command != "status":
                 return {**await self._answer_beside(command, words), **self.report()}
         return self.report()
 

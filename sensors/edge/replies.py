@@ -143,8 +143,13 @@ def after_request(kind: RequestKind) -> str:
             )
 
 
-def after_reply(kind: ReplyKind) -> str:
-    """Return what the agent is told once the broker has their answer."""
+def after_reply(kind: ReplyKind, *, is_private: bool = False) -> str:
+    """Return what the agent is told once the broker has their answer.
+
+    Where nothing leaves the machine (`is_private`) nobody is told anything.
+    """
+    if is_private:
+        return _noted(kind)
     match kind:
         case ReplyKind.FINE:
             return say(
@@ -160,3 +165,18 @@ def after_reply(kind: ReplyKind) -> str:
             return say("Sent: your answer is kept with that alert.")
         case ReplyKind.SELF_REPORT:
             return say("Sent: your own report is kept.")
+
+
+def _noted(kind: ReplyKind) -> str:
+    match kind:
+        case ReplyKind.FINE:
+            return say("Noted: you are fine. Nobody else is told.")
+        case ReplyKind.DIFFERENT_TODAY:
+            return say(
+                "Noted: today is different. Your usual range follows what lasts; a sudden change is"
+                " still noticed."
+            )
+        case ReplyKind.WAS_IT_SO | ReplyKind.DID_IT_HELP:
+            return say("Noted: your answer is kept with that alert, on this machine only.")
+        case ReplyKind.SELF_REPORT:
+            return say("Noted: your own report is kept, on this machine only.")

@@ -28,6 +28,16 @@ CONSENT_INTRODUCTION = N_(
     "which parts differ, never the figures; a person decides what to do, never the program."
 )
 
+PRIVATE_INTRODUCTION = N_(
+    "Before anything is measured, you decide what may be.\n"
+    "Each kind of sensing is your own choice. You can pause or withdraw at any time:\n"
+    "  wellbeing edge pause      stop everything for now\n"
+    "  wellbeing edge withdraw   stop for good, all of it or one kind\n"
+    "What is measured is compared only with your own usual range, on this machine alone;\n"
+    "nobody else sees anything of it."
+)
+"""The same where nothing leaves the machine: there is no supervisor, and nobody to ask."""
+
 CONSENT_TEXT: dict[Channel, str] = {
     Channel.HEART: N_(
         "Heart: your headset's heart rate and the time between beats are read over Bluetooth."

@@ -13,13 +13,14 @@ from analytics.me import SITE
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
+from sensors.edge.consent import Permission
 from sensors.edge.page.facts import Said
 from sensors.edge.page.render import Page
 from sensors.edge.replies import parse_request
 from sensors.errors import ConfigurationError
 from sensors.messages import NoticeKind
 from sensors.words import Words
-from tests.sensors.edge.page.makings import facts, notice
+from tests.sensors.edge.page.makings import BOTH, allowing, facts, notice
 from tests.trust.test_nothing_leaves import ROOT, in_a_network_of_its_own
 
 
@@ -131,6 +132,17 @@ def test_ones_page_offers_to_ask_only_where_somebody_is(is_private: bool) -> Non
     assert ("Your supervisor was told" in shown) is not is_private
     assert ("nobody else is told" in shown) is is_private
     assert "How demanding is the work?" in shown
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_ones_page_names_a_supervisor_only_where_there_is_one(
+    is_private: bool, is_asked: bool
+) -> None:
+    some = facts(is_private=is_private, permission=allowing(*BOTH) if is_asked else Permission())
+    shown = Page().html(Words(), some, Said(), is_whole=True)
+    assert ("upervisor" in shown) is not is_private
+    assert ("you decide what may be" in shown) is not is_asked
 
 
 @pytest.mark.parametrize("what", ["help_now", "break_please", "export", "erase"])

@@ -12,6 +12,7 @@ from sensors.edge import words as edge_words
 from sensors.edge.words import (
     CONSENT_INTRODUCTION,
     CONSENT_TEXT,
+    PRIVATE_INTRODUCTION,
     answering_in,
     measured,
     names,
@@ -61,6 +62,9 @@ def test_consent_is_asked_in_the_language_that_is_spoken():
     speak("zh_CN")
     assert "在测量任何内容之前" in say(CONSENT_INTRODUCTION)
     assert say(CONSENT_INTRODUCTION) != english
+    assert say(PRIVATE_INTRODUCTION) != PRIVATE_INTRODUCTION
+    assert "主管" not in say(PRIVATE_INTRODUCTION)
+    assert "supervisor" not in PRIVATE_INTRODUCTION
     assert all(say(text) != text for text in CONSENT_TEXT.values())
     assert "心率" in measured(Channel.HEART)
     assert names([]) == "无"

@@ -81,6 +81,14 @@ def test_every_answer_and_request_has_a_sentence_and_erasure_promises_nothing():
         assert "yet" in after_request(kind)
 
 
+def test_where_nothing_leaves_the_machine_no_answer_speaks_of_others():
+    for kind in ReplyKind:
+        said = after_reply(kind, is_private=True)
+        assert said.startswith("Noted: ")
+        assert "supervisor" not in said
+        assert "Sent" not in said
+
+
 @pytest.mark.needs("mosquitto")
 async def test_answers_reach_the_broker_once_and_say_what_becomes_of_them(
     mosquitto, run_edge, tmp_path
