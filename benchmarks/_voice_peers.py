@@ -1,4 +1,4 @@
-"""Other people's voice analysis, each with its defaults: Praat, openSMILE, librosa.
+"""Other people's voice analysis, each as its manual says: Praat, openSMILE, librosa.
 
 Nothing here is imported until it is asked for; what is not installed is left out.
 """
@@ -94,7 +94,7 @@ def librosa_yin(samples: NDArray[np.float32], rate: int) -> tuple[Floats, Floats
     """Return time and pitch of each frame by YIN, which calls everything voiced."""
     librosa = importlib.import_module("librosa")
     low, high = F0_RANGE_HZ
-    frame = 1024
+    frame = 1024  # 64 ms: of its default of 2048 both errors are twice as large at this rate
     found = librosa.yin(
         samples, fmin=low, fmax=high, sr=rate, frame_length=frame, hop_length=int(HOP_S * rate)
     )
