@@ -123,6 +123,7 @@ def test_systemd_finds_nothing_wrong(tmp_path):
     )
     assert checked.returncode == 0, checked.stderr
     assert "wellbeing" not in checked.stderr
+    assert "\nLimitCORE=0\n" in text  # T2: a core dump is what its memory holds
 
 
 def test_each_starts_it_again_after_a_failure_only():
