@@ -15,6 +15,7 @@ import pytest
 from sensors import codec
 from sensors.config import BrokerSettings
 from sensors.desk.beside import desk_companions
+from sensors.desk.watch import PauseKey
 from sensors.edge.companion import Companion
 from sensors.edge.consent import Reason
 from sensors.edge.process import EdgeProcess
@@ -67,6 +68,7 @@ class Kept(Companion):
 class Edge:
     def __init__(self, process: EdgeProcess, kept: Kept, times: StepTime, lines: list[str]) -> None:
         self.process, self.kept, self.times, self.lines = process, kept, times, lines
+        self.run = asyncio.create_task(process.run())
 
     async def window(self) -> ReadingMessage:
         """End the running window and return it."""
@@ -77,6 +79,17 @@ class Edge:
 
     async def measures(self) -> None:
         await wait_until(lambda: self.process.report()["channels"].get("keyboard") == "ok")
+
+    async def holds_its_hotkey(self) -> None:
+        (key,) = [c for c in self.process._companions if isinstance(c, PauseKey)]
+        await wait_until(lambda: key._source._was_held)
+
+    async def has_seen(self, presses: int) -> None:
+        def seen() -> int:
+            gathered = self.process._assembler._gathered.get(Channel.KEYBOARD)
+            return len(gathered.samples.get("key_presses", ())) if gathered else 0
+
+        await wait_until(lambda: seen() >= presses)
 
 
 @asynccontextmanager
@@ -90,12 +103,12 @@ async def running(folder: Path, consent: list[Channel], **options: object) -> As
     broker = BrokerSettings(port=free_port())
     process = EdgeProcess(settings, broker, lines.append, times, companions=beside)
     process.consent(consent)
-    task = asyncio.create_task(process.run())
+    edge = Edge(process, kept, times, lines)
     try:
-        yield Edge(process, kept, times, lines)
+        yield edge
     finally:
         process.stop()
-        await task
+        await edge.run
 
 
 async def xdotool(display: Display, *words: str) -> None:
@@ -117,8 +130,9 @@ def desk(xvfb, monkeypatch, tmp_path):
 async def test_the_hotkey_pauses_resumes_and_is_not_recorded(desk, tmp_path):
     async with running(tmp_path, [Channel.KEYBOARD], hotkey=HOTKEY) as edge:
         await edge.measures()
+        await edge.holds_its_hotkey()
         await xdotool(desk, "type", "--delay", "30", "abcd")
-        await asyncio.sleep(0.5)  # the collector fetches every 0.2 s
+        await edge.has_seen(4)
         typed = await edge.window()
         assert typed.keyboard is not None
         assert typed.keyboard.key_presses == 4
@@ -145,7 +159,7 @@ async def test_the_hotkey_pauses_resumes_and_is_not_recorded(desk, tmp_path):
 async def test_the_hotkey_works_without_consent_and_reads_no_key(desk, tmp_path):
     """T6: the X server tells of the combination only; nobody listens to the keyboard."""
     async with running(tmp_path, [], hotkey=HOTKEY, idle_min=0.001) as edge:
-        await asyncio.sleep(0.3)
+        await edge.holds_its_hotkey()
         await xdotool(desk, "type", "--delay", "10", "secret")
         await xdotool(desk, "key", "ctrl+alt+p")
         await wait_until(lambda: Reason.PAUSED in edge.process.permission.reasons)
@@ -197,7 +211,7 @@ async def test_a_locked_screen_closes_the_keyboard_and_looks_like_a_pause(
                     else:
                         await edge.process.obey("pause")
                     await wait_until(lambda e=edge: e.process.permission.reasons)
-                    await wait_until(_nobody_listens, timeout=5)
+                    await wait_until(_nobody_listens)
                     await xdotool(desk, "type", "--delay", "10", "secret")
                     found = [await edge.window() for _ in range(2)]
                     plain[name] = [_without_identity(window) for window in found]
@@ -221,11 +235,11 @@ def _without_identity(window: ReadingMessage) -> bytes:
 
 @pytest.mark.needs("Xvfb")
 async def test_a_combination_that_is_taken_ends_the_start_in_one_line(desk, tmp_path):
-    async with running(tmp_path / "one", [], hotkey=HOTKEY, watch_lock=False):
-        await asyncio.sleep(0.5)
+    async with running(tmp_path / "one", [], hotkey=HOTKEY, watch_lock=False) as one:
+        await one.holds_its_hotkey()
         with pytest.raises(ConfigurationError, match="another program holds it; choose another"):
             async with running(tmp_path / "two", [], hotkey=HOTKEY, watch_lock=False) as other:
-                await wait_until(other.process._stop.is_set, timeout=1)
+                await wait_until(other.run.done)
 
 
 def test_an_invalid_combination_is_refused_with_the_settings():

@@ -50,8 +50,11 @@ async def test_idle_time_grows_and_ends_with_a_key(xvfb):
     await asyncio.sleep(0.5)  # the quantity that is measured
     before_s = await source.idle_s()
     assert before_s >= 0.4
-    await xdotool(xvfb, "key", "a")
-    assert await source.idle_s() < before_s
+    after_s = before_s
+    for _ in range(20):  # a loaded machine may take as long to ask as the desk was idle
+        await xdotool(xvfb, "key", "a")
+        after_s = min(after_s, await source.idle_s())
+    assert after_s < before_s
     await source.close()
 
 

@@ -175,7 +175,8 @@ async def test_pointer_movement_clicks_and_scrolling(xvfb):
     assert 300 < np.median(values(readings, "pointer_speed_px_s")) < 1300
     assert values(readings, "pointer_straightness")[-1] == pytest.approx(1.0, abs=0.01)
     assert sum(values(readings, "pointer_clicks")) == 1
-    assert values(readings, "click_dwell_ms")[0] == pytest.approx(120, abs=40)
+    # Slept at least; a loaded machine only adds to it.
+    assert 110 < values(readings, "click_dwell_ms")[0] < 1000
     assert values(readings, "scroll_steps") == [1.0, 1.0]
 
 
@@ -198,11 +199,18 @@ async def test_a_busy_moment_stretches_nothing_and_swallows_no_double_letter(xvf
 
 
 async def test_both_at_once(xvfb):
-    links, readings = await gather(
-        create({}), xvfb, ["key", "x", "click", "1"], last="click_dwell_ms", count=1
-    )
-    assert links == [KEYBOARD_OK, POINTER_OK]
-    assert values(readings, "key_presses") == [1.0]
+    seen: list[Link | Reading] = []
+    async with asyncio.timeout(PATIENCE_S), aclosing(create({}).readings(RealClock())) as found:
+        async for item in found:
+            seen.append(item)
+            if len(seen) == 2:
+                await xdotool(xvfb, "key", "x", "click", "1")
+            # Either may come first: each has a thread of its own.
+            if {"dwell_ms", "click_dwell_ms"} <= {i.signal for i in seen[2:]}:
+                break
+    assert seen[:2] == [KEYBOARD_OK, POINTER_OK]
+    assert values(seen[2:], "key_presses") == [1.0]
+    assert values(seen[2:], "pointer_clicks") == [1.0]
 
 
 async def test_a_typed_secret_is_found_nowhere(xvfb, caplog):
