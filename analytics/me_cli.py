@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,18 +21,31 @@ app = plain_app()
 _SENSORS = ("heart_rate", "hid", "voice")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own:
+    """What of ``[edge]`` is needed here, too; the rest only the edge reads."""
+
+    agent: str = "me"
+    state_dir: str = ""
+    collectors: tuple[str, ...] = ()
+
+
 @app.command()
 def me(  # noqa: PLR0917 - options of the command line
     collector: Annotated[
         list[str] | None,
-        typer.Option(help="As of wellbeing edge; by default heart_rate, hid and voice. Repeat."),
+        typer.Option(
+            help="As of wellbeing edge; else of [edge], heart_rate, hid and voice. Repeat."
+        ),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="Option of a collector, COLLECTOR.KEY=VALUE; repeat.")
     ] = None,
-    agent: Annotated[str, typer.Option(help="What you are called in what is kept.")] = "me",
+    agent: Annotated[
+        str | None, typer.Option(help="What you are called in what is kept; else me.")
+    ] = None,
     state_dir: Annotated[
-        Path | None, typer.Option(help="Where everything is kept; else the system's place.")
+        str | None, typer.Option(help="Where everything is kept; else the system's place.")
     ] = None,
     config: ConfigOption = None,
     consent: Annotated[
@@ -56,11 +71,12 @@ def me(  # noqa: PLR0917 - options of the command line
         if "policy" in tables
         else PolicySettings(profile="general")
     )
+    own = _own(tables, agent=agent, state_dir=state_dir, collectors=tuple(collector or ()) or None)
     try:
-        check_identity("--agent", agent)
+        check_identity("--agent" if agent else "[edge] agent", own.agent)
     except MessageError as error:
         raise ConfigurationError(error.detail) from None
-    sensors = _sensors(tuple(collector or ()), policy)
+    sensors = _sensors(own.collectors, policy)
     options = ["--page" if page else "--no-page"]
     given = {"--config": config, "--language": language or None, "--consent": consent}
     for name, value in given.items():
@@ -73,8 +89,10 @@ def me(  # noqa: PLR0917 - options of the command line
     from analytics.me import Wish, default_state_dir, live_alone  # noqa: PLC0415
 
     wish = Wish(
-        agent=agent,
-        state_dir=(state_dir.expanduser().absolute() if state_dir else default_state_dir()),
+        agent=own.agent,
+        state_dir=(
+            Path(own.state_dir).expanduser().absolute() if own.state_dir else default_state_dir()
+        ),
         edge_options=tuple(options),
         policy=policy,
         seconds=seconds,
@@ -86,12 +104,18 @@ def me(  # noqa: PLR0917 - options of the command line
         raise typer.Exit(code)
 
 
+def _own(tables: Mapping[str, Any], **given: Any) -> _Own:
+    known = {field.name for field in fields(_Own)}
+    table = {key: value for key, value in tables.get("edge", {}).items() if key in known}
+    return section({"edge": table}, "edge", _Own, **given)
+
+
 def _sensors(chosen: tuple[str, ...], policy: PolicySettings) -> tuple[str, ...]:
     """Return which collectors run; what the profile forbids is not opened here either."""
     if Channel.VOICE in policy.forbidden:
         if "voice" in chosen:
             raise ConfigurationError(
-                f"[policy] profile {policy.profile!r} forbids voice; leave out --collector voice"
+                f"[policy] profile {policy.profile!r} forbids voice; leave that collector out"
             )
         return chosen or tuple(name for name in _SENSORS if name != "voice")
     return chosen or _SENSORS

@@ -113,6 +113,24 @@ def test_what_a_profile_forbids_stays_forbidden_and_the_rest_is_allowed_here(
     assert allowed.returncode == 0, allowed.stderr
 
 
+def test_what_the_configuration_says_of_the_edge_counts(tmp_path: Path) -> None:
+    """Above all, which sensors: others than those named there must not be opened."""
+    config = tmp_path / "own.toml"
+    config.write_text(
+        '[edge]\nsite = "floor"\nagent = "k7"\ncollectors = ["simulated"]\n'
+        f'state_dir = "{tmp_path}"\n[broker]\nhost = "broker.example"\ntls = true\n'
+    )
+    ended = wellbeing("me", "--config", config, "--no-page", "--consent", "none", "--for", "3")
+    assert ended.returncode == 0, ended.stderr
+    assert f"everything is kept in {tmp_path / SITE / 'k7'}" in ended.stdout
+    assert "edge of k7 at private" in ended.stderr
+    assert "voice" not in ended.stderr, "no collector of ours was asked for"
+    given = wellbeing(
+        "me", "--config", config, "--agent", "me", "--no-page", "--consent", "none", "--for", "1"
+    )
+    assert "edge of me at private" in given.stderr
+
+
 def test_a_private_edge_speaks_to_no_other_machine(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("WELLBEING_EDGE_PRIVATE", "true")
     ended = wellbeing(
