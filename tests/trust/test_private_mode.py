@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from analytics.me import SITE
+from analytics import me
+from analytics.me import SITE, Wish
+from analytics.me_cli import app
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
@@ -113,22 +117,28 @@ def test_what_a_profile_forbids_stays_forbidden_and_the_rest_is_allowed_here(
     assert allowed.returncode == 0, allowed.stderr
 
 
-def test_what_the_configuration_says_of_the_edge_counts(tmp_path: Path) -> None:
+def test_what_the_configuration_says_of_the_edge_counts(tmp_path: Path, monkeypatch) -> None:
     """Above all, which sensors: others than those named there must not be opened."""
+    wishes: list[Wish] = []
+    monkeypatch.setattr(me, "live_alone", lambda wish: wishes.append(wish) or 0)
     config = tmp_path / "own.toml"
     config.write_text(
         '[edge]\nsite = "floor"\nagent = "k7"\ncollectors = ["simulated"]\n'
         f'state_dir = "{tmp_path}"\n[broker]\nhost = "broker.example"\ntls = true\n'
     )
-    ended = wellbeing("me", "--config", config, "--no-page", "--consent", "none", "--for", "3")
-    assert ended.returncode == 0, ended.stderr
-    assert f"everything is kept in {tmp_path / SITE / 'k7'}" in ended.stdout
-    assert "edge of k7 at private" in ended.stderr
-    assert "voice" not in ended.stderr, "no collector of ours was asked for"
-    given = wellbeing(
-        "me", "--config", config, "--agent", "me", "--no-page", "--consent", "none", "--for", "1"
-    )
-    assert "edge of me at private" in given.stderr
+    for words in ([], ["--agent", "own", "--collector", "hid"]):
+        done = CliRunner().invoke(app, ["--config", str(config), *words])
+        assert done.exit_code == 0, done.output
+    from_file, given = wishes
+    assert from_file.folder == tmp_path / SITE / "k7"
+    assert _collectors(from_file) == ["simulated"]
+    assert given.folder == tmp_path / SITE / "own"
+    assert _collectors(given) == ["hid"]
+
+
+def _collectors(wish: Wish) -> list[str]:
+    options = wish.edge_options
+    return [after for before, after in pairwise(options) if before == "--collector"]
 
 
 def test_a_private_edge_speaks_to_no_other_machine(tmp_path: Path, monkeypatch) -> None:
