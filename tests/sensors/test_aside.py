@@ -55,9 +55,9 @@ def test_a_call_that_hangs_keeps_nobody_from_ending():
 
 
 async def test_who_no_longer_waits_is_told_nothing():
-    aside, back, late = Aside("test"), threading.Event(), []
+    aside, back, late = Aside("late"), threading.Event(), []
     task = asyncio.create_task(aside.within(30.0, back.wait, late.append))
-    await wait_until(lambda: any(t.name == "test" for t in threading.enumerate()))
+    await wait_until(lambda: any(t.name == "late" for t in threading.enumerate()))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
