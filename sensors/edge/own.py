@@ -71,6 +71,7 @@ class OwnRecord:
         self._sums: Sums = {}
         self._newest: dict[str, Message] = {}
         self._histories: dict[Span, list[tuple[int, Sums]]] = {}
+        self._era = 0
         self._has_said_unread = False
         self._is_closed = False
         self._file = SqliteFile(
@@ -148,11 +149,9 @@ class OwnRecord:
         """
         until_s = now.timestamp()
         since_s = until_s - KEPT_S[span]
-        with self._lock:
-            buckets = self._buckets(span)
         return [
             (datetime.fromtimestamp(at, UTC), sums[signal][0] / sums[signal][1])
-            for at, sums in buckets
+            for at, sums in self._buckets(span)
             if since_s <= at <= until_s and signal in sums
         ]
 
@@ -161,7 +160,7 @@ class OwnRecord:
         with self._lock:
             self._minute_s, self._sums = None, {}
             self._newest.clear()
-            self._histories.clear()
+            self._changed()
             self._file.remove_aside(0.0)
             self._write(lambda db: [db.execute(f"DELETE FROM {table}") for table in _TABLES])  # noqa: S608
             self._file.guard(
@@ -178,7 +177,7 @@ class OwnRecord:
         """
         with self._lock:
             self._write(lambda db: _prune(db, now.timestamp()))
-            self._histories.clear()
+            self._changed()
 
     def take_notes(self) -> list[str]:
         """Return what the person at the machine should know, once."""
@@ -212,7 +211,7 @@ class OwnRecord:
                 _prune(db, minute_s)
 
         self._write(write)
-        self._histories.clear()
+        self._changed()
         self._minute_s, self._sums = None, {}
 
     def _merge(self, db: sqlite3.Connection, table: str, at: int, sums: Sums) -> None:
@@ -225,13 +224,23 @@ class OwnRecord:
 
     def _buckets(self, span: Span) -> list[tuple[int, Sums]]:
         """Return every bucket of `span`, opened once for all signals until the next minute."""
-        buckets = self._histories.get(span)
-        if buckets is None:
-            table = _TABLE_OF[span]
+        table = _TABLE_OF[span]
+        with self._lock:
+            known, era = self._histories.get(span), self._era
+            if known is not None:
+                return known
             rows = self._rows(f"SELECT at, sealed FROM {table} ORDER BY at")  # noqa: S608
-            buckets = [(at, self._sums_in(sealed, f"{table}/{at}")) for at, sealed in rows]
-            self._histories[span] = buckets
+        # Not under the lock: a month takes a third of a second, and windows do not wait.
+        buckets = [(at, self._sums_in(sealed, f"{table}/{at}")) for at, sealed in rows]
+        with self._lock:
+            if era == self._era:
+                self._histories[span] = buckets
         return buckets
+
+    def _changed(self) -> None:
+        """Note that what was opened for `history` is no longer what is kept."""
+        self._histories.clear()
+        self._era += 1
 
     def _sums_in(self, sealed: bytes, about: str) -> Sums:
         data = self._unsealed(sealed, about)
@@ -280,7 +289,7 @@ class OwnRecord:
         self._file.is_refused = False
 
     def _replaced(self, aside: Path, why: str) -> str:
-        self._histories.clear()
+        self._changed()
         return f"your own record was damaged ({why}); moved to {aside}, begun anew"
 
 

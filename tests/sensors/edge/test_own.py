@@ -288,6 +288,38 @@ def test_it_can_be_read_from_another_thread_and_after_the_end(record):
     assert record.notices() == []
 
 
+def test_a_window_does_not_wait_for_a_page_that_reads_a_month(record, monkeypatch):
+    record.add_window(window(0.0))
+    record.add_window(window(60.0))
+    opens, reads, may_go_on = CIPHER.open, threading.Event(), threading.Event()
+
+    def slowly(sealed: bytes, about: bytes) -> bytes:
+        if threading.current_thread() is page:
+            reads.set()
+            may_go_on.wait(20)
+        return opens(sealed, about)
+
+    monkeypatch.setattr(CIPHER, "open", slowly)
+    found: list[object] = []
+    page = threading.Thread(
+        target=lambda: found.append(record.history("hr_bpm", "day", NOW + timedelta(minutes=5)))
+    )
+    page.start()
+    assert reads.wait(20)
+    edge = threading.Thread(target=record.add_window, args=(window(120.0, 90.0),))
+    edge.start()
+    edge.join(10)
+    waits = edge.is_alive()
+    may_go_on.set()
+    for thread in (page, edge):
+        thread.join()
+    assert not waits
+    assert len(found[0]) == 1  # as it was when it began to read
+    assert (
+        len(record.history("hr_bpm", "day", NOW + timedelta(minutes=5))) == 2
+    )  # and nothing old is kept
+
+
 @pytest.mark.needs("mosquitto")
 async def test_an_edge_feeds_it_and_writes_what_is_in_memory_when_it_ends(
     mosquitto, run_edge, path
