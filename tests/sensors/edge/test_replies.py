@@ -108,6 +108,11 @@ async def test_answers_reach_the_broker_once_and_say_what_becomes_of_them(
                 assert "yet" in answer["text"]
             with pytest.raises(StateError, match="0 to 10"):
                 await asyncio.to_thread(ask, control, "reply", ("self_report", "12", "-"))
+            # The broker confirmed it; the server hears it a moment later.
+            await wait_until(lambda: any(
+                isinstance(m, RequestMessage) and m.kind is RequestKind.EXPORT
+                for m in list(server.others)
+            ))  # fmt: skip
             replies = [m for m in server.others if isinstance(m, ReplyMessage)]
             assert [(m.kind, m.demanding) for m in replies] == [
                 (ReplyKind.FINE, None), (ReplyKind.SELF_REPORT, 7),

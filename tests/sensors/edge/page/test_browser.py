@@ -139,7 +139,8 @@ def test_everything_by_keyboard_alone(server, run_page, chromium):
         tab_to(chromium, "#do-help_now")
         chromium.keyboard.press("Space")
         wait_until(lambda: "you ask for help now" in said(chromium), 20, "the answer")
-        assert heard(server, RequestMessage)[-1].kind == "help_now"
+        asked = wait_until(lambda: heard(server, RequestMessage), 20, "the request")
+        assert asked[-1].kind == "help_now"
         assert chromium.evaluate("document.activeElement.id") == "do-help_now"
         tab_to(chromium, "#demanding")
         chromium.keyboard.press("8")
@@ -148,7 +149,7 @@ def test_everything_by_keyboard_alone(server, run_page, chromium):
         tab_to(chromium, "#do-report")
         chromium.keyboard.press("Enter")
         wait_until(lambda: "your own report is kept" in said(chromium), 20, "the answer")
-        report = heard(server, ReplyMessage)[-1]
+        report = wait_until(lambda: heard(server, ReplyMessage), 20, "the report")[-1]
         assert (report.demanding, report.recovered) == (8, 3)
 
 

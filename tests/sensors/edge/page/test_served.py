@@ -159,7 +159,9 @@ def test_help_break_and_answers_work_without_any_channel(mosquitto, server, run_
     with run_page(mosquitto.port) as page:
         assert "No sensor is set up here" in page.fetch(page.home).body
         assert "you ask for help now" in page.do(do="help_now")
-        assert heard(server, RequestMessage)[-1].kind is RequestKind.HELP_NOW
+        # The broker confirmed it; the server hears it a moment later.
+        asked = wait_until(lambda: heard(server, RequestMessage), 20, "the request")
+        assert asked[-1].kind is RequestKind.HELP_NOW
         assert "No answer yet." in page.fetch(f"{page.home}live").body
         received = NoticeMessage(
             id="notice001", at=heard(server, RequestMessage)[-1].at,
@@ -169,12 +171,14 @@ def test_help_break_and_answers_work_without_any_channel(mosquitto, server, run_
         told = "Your supervisor was told that you asked."
         wait_until(lambda: page.fetch(f"{page.home}live").body.count(told) == 2, 20, "the answer")
         page.do(do="cancel")
-        assert heard(server, RequestMessage)[-1].kind is RequestKind.CANCEL
+        asked = wait_until(lambda: heard(server, RequestMessage)[1:], 20, "the cancellation")
+        assert asked[-1].kind is RequestKind.CANCEL
         page.do(do="break_please")
         page.do(do="fine")
         page.do(do="different_today")
         page.do(do="report", demanding="8", recovered="")
         page.do(do="answer", alert="request1", answer="was_it_so no")
+        wait_until(lambda: len(heard(server, ReplyMessage)) >= 4, 20, "the replies")
         replies = heard(server, ReplyMessage)
         assert [r.kind.value for r in replies] == [
             "fine", "different_today", "self_report", "was_it_so",
