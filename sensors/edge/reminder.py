@@ -42,6 +42,11 @@ class BreakReminder:
         self._since: datetime | None = None  # work without a break
         self._reminded_at: datetime | None = None
 
+    @property
+    def is_rested(self) -> bool:
+        """Whether the person has been away long enough for a break; a locked moment is none."""
+        return self._since is None
+
     def step(self, now: datetime, *, is_away: bool) -> timedelta | None:
         """Return for how long there was no break, when a reminder is due now.
 

@@ -68,7 +68,7 @@ class Teller(Companion):
         while True:
             is_away = bool(edge.permission.reasons & _AWAY)
             worked = self._reminder.step(edge.now_at(), is_away=is_away)
-            if worked is not None or is_away:
+            if worked is not None or self._reminder.is_rested:
                 self._telling.remind(worked)
             self._say()
             await asyncio.sleep(LOOK_S)

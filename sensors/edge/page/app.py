@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sensors.edge.page import peer
 from sensors.edge.page.gate import HEADERS, Gate
 
 FORM_BYTES = 4096
@@ -80,6 +82,8 @@ def create_app(desk: Desk, gate: Gate, now_s: Callable[[], float] = time.monoton
         return Response((_FOLDER / name).read_text(encoding="utf-8"), media_type=_FILES[name])
 
     async def enter(request: Request) -> Response:
+        if _is_somebody_elses(request):
+            return PlainTextResponse("the page of somebody else on this machine\n", 403)
         if not gate.redeem(request.path_params["code"], now_s()):
             return PlainTextResponse(_USED, 403)
         return RedirectResponse(gate.home, 303)
@@ -97,6 +101,14 @@ def create_app(desk: Desk, gate: Gate, now_s: Callable[[], float] = time.monoton
         *(Route(f"/{{token}}/{name}", file) for name in _FILES),
     ]
     return _Guard(Starlette(routes=routes, exception_handlers={Exception: fail}), gate)
+
+
+def _is_somebody_elses(request: Request) -> bool:
+    client, server = request.client, request.scope.get("server")
+    if client is None or server is None or os.name != "posix":
+        return False
+    found = peer.owner((client.host, client.port), (server[0], server[1]))
+    return found is not None and found != os.getuid()
 
 
 async def _form(request: Request) -> dict[str, str] | None:

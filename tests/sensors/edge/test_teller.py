@@ -89,6 +89,19 @@ async def test_being_away_is_a_break_and_a_private_pause_is_none(tmp_path, reaso
     assert len(edge.lines) == count
 
 
+async def test_a_screen_locked_for_a_moment_is_no_break_and_takes_no_reminder_back(tmp_path):
+    edge, one = FakeEdge(), Teller(tmp_path / "told.json", 60.0)
+    one.take_told(ContextMessage(at=NOW, state=ContextState.ON_CALL))
+    await run(one, edge, 65)
+    edge.permission = Permission(None, frozenset({Reason.LOCKED}))
+    await run(one, edge, 2)
+    edge.permission = Permission()
+    assert not edge.lines, "never during a call"
+    one.take_told(ContextMessage(at=NOW, state=ContextState.WRAP_UP))
+    await run(one, edge, 1)
+    assert len(edge.lines) == 1
+
+
 async def test_a_restart_remembers_how_often_somebody_was_interrupted(tmp_path):
     path = tmp_path / "agent" / "told.json"
     for number in range(3):
