@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,15 +76,14 @@ def me(  # noqa: PLR0917 - options of the command line
         check_identity("--agent" if agent else "[edge] agent", own.agent)
     except MessageError as error:
         raise ConfigurationError(error.detail) from None
-    sensors = _sensors(own.collectors, policy)
-    options = ["--page" if page else "--no-page"]
-    given = {"--config": config, "--language": language or None, "--consent": consent}
-    for name, value in given.items():
-        options += [name, str(value)] if value is not None else []
-    for name in sensors:
-        options += ["--collector", name]
-    for text in option or []:
-        options += ["--option", text]
+    options = [
+        "--page" if page else "--no-page",
+        *_repeated("--config", [config]),
+        *_repeated("--language", [language or None]),
+        *_repeated("--consent", [consent]),
+        *_repeated("--collector", _sensors(own.collectors, policy)),
+        *_repeated("--option", option or []),
+    ]
     # SciPy and all: `--help` and a wrong option should be told at once.
     from analytics.me import Wish, default_state_dir, live_alone  # noqa: PLC0415
 
@@ -102,6 +101,11 @@ def me(  # noqa: PLR0917 - options of the command line
     code = live_alone(wish)
     if code:
         raise typer.Exit(code)
+
+
+def _repeated(name: str, values: Iterable[object]) -> list[str]:
+    """Return ``name VALUE`` for each value that was given."""
+    return [word for value in values if value is not None for word in (name, str(value))]
 
 
 def _own(tables: Mapping[str, Any], **given: Any) -> _Own:

@@ -40,6 +40,7 @@ from sensors.messages import ReadingMessage  # noqa: E402
 from tests.rig import Mosquitto, wait_until  # noqa: E402
 from tests.rig.display import virtual_display  # noqa: E402
 from tests.sensors.edge.standin import StandIn  # noqa: E402
+from tests.sensors.voice.sound_desk import running_sound_server  # noqa: E402
 
 IDS = ("E1.cpu", "E1.memory", "E2.cpu", "E2.memory", "E3")
 
@@ -123,42 +124,6 @@ def hands() -> list[list[str]]:
         ["xdotool", "type", "--delay", "125", "the customer would like to change the address"],
         ["xdotool", *moves, "click", "1"],
     ]
-
-
-@contextlib.contextmanager
-def microphone(folder: Path) -> Iterator[dict[str, str]]:
-    """Run PulseAudio with a sink whose monitor is the microphone; yield the environment for it."""
-    socket, asound = folder / "pulse.sock", folder / "asound.conf"
-    asound.write_text(
-        "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n"
-    )
-    environ = {
-        "HOME": str(folder),
-        "XDG_RUNTIME_DIR": str(folder),
-        "PULSE_SERVER": f"unix:{socket}",
-        "PULSE_SOURCE": "desk.monitor",
-        "ALSA_CONFIG_PATH": str(asound),
-    }
-    server = subprocess.Popen(
-        [
-            "pulseaudio",
-            "--daemonize=no",
-            "--exit-idle-time=-1",
-            "--disable-shm=yes",
-            "-n",
-            f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1",
-            f"--load=module-null-sink sink_name=desk rate={RATE} channels=1",
-        ],
-        env=os.environ | {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(socket.exists)
-        yield environ
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @contextlib.contextmanager
@@ -311,7 +276,7 @@ def main() -> int:
         broker.start()
         stack.callback(broker.stop)
         display = stack.enter_context(virtual_display())
-        environ = stack.enter_context(microphone(folder)) | {"DISPLAY": display.name}
+        environ = stack.enter_context(running_sound_server(folder)) | {"DISPLAY": display.name}
         costs(broker.port, folder, environ, seconds)
         starts(broker.port, folder, environ, number)
     return 0

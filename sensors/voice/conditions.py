@@ -37,7 +37,7 @@ _TOP = 0.97
 _CUT_OFF = 4.0  # times that flatness: how steeply a voice runs into the top where it is cut off
 _FEWEST_SAMPLES = 3
 _STEP_16_BITS = 4.5 / 32_768  # a hum near the last bits has flat tops of its own
-_MAX_CLIPPED = 0.01  # share of samples that makes a window useless, as for the features
+_MAX_CLIPPED = 0.01  # share of samples that makes a window useless
 _FEW_SPEECH_S = 0.5  # as the features: less says nothing about a voice
 
 _STILL_S = 0.2  # by trial; syllables last as long, but their pitch moves

@@ -43,9 +43,7 @@ _NEVER_NOISE_DB = 8.0  # below the loudest: what is louder is speech though nobo
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
 _DIP_DB = 2.0  # [2] two syllables are parted by a dip
 _SMOOTHING = np.hanning(7) / np.hanning(7).sum()  # 40 ms wide: single cycles are no syllables
-_CLIPPED = 0.999  # of full scale
 _LARGEST = 1e6  # of full scale: no scale of sound reaches it, and squares stay finite
-_MAX_CLIPPED = 0.01  # share of samples at full scale that makes a window useless
 _MIN_SLOPE_FRAMES = 5  # shorter voiced stretches have no slope to speak of
 
 
@@ -54,8 +52,8 @@ class VoiceFeatures:
     """Features of one window; ``None`` is unknown, never zero.
 
     Units, ranges and meanings are those of the catalogue
-    (:mod:`sensors.signals`); `quality` is 0 to 1, lowered by clipping and by
-    too little speech.
+    (:mod:`sensors.signals`); `quality` is 0 to 1, lowered by too
+    little speech; what else is wrong is judged by :mod:`sensors.voice.conditions`.
     """
 
     quality: float
@@ -120,8 +118,7 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
     level_db = spectrum.loudness_db(frames)
     speech = _speech(level_db, track.f0_hz > 0)
     speech_s = float(speech.sum()) * HOP_S
-    clipped = float(np.mean(np.abs(sound) >= _CLIPPED))
-    quality = min(1.0, speech_s / _FULL_SPEECH_S) * max(0.0, 1.0 - clipped / _MAX_CLIPPED)
+    quality = min(1.0, speech_s / _FULL_SPEECH_S)
     voiced = speech & (track.f0_hz > 0)
     if speech_s < MIN_SPEECH_S:
         return VoiceFeatures(quality=quality, speech_ratio=float(speech.mean()))

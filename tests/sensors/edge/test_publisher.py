@@ -27,6 +27,17 @@ class _Clock:
         return AT
 
 
+def _publisher(outbox: Outbox) -> Publisher:
+    return Publisher(
+        BrokerSettings(),
+        Identity(site="north", agent="k7", source="pc", run=RUN),
+        outbox,
+        _Clock(),
+        status=lambda online: StatusMessage(source="pc", run=RUN, online=online, at=AT),
+        consent=lambda: None,
+    )
+
+
 async def test_a_connection_lost_between_two_windows_strands_neither(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,14 +79,7 @@ async def test_it_looks_often_only_while_a_window_is_on_its_way(
     monkeypatch.setattr(Connection, "is_connected", property(lambda _self: connected))
     monkeypatch.setattr(Connection, "publish", lambda *_args, **_how: 1)
     outbox = Outbox(tmp_path / "outbox.sqlite", Cipher(new_key()))
-    publisher = Publisher(
-        BrokerSettings(),
-        Identity(site="north", agent="k7", source="pc", run=RUN),
-        outbox,
-        _Clock(),
-        status=lambda online: StatusMessage(source="pc", run=RUN, online=online, at=AT),
-        consent=lambda: None,
-    )
+    publisher = _publisher(outbox)
     assert publisher._rest_s() == 5.0  # a connection wakes it
     connected = True
     publisher._ask_time()
@@ -91,14 +95,7 @@ async def test_a_disk_that_refuses_just_after_a_damage_does_not_end_the_edge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite", Cipher(new_key()))
-    publisher = Publisher(
-        BrokerSettings(),
-        Identity(site="north", agent="k7", source="pc", run=RUN),
-        outbox,
-        _Clock(),
-        status=lambda online: StatusMessage(source="pc", run=RUN, online=online, at=AT),
-        consent=lambda: None,
-    )
+    publisher = _publisher(outbox)
     outbox.put([ReadingMessage(source="pc", run=RUN, seq=0, window_end_at=AT)], AT)
     outbox._file.generation += 1  # a damaged file was replaced
 

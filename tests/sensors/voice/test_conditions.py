@@ -60,6 +60,12 @@ def test_clipping_is_seen_wherever_the_top_was_cut(sentence, peak):
     assert "clipped: turn the microphone down" in heard.reasons
 
 
+def test_what_was_cut_off_is_counted_once_wherever_the_top_is(sentence):
+    cut, turned_down = (WindowReader(RATE).read(mixtures.clip(sentence, 3, p)) for p in (1.0, 0.2))
+    assert 0.1 < cut.quality < 0.99
+    assert cut.quality == pytest.approx(turned_down.quality, abs=0.1)
+
+
 @pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
 @pytest.mark.parametrize("hz", [50.0, 100.0, 300.0])
 @pytest.mark.parametrize("level", [0.003, 0.3])

@@ -188,12 +188,6 @@ def test_little_speech_lowers_the_quality():
     assert 0.3 < extract(sound, RATE).quality < 0.9
 
 
-def test_clipping_lowers_the_quality():
-    clear = voice(140, level=0.9).samples
-    assert extract(clear, RATE).quality == 1.0
-    assert extract(np.clip(4 * clear, -1, 1), RATE).quality < 0.1
-
-
 def test_telephone_band_leaves_out_what_it_cannot_hold():
     found = extract(voice(140, rate=8000).samples, 8000)
     assert found.alpha_ratio_db is None
