@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from analytics.detector import Detector
 from analytics.episodes import Episodes
-from analytics.features import FEATURES
 from analytics.floor import blank_unmeasured, given, good
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.errors import RecordingError
@@ -133,12 +132,7 @@ def trace(recording: Recording) -> Trace:
     ring.ensure(1)
     row = np.zeros(1, dtype=np.intp)
     parts = [ring.extract(row, [message]) for message in messages]
-    batch = FeatureBatch(
-        at_s=np.concatenate([part.at_s for part in parts]),
-        values=np.concatenate([part.values for part in parts]),
-        quality=np.concatenate([part.quality for part in parts]),
-        moving=np.concatenate([part.moving for part in parts]),
-    )
+    batch = FeatureBatch.join(parts)
     measured_s = np.where(given(messages), batch.at_s[:, None], -np.inf)
     blank_unmeasured(batch, np.maximum.accumulate(measured_s, axis=0))
     stretches = [
@@ -204,13 +198,8 @@ def judge(
 
 def _moment(batches: Sequence[FeatureBatch], k: int, copies: int) -> FeatureBatch:
     """Return window `k` of each batch, `copies` times."""
-    shape = (-1, len(FEATURES))
-    return FeatureBatch(
-        at_s=np.repeat([b.at_s[k] for b in batches], copies),
-        values=np.repeat([b.values[k] for b in batches], copies, axis=0).reshape(shape),
-        quality=np.repeat([b.quality[k] for b in batches], copies, axis=0).reshape(shape),
-        moving=np.repeat([b.moving[k] for b in batches], copies),
-    )
+    moment = FeatureBatch.join([batch.take(np.array([k])) for batch in batches])
+    return moment.take(np.repeat(np.arange(len(batches)), copies))
 
 
 def auc(score: Floats, strained: Mask) -> float:

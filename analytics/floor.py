@@ -211,12 +211,7 @@ class Floor:
         index = np.flatnonzero(in_order)
         place = np.full(len(rows), -1, np.intp)
         place[index] = np.arange(len(index))
-        batch = FeatureBatch(
-            at_s=features.at_s[index],
-            values=features.values[index],
-            quality=features.quality[index],
-            moving=features.moving[index],
-        )
+        batch = features.take(index)
         messages = [windows[i].message for i in index.tolist()]
         self._note_measured(rows[index], batch.at_s, messages)
         scores, episodes = self._score(rows[index], batch, live[index], now_s, learn=~late[index])

@@ -8,7 +8,7 @@ and a window that comes late lands where it belongs or nowhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import ClassVar
 from zlib import crc32
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from analytics import hrv
 from analytics.features import FEATURE_INDEX, FEATURES, PART_CHANNEL
-from sensors.messages import WINDOW_S, Heart, ReadingMessage
+from sensors.messages import WINDOW_S, ContextState, Heart, ReadingMessage
+from sensors.signals import Channel
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -96,6 +97,10 @@ _NO_VOICE = (None,) * 7
 _NO_MODULES = (None,) * 4
 
 
+CONTEXTS: tuple[ContextState | None, ...] = (None, *ContextState)
+"""What an agent may be doing, as telephony says; ``None`` is unknown."""
+
+
 @dataclass(slots=True)
 class FeatureBatch:
     """Features of n agents at the end of one window each.
@@ -110,12 +115,40 @@ class FeatureBatch:
         0 to 1; 0 where the value is unknown.
     moving : ndarray of bool, shape (n,)
         The body moves, or moved within the last half minute.
+    context : ndarray of int8, shape (n,), optional
+        What the agent is doing: index into :data:`CONTEXTS`; left out, unknown.
+    source : ndarray of int64, shape (n, C), optional
+        Code of the edge that each channel (order of ``Channel``) came from last,
+        0 for none; left out, one and the same.
     """
 
     at_s: Floats
     values: Floats
     quality: Floats
     moving: NDArray[np.bool_]
+    context: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    source: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+
+    def __post_init__(self) -> None:
+        n = len(self.at_s)
+        if len(self.context) != n:
+            self.context = np.zeros(n, np.int8)
+        if len(self.source) != n:
+            self.source = np.zeros((n, len(Channel)), np.int64)
+
+    def take(self, index: Rows | Mask) -> FeatureBatch:
+        """Return the windows of `index`, in its order."""
+        return FeatureBatch(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    @staticmethod
+    def join(parts: Sequence[FeatureBatch]) -> FeatureBatch:
+        """Return the windows of all of `parts`, one after the other; at least one part."""
+        return FeatureBatch(
+            **{
+                f.name: np.concatenate([getattr(part, f.name) for part in parts])
+                for f in fields(FeatureBatch)
+            }
+        )
 
 
 def _unpack(message: ReadingMessage) -> tuple[float | None, ...]:

@@ -51,12 +51,7 @@ def trace(recording: Recording) -> Trace:
         recording, site="null", agent="a", source="file", run="nullnull0", start_at=_START
     )
     parts = [ring.extract(row, [message]) for message in messages]
-    batch = FeatureBatch(
-        at_s=np.concatenate([part.at_s for part in parts]),
-        values=np.concatenate([part.values for part in parts]),
-        quality=np.concatenate([part.quality for part in parts]),
-        moving=np.concatenate([part.moving for part in parts]),
-    )
+    batch = FeatureBatch.join(parts)
     t_s = WINDOW_S * np.arange(1, len(parts) + 1)
     return Trace(recording.name, t_s, batch, np.zeros(len(parts), dtype=np.int8), [])
 
