@@ -13,35 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytics.hrv.arrays import Floats, Mask, as_rows, divide
 from sensors.errors import InsufficientDataError
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-LOWEST_RR_MS = 300.0
-HIGHEST_RR_MS = 2000.0
-"""Intervals outside 30 to 200 beats a minute are not believed at a desk. [ms]
-
-The range that hrv-analysis and most desk studies use for adults at rest.
-"""
-
-LARGEST_JUMP = 0.2
-"""Largest relative distance from the local median of an interval that is kept.
-
-The 20 % rule of Malik et al. 1989, Eur. Heart J. 10:1060, taken against the
-median of five neighbours instead of the one before, so that one artefact does
-not condemn the sound beat after it.
-"""
 
 PNN50_MS = 50.0
 """Differences above this count for pNN50. [ms] (Task Force 1996)"""
-
-FOLLOWS_WITHIN_MS = 150.0
-"""Two beats are successive if their times agree with the interval this well. [ms]
-
-Headsets stamp beats on a coarse clock and deliver them in bursts; a lost beat
-leaves at least 300 ms.
-"""
 
 _CHUNK_ELEMENTS = 16_384
 """Beats worked on at a time: the temporaries then stay in a core's cache."""
@@ -76,75 +52,6 @@ class TimeDomain:
     def heart_rate_bpm(self) -> Floats:
         """Mean rate, 60,000 over the mean interval, per minute."""
         return 60_000.0 / self.mean_rr_ms
-
-
-def normal_beats(rr_ms: ArrayLike, present: Mask | None = None) -> Mask:
-    """Return which intervals are believed: the simple artefact rule.
-
-    An interval is kept if it lies in the physiological range and within 20 %
-    of the median of the five intervals around it. Where a neighbour is
-    missing or out of range the median of the whole window stands in.
-
-    Parameters
-    ----------
-    rr_ms : array_like of float, shape (n_windows, n_beats)
-        RR intervals, oldest first. NaN counts as missing. [ms]
-    present : ndarray of bool, shape (n_windows, n_beats), optional
-        False for padding.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_windows, n_beats)
-
-    Raises
-    ------
-    ValueError
-        If `rr_ms` is not two-dimensional.
-
-    Examples
-    --------
-    >>> normal_beats([[800.0, 810.0, 400.0, 790.0, 805.0]]).tolist()
-    [[True, True, False, True, True]]
-    """
-    rr = _rows(rr_ms)
-    believable = (rr >= LOWEST_RR_MS) & (rr <= HIGHEST_RR_MS)
-    if present is not None:
-        believable &= present
-    if not rr.shape[1]:
-        return believable
-    middle = row_median(rr, believable)
-    filled = np.where(believable, rr, middle[:, None])
-    padded = np.concatenate([np.repeat(middle[:, None], 2, 1), filled], axis=1)
-    padded = np.concatenate([padded, np.repeat(middle[:, None], 2, 1)], axis=1)
-    n = rr.shape[1]
-    local = _median_of_five(*(padded[:, k : k + n] for k in range(5)))
-    with np.errstate(invalid="ignore"):
-        return believable & (np.abs(filled - local) <= LARGEST_JUMP * local)
-
-
-def successive(rr_ms: ArrayLike, beat_s: ArrayLike, normal: Mask) -> Mask:
-    """Return which beats directly follow the one before them.
-
-    Parameters
-    ----------
-    rr_ms : array_like of float, shape (n_windows, n_beats)
-        [ms]
-    beat_s : array_like of float, shape (n_windows, n_beats)
-        Time of the beat that ends each interval. [s]
-    normal : ndarray of bool, shape (n_windows, n_beats)
-        From :func:`normal_beats`; both beats of a pair must be normal.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_windows, n_beats)
-        False in the first column.
-    """
-    rr, at = _rows(rr_ms), _rows(beat_s)
-    found = np.zeros(rr.shape, dtype=bool)
-    with np.errstate(invalid="ignore"):
-        off_ms = np.abs((at[:, 1:] - at[:, :-1]) * 1000.0 - rr[:, 1:])
-        found[:, 1:] = normal[:, 1:] & normal[:, :-1] & (off_ms <= FOLLOWS_WITHIN_MS)
-    return found
 
 
 def time_domain(
@@ -184,7 +91,7 @@ def time_domain(
     >>> round(float(time_domain([[800.0, 810.0, 790.0, 800.0]]).rmssd_ms[0]), 2)
     14.14
     """
-    rr = _rows(rr_ms)
+    rr = as_rows(rr_ms)
     if normal is None:
         return _all_normal(rr)
     pairs = np.zeros(rr.shape, dtype=bool)
@@ -194,7 +101,7 @@ def time_domain(
     n_beats = normal.sum(axis=1)
     n_differences = pairs.sum(axis=1)
     used = np.where(normal, rr, 0.0)
-    mean = _divide(used.sum(axis=1), n_beats)
+    mean = divide(used.sum(axis=1), n_beats)
     centred = np.where(normal, rr - mean[:, None], 0.0)
     squares = np.einsum("ij,ij->i", centred, centred)
     steps = np.where(pairs[:, 1:], used[:, 1:] - used[:, :-1], 0.0)
@@ -261,32 +168,6 @@ def _one(rr_ms: ArrayLike, fewest: int) -> TimeDomain:
     return _all_normal(rr[None, :])
 
 
-def _rows(values: ArrayLike) -> Floats:
-    rows = np.asarray(values, dtype=np.float64)
-    if rows.ndim != 2:
-        raise ValueError(f"expected an array (n_windows, n_beats), got {rows.ndim} dimensions")
-    return rows
-
-
-def row_median(rr: Floats, present: Mask) -> Floats:
-    """Return the median of the present intervals of each row; NaN of none."""
-    ordered = np.sort(np.where(present, rr, np.inf), axis=1)
-    n = present.sum(axis=1)
-    rows = np.arange(len(rr))
-    low = ordered[rows, np.maximum(n - 1, 0) // 2]
-    high = ordered[rows, np.minimum(n // 2, max(rr.shape[1] - 1, 0))]
-    with np.errstate(invalid="ignore"):
-        return np.where(n > 0, 0.5 * (low + high), np.nan)
-
-
-def _median_of_five(a: Floats, b: Floats, c: Floats, d: Floats, e: Floats) -> Floats:
-    """Return the elementwise median; NaN anywhere gives NaN."""
-    # After ordering the pairs, the least and the greatest of four cannot be it.
-    low = np.maximum(np.minimum(a, b), np.minimum(c, d))
-    high = np.minimum(np.maximum(a, b), np.maximum(c, d))
-    return np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e))
-
-
 def _all_normal(rr: Floats) -> TimeDomain:
     """Return the figures of gap-free windows, in cache-sized pieces."""
     n_windows, n = rr.shape
@@ -308,7 +189,7 @@ def _all_normal(rr: Floats) -> TimeDomain:
         # Eight flags are one word: counting bits is far faster than adding bytes.
         out[3] = np.bitwise_count(large[:k].view(np.uint64)).sum(axis=1, dtype=np.int64)
     beats = np.full(n_windows, n, dtype=np.intp)
-    mean = _divide(sums[0], beats)
+    mean = divide(sums[0], beats)
     squares = sums[1] - mean * sums[0]
     poor = np.flatnonzero(~(squares > _CANCELLATION * sums[1]))
     if poor.size:
@@ -329,12 +210,7 @@ def _figures(  # noqa: PLR0917 - sums in the order of the fields
         n_beats=n_beats,
         n_differences=n_differences,
         mean_rr_ms=mean,
-        sdnn_ms=np.sqrt(_divide(squares, np.maximum(n_beats - 1, 0))),
-        rmssd_ms=np.sqrt(_divide(step_squares, enough)),
-        pnn50=_divide(np.asarray(large, dtype=np.float64), enough),
+        sdnn_ms=np.sqrt(divide(squares, np.maximum(n_beats - 1, 0))),
+        rmssd_ms=np.sqrt(divide(step_squares, enough)),
+        pnn50=divide(np.asarray(large, dtype=np.float64), enough),
     )
-
-
-def _divide(total: Floats, count: NDArray[np.intp]) -> Floats:
-    """Return total over count; NaN where the count is zero."""
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,40 @@
+"""What the other files of this package share: rows of beats and their medians."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.intp]
+
+
+def as_rows(values: ArrayLike) -> Floats:
+    """Return `values` as float64, shape (n_windows, n_beats).
+
+    Raises
+    ------
+    ValueError
+        If they are not two-dimensional.
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    if rows.ndim != 2:
+        raise ValueError(f"expected an array (n_windows, n_beats), got {rows.ndim} dimensions")
+    return rows
+
+
+def row_median(rr: Floats, present: Mask) -> Floats:
+    """Return the median of the present intervals of each row; NaN of none."""
+    ordered = np.sort(np.where(present, rr, np.inf), axis=1)
+    n = present.sum(axis=1)
+    rows = np.arange(len(rr))
+    low = ordered[rows, np.maximum(n - 1, 0) // 2]
+    high = ordered[rows, np.minimum(n // 2, max(rr.shape[1] - 1, 0))]
+    with np.errstate(invalid="ignore"):
+        return np.where(n > 0, 0.5 * (low + high), np.nan)
+
+
+def divide(total: Floats, count: NDArray[np.intp]) -> Floats:
+    """Return total over count; NaN where the count is zero."""
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
