@@ -23,7 +23,7 @@ from analytics.alerting import (
     event_of,
     expires_at,
     hand_on_order,
-    next_in_line,
+    not_told,
 )
 from analytics.events import Outputs, Publication
 from sensors import topics
@@ -104,7 +104,7 @@ class AlertBook:
         identity = alert.message.alert_id
         if identity in self._open or identity in self._closed or identity in self._retired:
             return False
-        self._open[identity] = alert
+        self._open[identity] = replace(alert, opened_at=now)
         self._dirty[identity] = None
         self._retired[identity] = now
         return True
@@ -141,10 +141,16 @@ class AlertBook:
                 self._closed[identity] = alert
         self._dirty[identity] = None
 
-    def decide(self, message: DecisionMessage, now: datetime) -> None:
-        """Apply what a supervisor did; one that fits nothing is recorded and harmless."""
+    def decide(self, message: DecisionMessage, now: datetime) -> Alert | None:
+        """Apply what a supervisor did; one that fits nothing is recorded and harmless.
+
+        Returns
+        -------
+        Alert or None
+            The alert that it closed, if it closed one.
+        """
         if not self.first_time(message.id, now):
-            return
+            return None
         closed = self._closed.get(message.alert_id)
         alert = self._open.get(message.alert_id, closed)
         event = event_of(message.action)
@@ -158,6 +164,8 @@ class AlertBook:
             self._apply_decision(alert, event, message, now)
         found = alert.message if alert is not None else None
         self.out.points.append(points_out.decision(self.site, message, found, effect))
+        closes = effect == "applied" and event is Event.DECIDE
+        return self._closed[message.alert_id] if closes else None
 
     def _apply_decision(
         self, alert: Alert, event: Event, message: DecisionMessage, now: datetime
@@ -198,13 +206,13 @@ class AlertBook:
             self._tidy(now)
 
     def _escalate(self, alert: Alert, now: datetime) -> None:
+        """Pass on a request that nobody answers; personal alerts pass within their budget."""
         message = alert.message
         if message.kind is not AlertKind.REQUEST or alert.state is not AlertState.FIRING:
             return
-        if alert.passed_at is None or now - alert.passed_at < ESCALATE_AFTER:
+        if alert.passed_at is None or now - alert.passed_at < ESCALATE_AFTER[message.kind]:
             return
-        following = next_in_line(message.told_to, self._supervisors(message.team, now))
-        if following is not None:
+        for following in not_told(message.told_to, self._supervisors(message.team, now))[:1]:
             told_to = hand_on_order(message.told_to, following)
             self.apply(message.alert_id, Event.ESCALATE, now, by=following, told_to=told_to)
 
@@ -250,7 +258,7 @@ class AlertBook:
     @staticmethod
     def _message(alert: Alert | None) -> AlertMessage | None:
         """Return what stands on the dashboards, ``None`` if nothing does."""
-        if alert is None or alert.inhibited_by is not None:
+        if alert is None or alert.muted:
             return None
         if alert.state is AlertState.PENDING:
             # Counted on the screen, not shown: nobody was told about this person.

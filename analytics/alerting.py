@@ -9,14 +9,16 @@ request, or when it has stood resolved for a documented time (`KEPT_RESOLVED`).
 =============  ==================================================================
 state          meaning
 =============  ==================================================================
-pending        an episode has begun; nobody is told yet (alert budget, inhibition)
+pending        an episode has begun, or is back; nobody is told (budget, inhibition, silence)
 firing         supervisors are told; nobody has taken it
 acknowledged   a person has taken it; the evidence may stand or be gone
 resolved       the evidence is gone, nobody has taken it or decided
 closed         a person decided
 =============  ==================================================================
 
-Everything here is pure: values and a time in, values out.
+The table is drawn, and every time constant explained beside its counterpart in
+Prometheus Alertmanager, in ``analytics/ALERTS.md``. Everything here is pure:
+values and a time in, values out.
 """
 
 from __future__ import annotations
@@ -39,9 +41,12 @@ class Event(StrEnum):
     FIRE = "fire"  # supervisors are told
     VANISH = "vanish"  # the evidence went before anybody was told
     INHIBIT = "inhibit"  # another alert explains it; the card gives way
+    SILENCE = "silence"  # a person muted it until a time; the card gives way
+    HOLD = "hold"  # the evidence is back and nobody's hour has room; it waits
     UPDATE = "update"  # what is known about it changed
     TAKE = "take"  # a person takes it
     ESCALATE = "escalate"  # nobody answered; it goes on to the next supervisor
+    REPEAT = "repeat"  # everybody was told and nobody answered; it is told again
     HAND_ON = "hand_on"  # can't now: a person names who takes it instead
     RESOLVE = "resolve"  # the evidence is gone
     RETURN = "return"  # the evidence is back before anybody decided
@@ -64,11 +69,15 @@ TABLE: MappingProxyType[tuple[AlertState, Event], AlertState | None] = MappingPr
         (_P, Event.FIRE): _F,
         (_P, Event.VANISH): None,
         (_P, Event.INHIBIT): _P,
+        (_P, Event.SILENCE): _P,
         (_P, Event.UPDATE): _P,
+        (_P, Event.RESOLVE): _R,  # it was told once, waited to be told again, and went
         (_F, Event.INHIBIT): _P,
+        (_F, Event.SILENCE): _P,
         (_F, Event.UPDATE): _F,
         (_F, Event.TAKE): _A,
         (_F, Event.ESCALATE): _F,
+        (_F, Event.REPEAT): _F,
         (_F, Event.HAND_ON): _F,
         (_F, Event.RESOLVE): _R,
         (_F, Event.DECIDE): _C,
@@ -83,6 +92,9 @@ TABLE: MappingProxyType[tuple[AlertState, Event], AlertState | None] = MappingPr
         (_R, Event.TAKE): _A,
         (_R, Event.HAND_ON): _R,
         (_R, Event.RETURN): _F,
+        (_R, Event.HOLD): _P,
+        (_R, Event.INHIBIT): _P,
+        (_R, Event.SILENCE): _P,
         (_R, Event.DECIDE): _C,
         (_R, Event.EXPIRE): None,
         (_C, Event.OUTCOME): _C,
@@ -108,8 +120,26 @@ KEPT_TAKEN = timedelta(hours=12)
 OUTCOME_WITHIN = timedelta(days=7)
 """How long after closing what followed can be recorded."""
 
-ESCALATE_AFTER = timedelta(minutes=2)
-"""A request without an answer goes on to the next supervisor. (SCREENS, People asking)"""
+ESCALATE_AFTER: MappingProxyType[AlertKind, timedelta] = MappingProxyType(
+    {
+        AlertKind.REQUEST: timedelta(minutes=2),  # SCREENS, People asking
+        AlertKind.PERSONAL: timedelta(minutes=10),
+    }
+)
+"""Without an answer for so long, it goes on to the next supervisor on duty.
+
+A personal alert waits longer: nobody asked for anybody, and each telling costs
+one of few alerts of an hour. (this project)
+"""
+
+REPEAT_AFTER = timedelta(minutes=30)
+"""A personal alert that everybody was told and nobody took is told again so long after.
+
+Alertmanager's `repeat_interval` is 4 h; here the longest episode is one. (this project)
+"""
+
+GROUP_WAIT = timedelta(seconds=30)
+"""A personal alert waits so long while others of the team begin with it (Alertmanager's default)."""
 
 UPDATE_EVERY = timedelta(minutes=1)
 """At most so often is the text of an open alert changed: nobody reads a flicker."""
@@ -175,8 +205,10 @@ class Alert:
         When its text last changed.
     inhibited_by : str or None
         Alert that explains this one; while set, this one is not shown.
-    said_fine_at : datetime or None
-        Start of the episode of which the agent said *I'm fine*.
+    silenced_by : str or None
+        Silence that mutes this one; while set, this one is not shown.
+    opened_at : datetime or None
+        Server clock when it was opened.
     asked_at : datetime or None
         When the agent was asked whether it was so.
     gone : bool
@@ -188,7 +220,8 @@ class Alert:
     passed_at: datetime | None = None
     updated_at: datetime | None = None
     inhibited_by: str | None = None
-    said_fine_at: datetime | None = None
+    silenced_by: str | None = None
+    opened_at: datetime | None = None
     asked_at: datetime | None = None
     gone: bool = False
 
@@ -201,6 +234,11 @@ class Alert:
     def open(self) -> bool:
         """Whether it still awaits something: not decided, not gone."""
         return not self.gone and self.message.state is not AlertState.CLOSED
+
+    @property
+    def muted(self) -> bool:
+        """Whether something else speaks for it, or a person muted it."""
+        return self.inhibited_by is not None or self.silenced_by is not None
 
 
 def alert_id(subject: str, started_at: datetime) -> str:
@@ -259,7 +297,7 @@ def advance(alert: Alert, event: Event, at: datetime, **changes: Any) -> Alert:
     own = {k: changes.pop(k) for k in list(changes) if k in _OWN}
     stamps = _stamps(alert, event, at)
     message = replace(alert.message, state=state or alert.state, **(stamps | changes))
-    if event in {Event.FIRE, Event.ESCALATE, Event.HAND_ON}:
+    if event in _REACHES_SOMEBODY:
         own.setdefault("passed_at", at)
     if event in {Event.FIRE, Event.UPDATE}:
         own.setdefault("updated_at", at)
@@ -267,6 +305,12 @@ def advance(alert: Alert, event: Event, at: datetime, **changes: Any) -> Alert:
 
 
 _OWN = frozenset(Alert.__dataclass_fields__) - {"message", "gone"}
+_REACHES_SOMEBODY = frozenset(
+    {Event.FIRE, Event.RETURN, Event.ESCALATE, Event.REPEAT, Event.HAND_ON}
+)
+
+
+_UNRESOLVED: dict[str, Any] = {"resolved_at": None, "reason": None}
 
 
 def _stamps(alert: Alert, event: Event, at: datetime) -> dict[str, Any]:
@@ -274,10 +318,14 @@ def _stamps(alert: Alert, event: Event, at: datetime) -> dict[str, Any]:
     stamps: dict[Event, dict[str, Any]] = {
         Event.FIRE: {"told_at": at},
         Event.RESOLVE: {"resolved_at": at},
-        Event.RETURN: {"resolved_at": None, "reason": None},
+        Event.RETURN: _UNRESOLVED,
+        Event.HOLD: _UNRESOLVED,
+        Event.INHIBIT: _UNRESOLVED,
+        Event.SILENCE: _UNRESOLVED,
         Event.TAKE: {"taken_at": at},
         Event.HAND_ON: {"taken_by": None, "taken_at": None},
         Event.ESCALATE: {"escalated": alert.message.escalated + 1},
+        Event.REPEAT: {"repeated_at": at},
         Event.DECIDE: {"closed_at": at},
     }
     return stamps.get(event, {})
@@ -301,9 +349,14 @@ def hand_on_order(told_to: tuple[str, ...], to: str) -> tuple[str, ...]:
     return (to, *(person for person in told_to if person != to))
 
 
-def next_in_line(told_to: tuple[str, ...], supervisors: tuple[str, ...]) -> str | None:
-    """Return the first supervisor who has not been told, ``None`` if everyone has."""
-    return next((person for person in supervisors if person not in told_to), None)
+def not_told(told_to: tuple[str, ...], supervisors: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the supervisors who have not been told, in the order of escalation."""
+    return tuple(person for person in supervisors if person not in told_to)
+
+
+def turn_again(told_to: tuple[str, ...], supervisors: tuple[str, ...]) -> tuple[str, ...]:
+    """Return who is told again, in order: of those on duty whoever was told longest ago."""
+    return tuple(person for person in reversed(told_to) if person in supervisors)
 
 
 def expires_at(alert: Alert) -> datetime | None:

@@ -28,6 +28,9 @@ LEAST_AGENTS = 3
 LEAST_SHARE = 0.4
 """Share of the judged agents from which the work is the simpler explanation."""
 
+LEAST_GATHERING = 2
+"""One person alone is never the beginning of a common cause."""
+
 TOP = 3
 """Contributions that an alert names."""
 
@@ -87,6 +90,25 @@ def find(active: Mask, pending: Mask, started_s: Floats, judged: Mask) -> Cause 
     if 2 * int((affected & active).sum()) < need:
         return None
     return Cause(affected, start, total)
+
+
+def gathers(above: Mask, started_s: Floats, judged: Mask) -> bool:
+    """Return whether half of what makes a cause, and two at least, began lately together.
+
+    Parameters
+    ----------
+    above : ndarray of bool, shape (n,)
+        Above threshold, whether or not for long enough.
+    started_s : ndarray of float64, shape (n,)
+        When each went above threshold. [s since the epoch]
+    judged : ndarray of bool, shape (n,)
+        Who can be judged now.
+    """
+    starts = started_s[above & judged & np.isfinite(started_s)]
+    if len(starts) < LEAST_GATHERING:
+        return False
+    together = int((starts >= starts.max() - TOGETHER_S).sum())
+    return together >= max(LEAST_GATHERING, needed(int(judged.sum())) / 2)
 
 
 def persists(active: Mask, pending: Mask, judged: Mask) -> bool:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
 from analytics.alert_book import AlertBook
-from analytics.alerting import NO_DATA, SAYS_FINE, UPDATE_EVERY, Alert, Event, alert_id
+from analytics.alerting import (
+    ESCALATE_AFTER,
+    GROUP_WAIT,
+    NO_DATA,
+    REPEAT_AFTER,
+    SAYS_FINE,
+    UPDATE_EVERY,
+    Alert,
+    Event,
+    alert_id,
+    hand_on_order,
+    not_told,
+    turn_again,
+)
 from analytics.budget import Budget
 from analytics.common_cause import contributions
 from analytics.detector import DETECTOR_VERSION
 from analytics.features import PART_CHANNEL, PARTS, UNKNOWN_LEVEL
 from analytics.floor import STALE_S, Floor, Judged
+from analytics.matters import Matters
 from analytics.team_causes import TeamCauses
 from analytics.technical import Technical
 from sensors.messages import AlertKind, AlertMessage, AlertState
@@ -49,6 +64,7 @@ class PersonalAlerts:
         self._budget = budget
         self._causes = causes
         self._technical = technical
+        self._matters = Matters()
 
     def begin(self, judged: Judged, now: datetime) -> None:
         """Open an alert for every episode that begins and belongs to no open one."""
@@ -95,49 +111,93 @@ class PersonalAlerts:
 
     def step(self, now: datetime) -> None:
         """Follow every open personal alert; tell those that there is room for."""
-        for alert in self._book.of_kind(AlertKind.PERSONAL):
-            agent = alert.message.agent
-            row = self._floor.known_row(agent) if agent is not None else None
-            if row is None:
-                continue
-            if alert.state is AlertState.PENDING:
+        self._matters.step({a: self._above(a, now) for a in self._matters.agents()}, now)
+        known = [(alert, self._row(alert)) for alert in self._book.of_kind(AlertKind.PERSONAL)]
+        # Who was never told about comes before anybody is told of the same again.
+        for alert, row in known:
+            if row is not None and alert.state is AlertState.PENDING:
                 self._release(alert, row, now)
-            else:
+        for alert, row in known:
+            if row is not None and alert.state is not AlertState.PENDING:
                 self._follow(alert, row, now)
 
-    def _inhibitor(self, alert: Alert) -> str | None:
-        return self._causes.inhibitor(alert.message.team) or self._technical.inhibitor(alert)
+    def _row(self, alert: Alert) -> int | None:
+        agent = alert.message.agent
+        return self._floor.known_row(agent) if agent is not None else None
 
-    def _release(self, alert: Alert, row: int, now: datetime) -> None:
-        identity, team = alert.message.alert_id, alert.message.team
-        if not self._stands(row, now):
-            self._book.apply(identity, Event.VANISH, now)
-            return
-        inhibitor = self._inhibitor(alert)
+    def _above(self, agent: str, now: datetime) -> bool:
+        row, columns = self._floor.known_row(agent), self._floor.columns
+        if row is None or not (columns["active"][row] or columns["pending"][row]):
+            return False
+        return self._seen_lately(row, now)
+
+    def _inhibitor(self, alert: Alert) -> str | None:
+        """Return the alert that speaks for this one: the work, a fault, or an answer given."""
+        agent = alert.message.agent
+        return (
+            self._causes.inhibitor(alert.message.team)
+            or self._technical.inhibitor(alert)
+            or (self._matters.of(agent) if agent is not None else None)
+        )
+
+    def _mute(self, alert: Alert, now: datetime) -> bool:
+        """Let `alert` give way to what speaks for it; return whether something does."""
+        identity, inhibitor = alert.message.alert_id, self._inhibitor(alert)
         if inhibitor is not None:
             if inhibitor != alert.inhibited_by:
                 self._book.apply(identity, Event.INHIBIT, now, inhibited_by=inhibitor)
-            return
-        if alert.inhibited_by is not None:
+            return True
+        if alert.muted:
             self._book.apply(identity, Event.UPDATE, now, inhibited_by=None)
-        supervisors = self._book.supervisors(team, now)
-        # A team that nobody leads still shows its alerts; its team is their budget.
-        to = self._budget.room(supervisors or (f"team:{team}",), now)
-        if to is not None:
-            self._budget.tell(to, now)
-            told_to = (to,) if supervisors else ()
-            self._book.apply(identity, Event.FIRE, now, told_to=told_to)
+        return False
+
+    def _release(self, alert: Alert, row: int, now: datetime) -> None:
+        """Tell a pending alert if nothing speaks against it any more."""
+        identity = alert.message.alert_id
+        if not self._stands(row, now):
+            # Only what was told and then waited for room was ever on somebody's screen.
+            waited = alert.message.told_at is not None and not alert.muted
+            event = Event.RESOLVE if waited else Event.VANISH
+            self._book.apply(identity, event, now)
+            return
+        if self._mute(alert, now) or self._waits_for_others(alert, now):
+            return
+        found = self._find_room(alert, now)
+        if found is not None:
+            self._book.apply(identity, Event.FIRE, now, told_to=found)
+
+    def _waits_for_others(self, alert: Alert, now: datetime) -> bool:
+        """Return whether the team may be about to have one cause, which would say it better."""
+        opened_at = alert.opened_at
+        fresh = opened_at is not None and now - opened_at < GROUP_WAIT
+        return fresh and self._causes.gathers(alert.message.team, now)
+
+    def _find_room(self, alert: Alert, now: datetime) -> tuple[str, ...] | None:
+        """Return who is told in order, having counted it; ``None`` if nobody's hour has room."""
+        message = alert.message
+        supervisors = self._book.supervisors(message.team, now)
+        # Whoever has it already comes first. A team that nobody leads still
+        # shows its alerts; its team is their budget.
+        known = tuple(person for person in message.told_to[:1] if person in supervisors)
+        line = (*known, *supervisors) or (f"team:{message.team}",)
+        to = self._budget.room(message.alert_id, line, now)
+        if to is None:
+            return None
+        self._budget.tell(message.alert_id, to, now)
+        return hand_on_order(message.told_to, to) if supervisors else ()
 
     def _stands(self, row: int, now: datetime) -> bool:
-        lost = now.timestamp() - self._floor.columns["judged_s"][row]
-        active = bool(self._floor.columns["active"][row])
-        return active and lost < EVIDENCE_LOST_AFTER.total_seconds()
+        return bool(self._floor.columns["active"][row]) and self._seen_lately(row, now)
+
+    def _seen_lately(self, row: int, now: datetime) -> bool:
+        lost_s = now.timestamp() - self._floor.columns["judged_s"][row]
+        return bool(lost_s < EVIDENCE_LOST_AFTER.total_seconds())
 
     def _follow(self, alert: Alert, row: int, now: datetime) -> None:
         message = alert.message
         if message.resolved_at is not None:
-            if self._returned(alert, row, now):
-                self._book.apply(message.alert_id, Event.RETURN, now)
+            if self._returned(row, message.agent, now):
+                self._return(alert, now)
             return
         if not self._stands(row, now):
             # An episode ends when it is over, and when there is nothing more to see.
@@ -147,17 +207,62 @@ class PersonalAlerts:
             self._book.apply(message.alert_id, Event.RESOLVE, now, reason=reason)
             return
         if alert.state is AlertState.FIRING:
-            inhibitor = self._inhibitor(alert)
-            if inhibitor is not None:
-                self._book.apply(message.alert_id, Event.INHIBIT, now, inhibited_by=inhibitor)
+            if self._mute(alert, now):
                 return
+            self._pass_on(alert, now)
         self._update(alert, row, now)
 
-    def _returned(self, alert: Alert, row: int, now: datetime) -> bool:
+    def _returned(self, row: int, agent: str | None, now: datetime) -> bool:
         columns = self._floor.columns
         if not columns["active"][row] or now.timestamp() - columns["judged_s"][row] > STALE_S:
             return False
-        return self._started_at(row) != alert.said_fine_at
+        # The agent's own word holds for as long as the matter lasts.
+        return agent is None or self._matters.of(agent) is None
+
+    def _return(self, alert: Alert, now: datetime) -> None:
+        """Bring a card back; like every telling it needs room and may be muted."""
+        identity = alert.message.alert_id
+        if alert.state is AlertState.ACKNOWLEDGED:
+            self._book.apply(identity, Event.RETURN, now)  # a person has it: nobody is told
+        elif not self._mute(alert, now):
+            found = self._find_room(alert, now)
+            if found is not None:
+                self._book.apply(identity, Event.RETURN, now, told_to=found)
+            else:
+                self._book.apply(identity, Event.HOLD, now)
+
+    def _pass_on(self, alert: Alert, now: datetime) -> None:
+        """Tell the next supervisor, or everybody again, if nobody answers; within their budget."""
+        message, passed_at = alert.message, alert.passed_at
+        if not message.told_to or passed_at is None:
+            return
+        # A colleague may have handed it on: that counts for whom it reached.
+        self._budget.tell(message.alert_id, message.told_to[0], passed_at)
+        waited, on_duty = now - passed_at, self._book.supervisors(message.team, now)
+        if waited >= ESCALATE_AFTER[AlertKind.PERSONAL]:
+            following = not_told(message.told_to, on_duty)
+            passed_on = self._tell_next(alert, Event.ESCALATE, following, now)
+            due = waited >= REPEAT_AFTER and not self._somebody_waits(message.team)
+            if due and not passed_on:
+                again = turn_again(message.told_to, on_duty)
+                self._tell_next(alert, Event.REPEAT, again, now)
+
+    def _somebody_waits(self, team: str) -> bool:
+        """Return whether an alert of `team` that nobody was told yet waits for room."""
+        return any(
+            a.state is AlertState.PENDING and not a.muted and a.message.team == team
+            for a in self._book.of_kind(AlertKind.PERSONAL)
+        )
+
+    def _tell_next(self, alert: Alert, event: Event, line: tuple[str, ...], now: datetime) -> bool:
+        """Tell the first of `line` whose hour has room; return whether there was one."""
+        identity, told_to = alert.message.alert_id, alert.message.told_to
+        to = self._budget.room(identity, line, now)
+        if to is None:
+            return False
+        self._budget.tell(identity, to, now)
+        self._book.apply(identity, event, now, by=to, told_to=hand_on_order(told_to, to))
+        return True
 
     def _update(self, alert: Alert, row: int, now: datetime) -> None:
         if alert.updated_at is not None and now - alert.updated_at < UPDATE_EVERY:
@@ -178,19 +283,29 @@ class PersonalAlerts:
                 quality=self._quality(row),
             )
 
+    def answered(self, alert: Alert, now: datetime) -> None:
+        """Take note that a person decided on `alert`: what is left of it asks nobody again."""
+        message = alert.message
+        if message.kind is AlertKind.PERSONAL and message.agent is not None:
+            stood_at = message.resolved_at or now
+            self._matters.answer(message.agent, message.alert_id, stood_at)
+
     def says_fine(self, agent: str, now: datetime) -> str:
         """Take the agent's *I'm fine*: the evidence is answered, the card stays for a decision."""
-        row = self._floor.known_row(agent)
         found = self._open_of(agent)
-        if row is None or not found:
-            return "recorded"
-        fine_at = self._started_at(row) if self._floor.columns["active"][row] else None
         for alert in found:
-            identity = alert.message.alert_id
+            identity, resolved_at = alert.message.alert_id, alert.message.resolved_at
+            self._matters.answer(agent, identity, resolved_at or now)
             if alert.state is AlertState.PENDING:
                 self._book.apply(identity, Event.VANISH, now)
-            elif alert.state in _SHOWN and alert.message.resolved_at is None:
-                self._book.apply(
-                    identity, Event.RESOLVE, now, reason=SAYS_FINE, said_fine_at=fine_at
-                )
-        return "applied"
+            elif alert.state in _SHOWN and resolved_at is None:
+                self._book.apply(identity, Event.RESOLVE, now, reason=SAYS_FINE)
+        return "applied" if found else "recorded"
+
+    def to_plain(self) -> Any:
+        """Return the state as plain values."""
+        return self._matters.to_plain()
+
+    def restore(self, plain: Any) -> None:
+        """Become the alerts that :meth:`to_plain` described."""
+        self._matters.restore(plain)

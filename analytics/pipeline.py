@@ -124,7 +124,9 @@ class Pipeline:
         agent = arrival.agent
         match arrival.message:
             case DecisionMessage() as message:
-                self._book.decide(message, now)
+                closed = self._book.decide(message, now)
+                if closed is not None:
+                    self._personal.answered(closed, now)
             case AuditMessage() as message:
                 self._look(message, now)
             case RequestMessage() as message if agent is not None:
@@ -171,6 +173,7 @@ class Pipeline:
             "budget": self._budget.to_plain(),
             "technical": self._technical.to_plain(),
             "causes": self._causes.to_plain(),
+            "personal": self._personal.to_plain(),
         }
         return snapshot.pack({**self._floor.to_arrays(), **self._mirrors.to_arrays()}, values)
 
@@ -201,6 +204,8 @@ class Pipeline:
         self._mirrors.restore(arrays if values["scoring"] == SCORING_VERSION else {})
         self._context = convert(values["context"], dict[str, ContextState])
         self._book.restore(values["book"])
-        self._budget.restore(convert(values["budget"], dict[str, list[datetime]]))
+        self._budget.restore(values["budget"])
         self._technical.restore(values["technical"])
         self._causes.restore(values["causes"])
+        # Snapshots from before matters were followed: nothing was answered yet.
+        self._personal.restore(values.get("personal", {}))

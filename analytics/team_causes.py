@@ -15,6 +15,7 @@ from analytics.common_cause import (
     Cause,
     contributions,
     find,
+    gathers,
     persists,
 )
 from analytics.detector import DETECTOR_VERSION
@@ -55,6 +56,13 @@ class TeamCauses:
         """Return the team alert that explains what differs in `team` now."""
         standing = self._standing.get(team)
         return standing.alert_id if standing is not None else None
+
+    def gathers(self, team: str, now: datetime) -> bool:
+        """Return whether so many of `team` begin to differ that a cause may be about to show."""
+        rows, columns = self._floor.members(team), self._floor.columns
+        above = columns["active"][rows] | columns["pending"][rows]
+        judged = self._floor.judged(rows, now.timestamp())
+        return gathers(above, columns["started_s"][rows], judged)
 
     def step(self, now: datetime) -> None:
         """Find causes that begin, follow those that stand, let go of those that ended."""

@@ -348,6 +348,7 @@ class AlertMessage:
     told_at: datetime | None = None
     told_to: tuple[str, ...] = ()
     escalated: int = 0
+    repeated_at: datetime | None = None
     taken_by: str | None = None
     taken_at: datetime | None = None
     decision: Action | None = None
@@ -378,7 +379,14 @@ class AlertMessage:
         _check_contributions(self.contributions)
         if self.fault is not None and self.fault not in FAULTS:
             raise refuse("fault", self.fault, f"one of {', '.join(FAULTS)}")
-        for name in ("started_at", "told_at", "taken_at", "resolved_at", "closed_at"):
+        for name in (
+            "started_at",
+            "told_at",
+            "repeated_at",
+            "taken_at",
+            "resolved_at",
+            "closed_at",
+        ):
             check_utc(name, getattr(self, name))
 
 

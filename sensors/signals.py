@@ -257,6 +257,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     _field("taken_at", "-", "UTC", "When it was taken."),
     _field("decision", "-", "one of the decisions", "What the supervisor decided."),
     _field("escalated", "1", ">= 0", "How often it went on to the next supervisor on duty."),
+    _field("repeated_at", "-", "UTC", "When it was last told again, because everybody was told and nobody took it."),
     _field("told_to", "-", "supervisors", "Who is told, in order."),
     _field("detector_version", "-", "up to 64 characters", "Version of the detector that scored."),
     # decisions, audit, notices

@@ -17,8 +17,9 @@ from analytics.alerting import (
     event_of,
     expires_at,
     hand_on_order,
-    next_in_line,
     next_state,
+    not_told,
+    turn_again,
 )
 from sensors.errors import ConfigurationError
 from sensors.messages import DECISIONS, Action, AlertKind, AlertMessage, AlertState
@@ -117,9 +118,11 @@ def test_identity_is_of_subject_and_start() -> None:
     assert len(alert_id("k7", AT)) == 16
 
 
-def test_next_in_line() -> None:
-    assert next_in_line(("ana",), ("ana", "bo")) == "bo"
-    assert next_in_line(("bo", "ana"), ("ana", "bo")) is None
+def test_who_is_told_next_and_who_again() -> None:
+    assert not_told(("ana",), ("ana", "bo", "cy")) == ("bo", "cy")
+    assert not_told(("bo", "ana"), ("ana", "bo")) == ()
+    # The one told longest ago comes first; who is off duty is left out.
+    assert turn_again(("cy", "bo", "ana"), ("ana", "bo")) == ("ana", "bo")
 
 
 @pytest.mark.parametrize("ceiling", [0, 7])
