@@ -7,16 +7,15 @@ label before everything is scored. Definitions stand beside each function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detector import Detector
-from analytics.episodes import Episodes
-from analytics.floor import blank_unmeasured, given, good
+from analytics.evaluate_run import Progress, StackedTape, run
+from analytics.floor import blank_unmeasured, given
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.errors import RecordingError
 from sensors.messages import WINDOW_S
@@ -146,12 +145,9 @@ def trace(recording: Recording) -> Trace:
 def judge(
     traces: Sequence[Trace],
     thresholds: Sequence[float],
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[list[Judgement]]:
     """Run the detector over all recordings at all thresholds at once.
-
-    What fires does not teach the baseline, so every threshold is an agent of
-    its own: rows are recordings by thresholds.
 
     Parameters
     ----------
@@ -165,41 +161,19 @@ def judge(
     list of list of Judgement
         ``[recording][threshold]``.
     """
-    n_thresholds = len(thresholds)
-    n_rows = len(traces) * n_thresholds
-    detector, episodes = Detector(), Episodes()
-    detector.ensure(n_rows)
-    episodes.ensure(n_rows)
-    threshold = np.tile(np.asarray(thresholds, dtype=np.float64), len(traces))
-    longest = max(len(one.t_s) for one in traces)
-    score = np.full((n_rows, longest), np.nan)
-    began = np.zeros((n_rows, longest), dtype=bool)
-    for k in range(longest):
-        here = [i for i, one in enumerate(traces) if k < len(one.t_s)]
-        rows = (np.array(here)[:, None] * n_thresholds + np.arange(n_thresholds)).ravel()
-        batch = _moment([traces[i].batch for i in here], k, n_thresholds)
-        learn = ~episodes.active(rows) & good(batch)
-        scores = detector.step(rows, batch, learn=learn)
-        found = episodes.step(
-            rows, batch.at_s, scores.evidence, threshold[rows], live=~scores.learning
-        )
-        score[rows, k] = scores.score
-        began[rows, k] = found.began
-        if progress is not None:
-            progress((k + 1) / longest)
+    n_rows, tape = len(traces) * len(thresholds), StackedTape.of([one.batch for one in traces])
+    score = np.full((n_rows, int(tape.lengths.max())), np.nan)
+    began = np.zeros(score.shape, dtype=bool)
+    for one in run(tape, thresholds, progress):
+        score[one.rows, one.window] = one.scores.score
+        began[one.rows, one.window] = one.episodes.began
     return [
         [
-            Judgement(score[r, : len(one.t_s)], one.t_s[began[r, : len(one.t_s)]])
-            for r in range(i * n_thresholds, (i + 1) * n_thresholds)
+            Judgement(score[r, : len(t_s)], t_s[began[r, : len(t_s)]])
+            for r in range(i * len(thresholds), (i + 1) * len(thresholds))
         ]
-        for i, one in enumerate(traces)
+        for i, t_s in enumerate(one.t_s for one in traces)
     ]
-
-
-def _moment(batches: Sequence[FeatureBatch], k: int, copies: int) -> FeatureBatch:
-    """Return window `k` of each batch, `copies` times."""
-    moment = FeatureBatch.join([batch.take(np.array([k])) for batch in batches])
-    return moment.take(np.repeat(np.arange(len(batches)), copies))
 
 
 def auc(score: Floats, strained: Mask) -> float:

@@ -66,6 +66,11 @@ class SimulatedFloor:
         return len(self.values)
 
     @property
+    def lengths(self) -> NDArray[np.intp]:
+        """Number of windows of each agent: the same for all."""
+        return np.full(self.n_agents, len(self.t_s), np.intp)
+
+    @property
     def agent_hours(self) -> float:
         """Time of all agents together, in hours."""
         return self.n_agents * len(self.t_s) * WINDOW_S / 3600.0
