@@ -3,6 +3,12 @@
 The words are the edge's own, in the agent's language. Every event of an alert
 that concerns one person is told to that person; team alerts concern the work
 and technical ones the device, which the agent's own page shows first hand.
+
+`ALERT_TOLD` is the notice that may interrupt an agent, and one alert is one
+such notice, however its evidence flickers: what a supervisor sees of it later
+is told as `ALERT_SHOWN_AGAIN`, for the page alone (TRUST A6). How often and
+when an agent is interrupted at all (twice a shift, never in a call) is the
+edge's business, :mod:`sensors.edge.telling`.
 """
 
 from __future__ import annotations
@@ -24,9 +30,11 @@ from sensors.messages import (
 
 _PERSONAL: dict[Event, NoticeKind] = {
     Event.FIRE: NoticeKind.ALERT_TOLD,
-    Event.RETURN: NoticeKind.ALERT_TOLD,
+    Event.RETURN: NoticeKind.ALERT_SHOWN_AGAIN,
+    Event.ESCALATE: NoticeKind.ALERT_SHOWN_AGAIN,
     Event.RESOLVE: NoticeKind.ALERT_RESOLVED,
     Event.INHIBIT: NoticeKind.ALERT_RESOLVED,
+    Event.SILENCE: NoticeKind.ALERT_RESOLVED,
     Event.EXPIRE: NoticeKind.ALERT_RESOLVED,
     Event.TAKE: NoticeKind.TAKEN,
     Event.HAND_ON: NoticeKind.DECIDED,
@@ -40,6 +48,10 @@ _REQUEST: dict[Event, NoticeKind] = {
     Event.TAKE: NoticeKind.TAKEN,
     Event.DECIDE: NoticeKind.DECIDED,
 }
+
+_TAKES_BACK = frozenset({Event.INHIBIT, Event.SILENCE, Event.RESOLVE})
+_NOT_SHOWN = frozenset({AlertState.PENDING, AlertState.RESOLVED})
+_SHOWS = frozenset({NoticeKind.ALERT_TOLD, NoticeKind.ALERT_SHOWN_AGAIN})
 
 _KINDS = {AlertKind.PERSONAL: _PERSONAL, AlertKind.REQUEST: _REQUEST}
 
@@ -70,8 +82,10 @@ def of_event(
     kind = _KINDS.get(message.kind, {}).get(event)
     if kind is None or message.agent is None:
         return None
-    if event is Event.INHIBIT and before.state is not AlertState.FIRING:
-        return None  # it was not shown, so nothing is taken back
+    if event in _TAKES_BACK and before.state in _NOT_SHOWN:
+        return None  # it was not shown, or is over already: nothing is taken back
+    if kind is NoticeKind.ALERT_TOLD and before.message.told_at is not None:
+        kind = NoticeKind.ALERT_SHOWN_AGAIN
     decided = event in {Event.DECIDE, Event.HAND_ON} and kind is NoticeKind.DECIDED
     notice = NoticeMessage(
         id=notice_id(message.alert_id, event, at.isoformat()),
@@ -80,7 +94,7 @@ def of_event(
         alert_id=message.alert_id,
         by=by,
         decision=(message.decision or Action.CANNOT_NOW) if decided else None,
-        contributions=message.contributions if kind is NoticeKind.ALERT_TOLD else (),
+        contributions=message.contributions if kind in _SHOWS else (),
     )
     return Publication(topics.notice(site, message.agent), notice)
 

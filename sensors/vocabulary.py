@@ -115,9 +115,15 @@ class Outcome(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What an agent is told about themselves (T10)."""
+    """What an agent is told about themselves (T10).
+
+    `ALERT_TOLD` comes once for each alert; what the supervisor sees of it later
+    (it is back, it went on to the next) is `ALERT_SHOWN_AGAIN`, for the page:
+    it interrupts nobody (A6).
+    """
 
     ALERT_TOLD = "alert_told"
+    ALERT_SHOWN_AGAIN = "alert_shown_again"
     ALERT_RESOLVED = "alert_resolved"
     TAKEN = "taken"
     DECIDED = "decided"

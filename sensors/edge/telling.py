@@ -7,8 +7,8 @@
   due) waits for the end of the call, comes at most `LIMIT` times in `SHIFT`,
   and says what happens if it is ignored. What has gathered is said at once and
   counts once.
-- Everything else (somebody looked, took it, decided, it is over) interrupts
-  nobody. It stands on the agent's page, as does what exceeded the limit; how
+- Everything else (somebody looked, took it, decided, it is over, it is back)
+  interrupts nobody: evidence that comes and goes is said once. It stands on the agent's page, as does what exceeded the limit; how
   much that is, is counted and shown by ``wellbeing edge status``.
 """
 
@@ -30,6 +30,7 @@ SHIFT = timedelta(hours=12)
 
 _KNOWN = 500  # ids by which a retelling is recognised
 _OWN_REQUEST = frozenset({NoticeKind.REQUEST_RECEIVED, NoticeKind.REQUEST_PASSED_ON})
+_ABOUT_AN_ALERT = frozenset({NoticeKind.ALERT_TOLD, NoticeKind.ALERT_SHOWN_AGAIN})
 _INTERRUPTS = frozenset({NoticeKind.ALERT_TOLD, NoticeKind.WAS_IT_SO})
 
 
@@ -54,6 +55,7 @@ class Telling:
         self._own: set[str] = set()
         self._answers: list[NoticeMessage] = []
         self._waiting: dict[str, NoticeMessage] = {}
+        self._never_said: set[str] = set()  # over before there was a moment to say it
         self._break_due: timedelta | None = None
 
     def take(self, notice: NoticeMessage) -> None:
@@ -75,11 +77,15 @@ class Telling:
             notice.alert_id in self._own and not _is_question(notice)
         ):
             self._answers.append(notice)
-        elif notice.kind in _INTERRUPTS:
+        elif notice.kind in _INTERRUPTS or (
+            notice.kind is NoticeKind.ALERT_SHOWN_AGAIN and about in self._never_said
+        ):
+            self._never_said.discard(about)
             self._waiting[about] = notice
         else:
             if notice.kind is NoticeKind.ALERT_RESOLVED and about in self._waiting:
-                del self._waiting[about]  # over before there was a moment to say it
+                del self._waiting[about]
+                self._never_said.add(about)
                 self.on_page += 1
             self.on_page += 1
 
@@ -127,7 +133,7 @@ class Telling:
     ) -> str:
         said = [sentence(words, one, is_private=self._is_private) for one in waiting]
         kinds = {one.kind for one in waiting}
-        if NoticeKind.ALERT_TOLD in kinds:
+        if kinds & _ABOUT_AN_ALERT:
             said.append(_if_ignored(words, is_private=self._is_private))
         if NoticeKind.WAS_IT_SO in kinds:
             said.append(

@@ -20,6 +20,7 @@ REQUEST_LASTS = timedelta(hours=12)
 _EARLY = timedelta(minutes=2)
 """How far the server's clock may lag behind when it answers a request."""
 
+_SHOWN = frozenset({NoticeKind.ALERT_TOLD, NoticeKind.ALERT_SHOWN_AGAIN})
 _OF_REQUESTS = frozenset({NoticeKind.REQUEST_RECEIVED, NoticeKind.REQUEST_PASSED_ON})
 
 REQUEST_WORDS: dict[RequestKind, str] = {
@@ -95,7 +96,9 @@ def sentence(  # noqa: PLR0911 - one case per kind
     name = notice.by or words.say("somebody")
     is_request = notice.alert_id in requests
     match notice.kind:
-        case NoticeKind.ALERT_TOLD | NoticeKind.ALERT_RESOLVED:
+        case NoticeKind.ALERT_SHOWN_AGAIN if notice.by is not None:
+            return words.say("Nobody had answered, so it went on to {name}.", name=name)
+        case NoticeKind.ALERT_TOLD | NoticeKind.ALERT_SHOWN_AGAIN | NoticeKind.ALERT_RESOLVED:
             return _difference(words, notice, is_private=is_private)
         case NoticeKind.TAKEN if is_request:
             return words.say("{name} answers you.", name=name)
@@ -123,6 +126,8 @@ def _difference(words: Words, notice: NoticeMessage, *, is_private: bool) -> str
         return words.say("It is over: nobody is told any longer that you differ.")
     if is_private:
         said = words.say("You differ from your own usual; nobody else is told.")
+    elif notice.kind is NoticeKind.ALERT_SHOWN_AGAIN:
+        said = words.say("It is back, and your supervisor sees it again.")
     else:
         said = words.say("Your supervisor was told that you differ from your own usual.")
     return words.join(said, bands(words, notice.contributions))
@@ -138,7 +143,7 @@ def is_open(notices: Sequence[NoticeMessage]) -> NoticeMessage | None:
     for notice in notices:
         if notice.kind is NoticeKind.ALERT_RESOLVED:
             over.add(notice.alert_id)
-        elif notice.kind is NoticeKind.ALERT_TOLD:
+        elif notice.kind in _SHOWN:
             return notice if notice.alert_id not in over else None
     return None
 

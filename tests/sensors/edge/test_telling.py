@@ -186,3 +186,28 @@ def test_no_word_of_the_wire_is_said():
             assert not any(k.value in line for k in NoticeKind if "_" in k.value), line
             assert line[0].isupper() or line.startswith("ana ")
             assert line.endswith((".", "?"))
+
+
+def test_what_comes_back_stands_on_the_page_and_interrupts_nobody_again():
+    telling = Telling()
+    telling.take(told())
+    assert len(telling.due(NOW)) == 1
+    for _ in range(5):
+        telling.take(notice(NoticeKind.ALERT_RESOLVED))
+        telling.take(notice(NoticeKind.ALERT_SHOWN_AGAIN))
+    assert telling.due(NOW + HOUR) == []
+    assert telling.on_page == 10
+
+
+def test_what_was_over_before_it_could_be_said_is_said_when_it_is_back():
+    telling = Telling()
+    telling.context(ContextState.ON_CALL)
+    telling.take(told())
+    telling.take(notice(NoticeKind.ALERT_RESOLVED))
+    telling.take(notice(NoticeKind.ALERT_SHOWN_AGAIN))
+    telling.context(ContextState.WRAP_UP)
+    (line,) = telling.due(NOW)
+    assert "your supervisor sees it again" in line
+    assert "If you do nothing, they may speak to you" in line
+    telling.take(notice(NoticeKind.ALERT_SHOWN_AGAIN))
+    assert telling.due(NOW + HOUR) == []

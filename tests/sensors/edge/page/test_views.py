@@ -109,6 +109,21 @@ def test_while_a_supervisor_is_told_the_same_parts_are_named():
     assert "You need not do anything" in found.note
 
 
+def test_what_is_back_or_went_on_is_shown_until_it_is_over():
+    again = notice(NoticeKind.ALERT_SHOWN_AGAIN, 1, alert_id="alert001", contributions=HIGH)
+    over = notice(NoticeKind.ALERT_RESOLVED, 2, alert_id="alert001")
+    first = notice(NoticeKind.ALERT_TOLD, 3, alert_id="alert001", contributions=HIGH)
+    assert told.is_open((again, over, first)) is again
+    assert told.is_open((over, first)) is None
+    said = told.sentence(EN, again)
+    assert said == (
+        "It is back, and your supervisor sees it again. Heart well above, typing below."
+    )
+    assert "supervisor" not in told.sentence(EN, again, is_private=True)
+    went_on = notice(NoticeKind.ALERT_SHOWN_AGAIN, 0, alert_id="alert001", by="bo")
+    assert told.sentence(EN, went_on) == "Nobody had answered, so it went on to bo."
+
+
 def test_in_private_mode_nobody_sees_anything():
     given = facts(mirror=mirror(), mirror_at=NOW, is_private=True)
     assert "Nobody else sees anything" in seen.seen(EN, given).text
