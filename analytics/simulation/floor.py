@@ -96,7 +96,12 @@ class SimulatedFloor:
 
 
 def simulate(
-    n_agents: int, hours: float, seed: int, scenario: Scenario | None = None
+    n_agents: int,
+    hours: float,
+    seed: int,
+    scenario: Scenario | None = None,
+    *,
+    first: int = 0,
 ) -> SimulatedFloor:
     """Return a simulated floor; the same arguments always give the same one.
 
@@ -111,6 +116,8 @@ def simulate(
         The noise of a seed is the same in every scenario of as many hours.
     scenario : Scenario, optional
         Left out, the hard case.
+    first : int
+        Leave out so many agents before: a big floor can be made in parts.
 
     Raises
     ------
@@ -118,7 +125,12 @@ def simulate(
         If there is not one agent, one window, or the seed is below 0.
     """
     windows = round(hours * 3600.0 / WINDOW_S)
-    for name, value, least in (("agents", n_agents, 1), ("windows", windows, 1), ("seed", seed, 0)):
+    for name, value, least in (
+        ("agents", n_agents, 1),
+        ("windows", windows, 1),
+        ("seed", seed, 0),
+        ("first", first, 0),
+    ):
         if value < least:
             raise ConfigurationError(f"{name} of a simulated floor is {value}; expected >= {least}")
     scenario = scenario or Scenario()
@@ -133,14 +145,15 @@ def simulate(
         context=np.zeros((shape[0], n_agents), np.int8).T,
         episodes=[],
     )
-    for first in range(0, n_agents, BLOCK):
-        people = draw_people(_random(seed, first, _PEOPLE), BLOCK, scenario)
-        put = put_in_common(_random(seed, first, _CAUSES), first, BLOCK, scenario)
+    for number in range(first // BLOCK, -(-(first + n_agents) // BLOCK)):
+        people = draw_people(_random(seed, number, _PEOPLE), BLOCK, scenario)
+        place = number * BLOCK - first
+        put = put_in_common(_random(seed, number, _CAUSES), place, BLOCK, scenario)
         for day in range(scenario.days):
-            random = _random(seed, first, _EPISODES, day)
-            put += put_in(random, first, BLOCK, scenario, windows=windows, start_s=day * DAY_S)
-            _fill(floor, seed, day, _Block(first, people, put))
-        floor.episodes += [one for one in put if one.agent < n_agents]
+            random = _random(seed, number, _EPISODES, day)
+            put += put_in(random, place, BLOCK, scenario, windows=windows, start_s=day * DAY_S)
+            _fill(floor, seed, day, _Block(number, place, people, put))
+        floor.episodes += [one for one in put if 0 <= one.agent < n_agents]
     floor.episodes.sort(key=lambda one: (one.agent, one.start_s))
     return floor
 
@@ -148,48 +161,51 @@ def simulate(
 _PEOPLE, _WORK, _EPISODES, _SIGNALS, _WORN, _CAUSES = range(6)
 
 
-def _random(seed: int, first: int, stream: int, day: int = 0) -> np.random.Generator:
+def _random(seed: int, block: int, stream: int, day: int = 0) -> np.random.Generator:
     """Return a source of its own for each part, so that one choice moves nothing else."""
-    return np.random.default_rng([seed, first, stream, day])
+    return np.random.default_rng([seed, block, stream, day])
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    first: int
+    """Agents made together; `place` is the row of the first, which may lie before the floor."""
+
+    number: int
+    place: int
     people: People
     put: list[SimulatedEpisode]
 
 
 def _fill(floor: SimulatedFloor, seed: int, day: int, block: _Block) -> None:
     """Make one shift of one block of agents."""
-    first, people = block.first, block.people
+    number, people = block.number, block.people
     windows = len(floor.t_s) // floor.scenario.days
     during = slice(day * windows, (day + 1) * windows)
-    who = slice(first, min(first + BLOCK, floor.n_agents))
-    keep = who.stop - first
-    strain = _strain(block.put, first, floor.t_s[during])
-    work = workday(_random(seed, first, _WORK, day), BLOCK, windows)
-    worn = wear(_random(seed, first, _WORN, day), people, work, floor.scenario)
-    drawn = signals(_random(seed, first, _SIGNALS, day), people, work, strain, day)
-    floor.moving[who, during] = worn.moving[:keep]
-    floor.context[who, during] = work.context[:keep]
+    who = slice(max(block.place, 0), min(block.place + BLOCK, floor.n_agents))
+    of = slice(who.start - block.place, who.stop - block.place)
+    strain = _strain(block.put, block.place, floor.t_s[during])
+    work = workday(_random(seed, number, _WORK, day), BLOCK, windows)
+    worn = wear(_random(seed, number, _WORN, day), people, work, floor.scenario)
+    drawn = signals(_random(seed, number, _SIGNALS, day), people, work, strain, day)
+    floor.moving[who, during] = worn.moving[of]
+    floor.context[who, during] = work.context[of]
     for name, value in drawn.items():
         column = FEATURE_INDEX.get(name)
         if column is not None:
             known, quality, disturbed = _of(worn, name)
             seen = np.where(known, value + disturbed, np.nan)
-            floor.values[who, during, column] = seen[:keep]
-            floor.quality[who, during, column] = np.where(known, quality, 0.0)[:keep]
+            floor.values[who, during, column] = seen[of]
+            floor.quality[who, during, column] = np.where(known, quality, 0.0)[of]
 
 
-def _strain(episodes: list[SimulatedEpisode], first: int, t_s: Floats) -> dict[Group, Singles]:
+def _strain(episodes: list[SimulatedEpisode], place: int, t_s: Floats) -> dict[Group, Singles]:
     """Return the intensity in every group, each of shape (BLOCK, windows)."""
     found = {group: np.zeros((BLOCK, len(t_s)), np.float32) for group in GROUPS}
     for one in episodes:
         if one.start_s <= t_s[-1] and one.end_s >= t_s[0]:
             level = one.level(t_s).astype(np.float32)
             for group in one.groups:
-                found[group][one.agent - first] += level
+                found[group][one.agent - place] += level
     return found
 
 

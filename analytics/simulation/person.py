@@ -14,6 +14,8 @@ from analytics.simulation.traits import (
     DRIFT_S,
     HEART,
     SETTLING,
+    SLOWED,
+    SLOWED_S,
     TRAITS,
     Trait,
 )
@@ -106,12 +108,21 @@ def signals(
     maker = _Maker(rng, people, work, strain, day)
     rate = maker.make(HEART)
     made = {HEART.name: rate, **{trait.name: maker.make(trait) for trait in TRAITS}}
-    steady = rate[:, :1] + lag(rate - rate[:, :1], DEVICE_SMOOTH_S)
+    steady = _slowed(rate, DEVICE_SMOOTH_S)
     noise = DEVICE_NOISE_BPM * drift(rng, rate.shape, DRIFT_S[-1])
     made["device_rate_bpm"] = _single(np.round(steady + noise))
     t_s = WINDOW_S * np.arange(1, rate.shape[1] + 1, dtype=np.float32)
     made["log_eda"] += np.float32(SETTLING[0]) * np.exp(-t_s / np.float32(SETTLING[1]))
+    for slow, quick in SLOWED.items():
+        made[slow] = _slowed(made[quick], SLOWED_S)
+    warmer = np.diff(made["skin_temp_c"], axis=1, prepend=made["skin_temp_c"][:, :1])
+    made["skin_temp_slope_c_min"] = lag(warmer * np.float32(60.0 / WINDOW_S), SLOWED_S)
     return made
+
+
+def _slowed(x: Singles, tau_s: float) -> Singles:
+    """Return `x` through a first-order lag that begins at its first value."""
+    return x[:, :1] + lag(x - x[:, :1], tau_s)
 
 
 class _Maker:

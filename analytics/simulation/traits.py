@@ -107,6 +107,15 @@ TRAITS: tuple[Trait, ...] = (
         offset=0.4,
     ),
     Trait(
+        name="eda_rises_per_min", group=Group.SKIN, level=(2.0, 0.8), drift=(0.4, 0.5, 1.0),
+        effect=3.0, lag_s=30.0, shared=0.3, speaking=0.5, walking=1.0, tone=0.2, startle=1.0,
+        clock=0.2, day=0.3, low=0.0,
+    ),
+    Trait(
+        name="movement_g", group=Group.SKIN, level=(0.03, 0.008), drift=(0.005, 0.005, 0.008),
+        effect=0.0, walking=0.3, recover_s=5.0, day=0.002, low=0.0,
+    ),
+    Trait(
         name="dwell_ms", group=Group.DESK, level=(98.0, 12.0), drift=(3.0, 2.5, 2.5),
         effect=-11.0, shared=-0.2, tone=-0.5, clock=1.5, day=2.0, low=20.0,
     ),
@@ -122,6 +131,10 @@ TRAITS: tuple[Trait, ...] = (
         name="correction_ratio", group=Group.DESK, level=(0.05, 0.015),
         drift=(0.008, 0.008, 0.018), effect=0.05, shared=0.2, tone=0.002, clock=0.004, day=0.005,
         low=0.0,
+    ),
+    Trait(
+        name="typing_pause_ratio", group=Group.DESK, level=(0.05, 0.02),
+        drift=(0.008, 0.01, 0.02), effect=0.0, speaking=0.02, clock=0.004, day=0.005, low=0.0,
     ),
     Trait(
         name="pointer_speed_px_s", group=Group.DESK, level=(550.0, 130.0),
@@ -154,7 +167,14 @@ TRAITS: tuple[Trait, ...] = (
         low=0.001,
     ),
 )  # fmt: skip
-"""All features but the two heart rates. Unnamed ones stay unknown on a simulated floor."""
+"""All features but the heart rates and what is made from others (:data:`SLOWED`).
+
+A feature that is named nowhere stays unknown on a simulated floor.
+"""
+
+SLOWED = {"log_rmssd_5min": "log_rmssd", "log_sdnn_5min": "log_sdnn"}
+SLOWED_S = 120.0
+"""Features over five minutes: those over one, with this much more lag. [s]"""
 
 SETTLING = (-0.3, 900.0)
 """Skin conductance after the electrodes are put on: below its level, and time constant.

@@ -11,7 +11,6 @@ from analytics.simulation.person import People
 from analytics.simulation.processes import Mask, Random, Singles, drift, spans
 from analytics.simulation.scenario import Scenario
 from analytics.simulation.workday import BREAK, ON_CALL, READY, WRAP_UP, Workday
-from analytics.windows import SETTLE_S
 from sensors.messages import WINDOW_S
 
 CHANNELS = ("heart", "modules", "keyboard", "pointer", "voice")
@@ -29,6 +28,12 @@ UNNOTICED = 0.3
 ARTEFACT_QUALITY = 0.4
 MOVING_QUALITY = 0.25
 """What an artefact that is noticed leaves of quality, and what movement takes from it."""
+
+FROM_BEATS = ("heart_rate_bpm", "log_rmssd", "log_sdnn", "log_rmssd_5min", "log_sdnn_5min")
+"""What a device that gives only a rate does not give."""
+
+SETTLE_S = 30.0
+"""So long after a walk the module still says that the body moves. [s]"""
 
 PRESENT = {
     "keyboard": {ON_CALL: 0.75, WRAP_UP: 0.95, READY: 0.4},
@@ -78,8 +83,7 @@ def wear(rng: Random, people: People, work: Workday, scenario: Scenario) -> Worn
         worn.quality[channel] = np.float32(0.97) - np.float32(0.08) * loose
         worn.artefact[channel] = np.zeros(shape, np.float32)
     beats = worn.known["heart"] & people.has["beats"][:, None]
-    for name in ("heart_rate_bpm", "log_rmssd", "log_sdnn"):
-        worn.known[name] = beats
+    worn.known |= dict.fromkeys(FROM_BEATS, beats)
     for channel in ("heart", "modules"):
         _spoil(rng, worn, channel, work)
     _move(worn, work)

@@ -21,12 +21,17 @@ def hard():
 
 
 def test_the_same_seed_gives_the_same_floor_and_more_agents_change_none():
-    few, again, many = (simulate(n, 1.0, 7) for n in (5, 5, 20))
+    few, again, many = (simulate(n, 2.5, 7) for n in (5, 5, 20))
     for name in ("values", "quality", "moving", "context"):
         assert np.array_equal(getattr(few, name), getattr(again, name), equal_nan=True)
         assert np.array_equal(getattr(few, name), getattr(many, name)[:5], equal_nan=True)
     assert few.episodes == [one for one in many.episodes if one.agent < 5]
-    other = simulate(5, 1.0, 8)
+    part = simulate(7, 2.5, 7, first=10)
+    assert np.array_equal(part.values, many.values[10:17], equal_nan=True)
+    assert [one.start_s for one in part.episodes] == [
+        one.start_s for one in many.episodes if 10 <= one.agent < 17
+    ]
+    other = simulate(5, 2.5, 8)
     assert not np.array_equal(few.values, other.values, equal_nan=True)
 
 
