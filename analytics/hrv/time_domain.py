@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analytics.hrv.arrays import Floats, Mask, as_rows, divide
+from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, divide
 from sensors.errors import InsufficientDataError
 
 PNN50_MS = 50.0
@@ -25,6 +25,9 @@ _CHUNK_ELEMENTS = 16_384
 _CANCELLATION = 1e-6
 """Relative variance below which the one-pass formula has lost too many digits."""
 
+_ROOT_TWO = 2.0**0.5
+_BYTE = 255  # flags that can be counted in one byte
+
 
 @dataclass(slots=True)
 class TimeDomain:
@@ -34,47 +37,77 @@ class TimeDomain:
     ----------
     n_beats, n_differences : ndarray of int, shape (n_windows,)
         Beats that were used, and pairs of successive ones.
-    mean_rr_ms, sdnn_ms, rmssd_ms : ndarray of float, shape (n_windows,)
-        Mean, standard deviation (n - 1) and root mean square of successive
-        differences of the normal-to-normal intervals. [ms]
+    mean_rr_ms, sdnn_ms : ndarray of float, shape (n_windows,)
+        Mean and standard deviation (n - 1) of the normal-to-normal intervals. [ms]
+    rmssd_ms, sdsd_ms : ndarray of float, shape (n_windows,)
+        Root mean square and standard deviation (n - 1) of their successive
+        differences. [ms]
     pnn50 : ndarray of float, shape (n_windows,)
         Share of successive differences above 50 ms. 0 to 1.
+    sd1_ms, sd2_ms : ndarray of float, shape (n_windows,)
+        Standard deviation (n - 1) across and along the identity line of the
+        Poincaré plot, each interval against the one before. [ms]
     """
 
-    n_beats: NDArray[np.intp]
-    n_differences: NDArray[np.intp]
+    n_beats: Counts
+    n_differences: Counts
     mean_rr_ms: Floats
     sdnn_ms: Floats
     rmssd_ms: Floats
+    sdsd_ms: Floats
     pnn50: Floats
+    sd1_ms: Floats
+    sd2_ms: Floats
 
     @property
     def heart_rate_bpm(self) -> Floats:
         """Mean rate, 60,000 over the mean interval, per minute."""
         return 60_000.0 / self.mean_rr_ms
 
+    @property
+    def nn50(self) -> Counts:
+        """Differences above 50 ms; over `n_beats` it is the Task Force's pNN50."""
+        return np.rint(np.nan_to_num(self.pnn50) * self.n_differences).astype(np.intp)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What every figure follows from; sums of one value per window."""
+
+    n_beats: Counts
+    n_differences: Counts
+    mean: Floats
+    squares: Floats  # of distances from the mean
+    steps: Floats
+    step_squares: Floats
+    large: Floats
+    pair_sums: Floats  # of both beats of each pair, from the mean
+    pair_squares: Floats  # of those sums
+
 
 def time_domain(
     rr_ms: ArrayLike, normal: Mask | None = None, follows: Mask | None = None
 ) -> TimeDomain:
-    """Return mean, SDNN, RMSSD and pNN50 of every window.
+    """Return mean, SDNN, RMSSD, SDSD, pNN50, SD1 and SD2 of every window.
 
     Parameters
     ----------
     rr_ms : array_like of float, shape (n_windows, n_beats)
         RR intervals, oldest first. [ms]
     normal : ndarray of bool, shape (n_windows, n_beats), optional
-        Intervals to use, from :func:`normal_beats`. Without it all are used,
-        and the windows must hold no NaN and no gap.
+        Intervals to use, from :func:`normal_beats` or
+        :attr:`Corrected.measured`. Without it all are used, and the windows
+        must hold no NaN and no gap.
     follows : ndarray of bool, shape (n_windows, n_beats), optional
-        Beats that follow the one before, from :func:`successive`. Without it
-        neighbours that are both normal count as successive.
+        Beats that follow the one before, from :func:`successive` or
+        :attr:`Corrected.follows`. Without it neighbours that are both normal
+        count as successive.
 
     Returns
     -------
     TimeDomain
         NaN for means of no beat, deviations of fewer than two beats and
-        RMSSD and pNN50 of fewer than two differences.
+        figures of differences for fewer than two of them.
 
     Notes
     -----
@@ -93,21 +126,12 @@ def time_domain(
     """
     rr = as_rows(rr_ms)
     if normal is None:
-        return _all_normal(rr)
+        return _figures(_all_normal(rr))
     pairs = np.zeros(rr.shape, dtype=bool)
     pairs[:, 1:] = normal[:, 1:] & normal[:, :-1]
     if follows is not None:
         pairs &= follows
-    n_beats = normal.sum(axis=1)
-    n_differences = pairs.sum(axis=1)
-    used = np.where(normal, rr, 0.0)
-    mean = divide(used.sum(axis=1), n_beats)
-    centred = np.where(normal, rr - mean[:, None], 0.0)
-    squares = np.einsum("ij,ij->i", centred, centred)
-    steps = np.where(pairs[:, 1:], used[:, 1:] - used[:, :-1], 0.0)
-    step_squares = np.einsum("ij,ij->i", steps, steps)
-    large = (np.abs(steps) > PNN50_MS).sum(axis=1)
-    return _figures(n_beats, n_differences, mean, squares, step_squares, large)
+    return _figures(_some_normal(rr, normal, pairs))
 
 
 def rmssd(rr_ms: ArrayLike) -> float:
@@ -165,52 +189,95 @@ def _one(rr_ms: ArrayLike, fewest: int) -> TimeDomain:
         raise ValueError("every interval of rr_ms must be a finite number above zero")
     if len(rr) < fewest:
         raise InsufficientDataError(f"{len(rr)} intervals; at least {fewest} are needed")
-    return _all_normal(rr[None, :])
+    return _figures(_all_normal(rr[None, :]))
 
 
-def _all_normal(rr: Floats) -> TimeDomain:
-    """Return the figures of gap-free windows, in cache-sized pieces."""
+def _some_normal(rr: Floats, normal: Mask, pairs: Mask) -> _Sums:
+    """Return the sums of windows with gaps."""
+    n_beats = normal.sum(axis=1)
+    mean = divide(np.where(normal, rr, 0.0).sum(axis=1), n_beats)
+    centred = np.where(normal, rr - mean[:, None], 0.0)
+    joined = pairs[:, 1:]
+    steps = np.where(joined, centred[:, 1:] - centred[:, :-1], 0.0)
+    sums = np.where(joined, centred[:, 1:] + centred[:, :-1], 0.0)
+    return _Sums(
+        n_beats=n_beats,
+        n_differences=pairs.sum(axis=1),
+        mean=mean,
+        squares=np.vecdot(centred, centred),
+        steps=steps.sum(axis=1),
+        step_squares=np.vecdot(steps, steps),
+        large=(np.abs(steps) > PNN50_MS).sum(axis=1, dtype=np.float64),
+        pair_sums=sums.sum(axis=1),
+        pair_squares=np.vecdot(sums, sums),
+    )
+
+
+def _all_normal(rr: Floats) -> _Sums:
+    """Return the sums of gap-free windows, in cache-sized pieces."""
     n_windows, n = rr.shape
-    sums = np.empty((4, n_windows))
-    rows = max(1, _CHUNK_ELEMENTS // max(n, 1))
-    steps = np.empty((rows, max(n - 1, 0)))
-    large = np.zeros((rows, -(-max(n - 1, 1) // 8) * 8), dtype=bool)
-    ones = np.ones(n)
+    if n == 0:
+        return _some_normal(rr, np.zeros(rr.shape, bool), np.zeros(rr.shape, bool))
+    totals, squares, step_squares, large = np.empty((4, n_windows))
+    rows = max(1, _CHUNK_ELEMENTS // n)
+    ones, room = np.ones(n), np.empty((rows, n))
     for start in range(0, n_windows, rows):
-        part = rr[start : start + rows]
-        out = sums[:, start : start + rows]
-        k = len(part)
-        np.matmul(part, ones, out=out[0])
-        np.einsum("ij,ij->i", part, part, out=out[1])
-        step = np.subtract(part[:, 1:], part[:, :-1], out=steps[:k])
-        np.einsum("ij,ij->i", step, step, out=out[2])
-        np.abs(step, out=step)
-        np.greater(step, PNN50_MS, out=large[:k, : n - 1] if n > 1 else large[:k, :0])
-        # Eight flags are one word: counting bits is far faster than adding bytes.
-        out[3] = np.bitwise_count(large[:k].view(np.uint64)).sum(axis=1, dtype=np.int64)
-    beats = np.full(n_windows, n, dtype=np.intp)
-    mean = divide(sums[0], beats)
-    squares = sums[1] - mean * sums[0]
-    poor = np.flatnonzero(~(squares > _CANCELLATION * sums[1]))
+        at = slice(start, start + rows)
+        part = np.ascontiguousarray(rr[at])
+        np.matmul(part, ones, out=totals[at])
+        np.vecdot(part, part, out=squares[at])
+        # In one line over all rows: strided rows take seven times as long. The
+        # step from one window to the next stands last in its row and is cleared.
+        line, step = part.ravel(), room[: len(part)]
+        np.subtract(line[1:], line[:-1], out=step.ravel()[:-1])
+        step[:, -1] = 0.0
+        np.multiply(step, step, out=step)
+        np.matmul(step, ones, out=step_squares[at])
+        large[at] = _count(step > PNN50_MS**2)
+    n_beats = np.full(n_windows, n, dtype=np.intp)
+    mean = totals / n
+    squares -= mean * totals
+    poor = np.flatnonzero(~(squares > _CANCELLATION * mean * totals))
     if poor.size:
         squares[poor] = ((rr[poor] - mean[poor, None]) ** 2).sum(axis=1)
-    return _figures(beats, np.maximum(beats - 1, 0), mean, squares, sums[2], sums[3])
-
-
-def _figures(  # noqa: PLR0917 - sums in the order of the fields
-    n_beats: NDArray[np.intp],
-    n_differences: NDArray[np.intp],
-    mean: Floats,
-    squares: Floats,
-    step_squares: Floats,
-    large: ArrayLike,
-) -> TimeDomain:
-    enough = np.where(n_differences >= 2, n_differences, 0)
-    return TimeDomain(
+    first, last = rr[:, 0] - mean, rr[:, -1] - mean
+    return _Sums(
         n_beats=n_beats,
-        n_differences=n_differences,
-        mean_rr_ms=mean,
-        sdnn_ms=np.sqrt(divide(squares, np.maximum(n_beats - 1, 0))),
-        rmssd_ms=np.sqrt(divide(step_squares, enough)),
-        pnn50=divide(np.asarray(large, dtype=np.float64), enough),
+        n_differences=n_beats - 1,
+        mean=mean,
+        squares=squares,
+        steps=last - first,
+        step_squares=step_squares,
+        large=large,
+        pair_sums=-first - last,  # the distances from the mean add up to zero
+        # (a + b)^2 = 2 a^2 + 2 b^2 - (a - b)^2, where all but the ends stand in two pairs
+        pair_squares=4.0 * squares - 2.0 * (first**2 + last**2) - step_squares,
+    )
+
+
+def _count(flags: Mask) -> Floats:
+    """Return how many of each row are set: in bytes, far faster than in words."""
+    found = np.zeros(len(flags))
+    for start in range(0, flags.shape[1], _BYTE):
+        part = flags[:, start : start + _BYTE].view(np.uint8)
+        found += np.add.reduce(part, axis=1, dtype=np.uint8)
+    return found
+
+
+def _figures(sums: _Sums) -> TimeDomain:
+    pairs = np.where(sums.n_differences >= 2, sums.n_differences, 0)
+    fewer = np.maximum(pairs - 1, 0)
+    steps = sums.step_squares - divide(sums.steps**2, pairs)
+    along = sums.pair_squares - divide(sums.pair_sums**2, pairs)
+    sdsd = np.sqrt(divide(np.maximum(steps, 0.0), fewer))
+    return TimeDomain(
+        n_beats=sums.n_beats,
+        n_differences=sums.n_differences,
+        mean_rr_ms=sums.mean,
+        sdnn_ms=np.sqrt(divide(sums.squares, np.maximum(sums.n_beats - 1, 0))),
+        rmssd_ms=np.sqrt(divide(sums.step_squares, pairs)),
+        sdsd_ms=sdsd,
+        pnn50=divide(sums.large, pairs),
+        sd1_ms=sdsd / _ROOT_TWO,
+        sd2_ms=np.sqrt(divide(np.maximum(along, 0.0), fewer)) / _ROOT_TWO,
     )

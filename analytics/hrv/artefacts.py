@@ -1,0 +1,463 @@
+"""Finding and correcting beats that were missed, made up, early, late or out of line.
+
+Four kinds are told apart by how many normal intervals the disturbed stretch
+amounts to, which is what the classes of Lipponen & Tarvainen [1]_ come to:
+
+- *extra*: two short intervals that together are one. Joined: nothing is lost.
+- *missed*: one long interval that is two or three. Divided.
+- *ectopic*: a short and a long one that together are two (or the reverse): one
+  beat out of its place between neighbours that are in theirs. Put back.
+- *irregular*: one interval out of line that none of these explains.
+
+A joined interval is as good as a measured one. Divided, moved and irregular
+ones are estimates: they keep the series and its clock whole, but
+:attr:`Corrected.measured` is false and no difference is taken from them,
+because an interpolated beat makes RMSSD too small.
+
+References
+----------
+.. [1] J. A. Lipponen, M. P. Tarvainen, "A robust algorithm for heart rate
+   variability time series artefact correction using novel beat
+   classification", J. Med. Eng. Technol., vol. 43, no. 3, pp. 173-181, 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, row_median
+from analytics.hrv.beats import FOLLOWS_WITHIN_MS, HIGHEST_RR_MS, LOWEST_RR_MS
+
+ONE_OR_TWO = math.sqrt(2.0)
+"""Below this many usual intervals a sum counts as one, above as two.
+
+The middle between one and two where errors are ratios.
+"""
+
+SHORT = 0.7
+"""An interval below this share of its neighbours' median may be half of one.
+
+The shorter half of a divided interval is at most 0.5; breathing takes even
+young hearts at rest seldom below 0.75 within ten beats.
+"""
+
+MISSED = 1.5
+"""An interval from this many usual ones on holds a missed beat.
+
+Two intervals are at least 1.6 even at the fast side of deep breathing. Single
+long beats of resting hearts, a vagal burst, reach 1.4; so this stands nearer
+to two than to one.
+"""
+
+MOST_MISSED = 2
+"""More beats missed in a row than this are a gap: nothing is put in. (As for Kubios HRV.)"""
+
+UNLIKE_A_MULTIPLE = 0.25
+"""Farther from a whole number of usual intervals, a long one is irregular."""
+
+STEP_SIGMA, PLACE_SIGMA = 1.7, 3.5
+"""What hearts do by themselves: displacements up to the lesser of 1.7 robust deviations of
+the window's successive differences and 3.5 of the distances of its beats from their place.
+
+Evidence as defined in :func:`_displaced`. In made-up hearts without artefacts (white,
+1/f, breathing at many ratios to the rate) the largest of five minutes is 0.5 to
+1.7 of the one and 1.8 to 3.6 of the other; the one is blind to beat-to-beat
+irregularity where breathing is deep, the other where it is aliased.
+"""
+
+CERTAIN = 2.0
+"""Above this many times that, no heart did it by itself."""
+
+SMALLEST_SHIFT = 0.05
+"""Displacements below this share of the usual interval are left alone.
+
+They do little harm, and coarse clocks make such.
+"""
+
+LARGEST_EARLY, LARGEST_LATE, LARGEST_DEPTH = 0.13, 0.16, 0.15
+"""Above these shares of the usual interval even a lively heart at rest does not do it by
+itself: a beat early with a pause after it, a beat late, a single short interval.
+
+Early beats are called so from about 20 % on (Malik et al. 1989). Late has more
+room, because a single long beat, a vagal burst, is natural.
+"""
+
+DEPTH_SIGMA = 1.5
+"""A single short interval may be deeper by this factor than an early pair: it is one step
+less to agree with."""
+
+_REACH = 5  # neighbours on either side whose median says what is usual
+_FEWEST_NEIGHBOURS = 3
+_UNEVEN = 0.45
+_DOUBT = 0.3  # of a usual interval: two readings of a long interval that fit this alike
+_MOST_PASSES = 3  # extra beats within one interval that are joined
+
+
+@dataclass(slots=True)
+class Corrected:
+    """Windows after correction: beats moved up to the left, NaN behind the last.
+
+    Parameters
+    ----------
+    rr_ms : ndarray of float, shape (n_windows, n_corrected)
+        Normal-to-normal intervals. [ms]
+    beat_s : ndarray of float, shape (n_windows, n_corrected)
+        Time of the beat that ends each; on the clock of the input, or from
+        the window's first beat where none was given. [s]
+    measured : ndarray of bool, shape (n_windows, n_corrected)
+        False for padding and for what is an estimate.
+    follows : ndarray of bool, shape (n_windows, n_corrected)
+        Measured, and directly after another measured one without a gap.
+    missed, extra, ectopic, irregular : ndarray of int, shape (n_windows,)
+        Artefacts found of each kind.
+    """
+
+    rr_ms: Floats
+    beat_s: Floats
+    measured: Mask
+    follows: Mask
+    missed: Counts
+    extra: Counts
+    ectopic: Counts
+    irregular: Counts
+
+    @property
+    def artefacts(self) -> Counts:
+        """All artefacts of each window."""
+        return self.missed + self.extra + self.ectopic + self.irregular
+
+
+@dataclass(slots=True)
+class _Series:
+    """Beats without holes; `joined` says that one follows the one before."""
+
+    rr: Floats
+    at_s: Floats
+    joined: Mask
+    measured: Mask
+
+
+def correct(
+    rr_ms: ArrayLike, present: Mask | None = None, beat_s: ArrayLike | None = None
+) -> Corrected:
+    """Find artefacts in every window and correct them.
+
+    What is usual is judged within a window, so windows should be one to ten
+    minutes; cut a longer recording.
+
+    Parameters
+    ----------
+    rr_ms : array_like of float, shape (n_windows, n_beats)
+        RR intervals as measured, oldest first. NaN, infinite and not above
+        zero count as missing. [ms]
+    present : ndarray of bool, shape (n_windows, n_beats), optional
+        False for padding and beats not to be used.
+    beat_s : array_like of float, shape (n_windows, n_beats), optional
+        Time of the beat that ends each interval. Where the times disagree with
+        an interval by more than 150 ms there is a gap. Without them only
+        missing intervals are gaps. [s]
+
+    Returns
+    -------
+    Corrected
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not two-dimensional and of one shape.
+
+    Examples
+    --------
+    >>> rr = [[800, 810, 805, 300, 500, 790, 800, 1610, 810, 795, 800]]
+    >>> found = correct(rr)
+    >>> [int(n[0]) for n in (found.extra, found.missed, found.ectopic)]
+    [1, 1, 0]
+    >>> found.rr_ms[0].tolist()[2:9]
+    [805.0, 800.0, 790.0, 800.0, 805.0, 805.0, 810.0]
+    """
+    series = _without_holes(as_rows(rr_ms), present, beat_s)
+    n_windows = len(series.rr)
+    extra = np.zeros(n_windows, dtype=np.intp)
+    for _ in range(_MOST_PASSES):
+        joins = _halves(series)
+        if not joins.any():
+            break
+        extra += joins.sum(axis=1)
+        series = _join(series, joins)
+    copies, missed, irregular = _long(series)
+    if (copies > 1).any():
+        series = _repeat(series, copies)
+    natural = _natural(series)
+    ectopic = _put_back(series, natural)
+    irregular = irregular + _set_aside(series, natural)
+    rr = series.rr
+    with np.errstate(invalid="ignore"):
+        series.measured &= (rr >= LOWEST_RR_MS) & (rr <= HIGHEST_RR_MS)
+    follows = np.zeros_like(series.joined)
+    follows[:, 1:] = series.joined[:, 1:] & series.measured[:, 1:] & series.measured[:, :-1]
+    return Corrected(
+        rr_ms=rr,
+        beat_s=series.at_s,
+        measured=series.measured,
+        follows=follows,
+        missed=missed,
+        extra=extra,
+        ectopic=ectopic,
+        irregular=irregular,
+    )
+
+
+def _without_holes(rr: Floats, present: Mask | None, beat_s: ArrayLike | None) -> _Series:
+    with np.errstate(invalid="ignore"):
+        there = np.isfinite(rr) & (rr > 0)
+    if present is not None:
+        if present.shape != rr.shape:
+            raise ValueError(f"present has shape {present.shape}, rr_ms {rr.shape}; expected one")
+        there &= present
+    if beat_s is None:
+        # The length of a hole is not known; an interval of the usual length stands in.
+        at_s = np.cumsum(np.where(there, rr, row_median(rr, there)[:, None]), axis=1) / 1000.0
+    else:
+        at_s = as_rows(beat_s)
+        if at_s.shape != rr.shape:
+            raise ValueError(f"beat_s has shape {at_s.shape}, rr_ms {rr.shape}; expected one")
+    joined = np.zeros(rr.shape, dtype=bool)
+    with np.errstate(invalid="ignore"):
+        off_ms = np.abs((at_s[:, 1:] - at_s[:, :-1]) * 1000.0 - rr[:, 1:])
+        joined[:, 1:] = there[:, 1:] & there[:, :-1] & (off_ms <= FOLLOWS_WITHIN_MS)
+    return _repeat(_Series(rr, at_s, joined, there), there.astype(np.intp))
+
+
+def _repeat(series: _Series, copies: Counts) -> _Series:
+    """Return the series with every interval taken 0, 1 or more times, moved up to the left."""
+    n_windows = len(series.rr)
+    times = copies.ravel()[np.flatnonzero(copies)]
+    source = np.repeat(np.flatnonzero(copies), times)
+    times = np.repeat(times, times)
+    total = copies.sum(axis=1)
+    number = np.arange(len(source)) - np.repeat(np.cumsum(total) - total, total)
+    row = np.repeat(np.arange(n_windows), total)
+    first = np.ones(len(source), dtype=bool)
+    first[1:] = source[1:] != source[:-1]
+    part = np.arange(len(source)) - np.maximum.accumulate(
+        np.where(first, np.arange(len(source)), 0)
+    )
+    width = int(total.max(initial=0))
+    made = _Series(
+        np.full((n_windows, width), np.nan),
+        np.full((n_windows, width), np.nan),
+        np.zeros((n_windows, width), dtype=bool),
+        np.zeros((n_windows, width), dtype=bool),
+    )
+    share = series.rr.ravel()[source] / times
+    made.rr[row, number] = share
+    made.at_s[row, number] = series.at_s.ravel()[source] - (times - 1 - part) * share / 1000.0
+    made.joined[row, number] = np.where(first, series.joined.ravel()[source], True)
+    made.measured[row, number] = series.measured.ravel()[source] & (times == 1)
+    return made
+
+
+@dataclass(slots=True)
+class _Places:
+    """Candidates, and what stands around each: NaN where nothing joins."""
+
+    row: NDArray[np.intp]
+    column: NDArray[np.intp]
+    here: Floats
+    earlier: Floats  # the one before the one before
+    before: Floats
+    after: Floats
+    later: Floats
+    usual: Floats  # median of the neighbours
+
+
+def _places(series: _Series, candidate: Mask, wide: int) -> _Places:
+    """Gather what stands around candidates that are `wide` intervals long."""
+    row, column = np.nonzero(candidate)
+    rr = np.pad(series.rr, ((0, 0), (_REACH, _REACH + 2)), constant_values=np.nan)
+    joined = np.pad(series.joined, ((0, 0), (_REACH, _REACH + 2)))
+    at = column + _REACH
+    around = np.concatenate([np.arange(-_REACH, 0), np.arange(wide, wide + _REACH)])
+    neighbours = rr[row[:, None], at[:, None] + around]
+    known = np.isfinite(neighbours)
+    usual = row_median(neighbours, known)
+    usual[known.sum(axis=1) < _FEWEST_NEIGHBOURS] = np.nan
+    after = np.where(joined[row, at + 1], rr[row, at + 1], np.nan)
+    later = np.where(joined[row, at + 1] & joined[row, at + 2], rr[row, at + 2], np.nan)
+    before = np.where(joined[row, at], rr[row, at - 1], np.nan)
+    earlier = np.where(joined[row, at] & joined[row, at - 1], rr[row, at - 2], np.nan)
+    return _Places(row, column, rr[row, at], earlier, before, after, later, usual)
+
+
+def _beside(series: _Series) -> tuple[Floats, Floats]:
+    """Return the interval before and after each; NaN at the ends."""
+    before, after = np.full_like(series.rr, np.nan), np.full_like(series.rr, np.nan)
+    before[:, 1:] = series.rr[:, :-1]
+    after[:, :-1] = series.rr[:, 1:]
+    return before, after
+
+
+def _halves(series: _Series) -> Mask:
+    """Return intervals that, together with the one after, are really one."""
+    with np.errstate(invalid="ignore"):
+        candidate = series.rr < 0.8 * np.fmax(*_beside(series))
+    p = _places(series, candidate, 1)
+    before, after = np.nan_to_num(p.before, nan=np.inf), np.nan_to_num(p.after, nan=np.inf)
+    # Joining with the shorter neighbour leaves the evener series.
+    shorter, longer = np.minimum(before, after), np.maximum(before, after)
+    with np.errstate(invalid="ignore"):
+        found = (p.here < SHORT * p.usual) & (p.here + shorter < ONE_OR_TWO * p.usual)
+        # An early beat instead: it and the pause are two.
+        one = np.abs(p.here + shorter - p.usual) + np.abs(longer - p.usual)
+        found &= (one <= np.abs(p.here + longer - 2 * p.usual)) | np.isinf(longer)
+    joins = np.zeros(series.rr.shape, dtype=bool)
+    joins[p.row[found], (p.column - (before < after))[found]] = True
+    joins[:, 1:] &= ~joins[:, :-1]
+    return joins
+
+
+def _join(series: _Series, joins: Mask) -> _Series:
+    """Return the series with each marked interval added to the one after."""
+    row, column = np.nonzero(joins)
+    rr, joined = series.rr.copy(), series.joined.copy()
+    rr[row, column + 1] += rr[row, column]
+    joined[row, column + 1] = joined[row, column]
+    copies = (np.isfinite(rr) & ~joins).astype(np.intp)
+    return _repeat(_Series(rr, series.at_s, joined, series.measured), copies)
+
+
+def _long(series: _Series) -> tuple[Counts, Counts, Counts]:
+    """Return how many intervals each really is, and missed and irregular ones per window.
+
+    Marks what is too long to be divided as not measured.
+    """
+    with np.errstate(invalid="ignore"):
+        candidate = series.rr > 1.3 * np.fmin(*_beside(series))
+    p = _places(series, candidate, 1)
+    usual = np.fmax(p.usual, 0.5 * (p.before + p.after))
+    with np.errstate(invalid="ignore"):
+        ratio = p.here / usual
+        found = (ratio >= MISSED) & ~_pause(p, p.before, p.earlier, p.after)
+        found &= ~_pause(p, p.after, p.later, p.before)
+    times = np.rint(ratio[found])
+    divides = (times <= 1 + MOST_MISSED) & (np.abs(ratio[found] / times - 1) <= UNLIKE_A_MULTIPLE)
+    row, column = p.row[found], p.column[found]
+    copies = np.isfinite(series.rr).astype(np.intp)
+    copies[row[divides], column[divides]] = times[divides].astype(np.intp)
+    series.measured[row[~divides], column[~divides]] = False
+    n_windows = len(series.rr)
+    missed = np.bincount(row[divides], weights=times[divides] - 1, minlength=n_windows)
+    irregular = np.bincount(row[~divides], minlength=n_windows)
+    return copies, missed.astype(np.intp), irregular
+
+
+def _pause(p: _Places, beside: Floats, beyond: Floats, opposite: Floats) -> Mask:
+    """Return whether short `beside` and long together fit two intervals better than one and two."""
+    usual = 0.5 * (beyond + opposite)
+    usual = np.where(np.isfinite(usual), usual, p.usual)
+    moved = np.abs(beside + p.here - 2 * usual)
+    return moved < np.abs(beside - usual) + np.abs(p.here - 2 * usual) - _DOUBT * usual
+
+
+def _natural(series: _Series) -> Floats:
+    """Return the largest displacement that the heart of each window makes by itself [ms]."""
+    rr, good = series.rr, series.measured
+    joined = series.joined[:, 1:] & good[:, 1:] & good[:, :-1]
+    step = _deviation(rr[:, 1:] - rr[:, :-1], joined)
+    four = joined[:, 2:] & joined[:, 1:-1] & joined[:, :-2]
+    place = _deviation(_out_of_place(rr[:, :-3], rr[:, 1:-2], rr[:, 2:-1], rr[:, 3:]), four)
+    return np.minimum(STEP_SIGMA * step, PLACE_SIGMA * place)
+
+
+def _deviation(values: Floats, known: Mask) -> Floats:
+    """Return the robust deviation from zero of each row; 0 of none."""
+    return np.nan_to_num(1.4826 * row_median(np.abs(values), known))  # 1 for a Gaussian's
+
+
+def _out_of_place(before: Floats, here: Floats, after: Floats, later: Floats) -> Floats:
+    """Return how late the beat between `here` and `after` is [ms]; below zero: early.
+
+    Against a cubic through the two beats on either side.
+    """
+    return (3.0 * (here - after) + later - before) / 6.0
+
+
+def _put_back(series: _Series, natural: Floats) -> Counts:
+    """Move displaced beats to where they belong; return how many per window.
+
+    Early: short, then long (or the reverse). The evidence is the mean of
+
+    - how far the beat lies from where a cubic through the two beats on
+      either side puts it, and
+    - the smallest of the three steps into, within and out of the pair, which
+      a single long or short beat, that hearts do make, leaves near zero;
+
+    and the two must together be about two: the one at least a third as far
+    below the usual as the other is above.
+    """
+    pair = np.zeros(series.rr.shape, dtype=bool)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(series.rr[:, 1:] - series.rr[:, :-1])
+        usual = row_median(series.rr, np.isfinite(series.rr))[:, None]
+        pair[:, :-1] = series.joined[:, 1:] & (apart > SMALLEST_SHIFT * usual)
+    p = _places(series, pair, 2)
+    shift, evidence = _displaced(p)
+    largest = np.where(shift < 0, LARGEST_EARLY, LARGEST_LATE)
+    limit = _limit(natural[p.row], largest, p.usual)
+    with np.errstate(invalid="ignore"):
+        strength = np.where(evidence > limit, evidence, 0.0)
+    held = np.zeros((len(series.rr), series.rr.shape[1] + 2))
+    held[p.row, p.column + 1] = strength
+    # Two that share an interval are one artefact: the stronger.
+    best = (
+        (strength > 0)
+        & (strength > held[p.row, p.column])
+        & (strength >= held[p.row, p.column + 2])
+    )
+    row, column, shift = p.row[best], p.column[best], shift[best]
+    series.rr[row, column] -= shift
+    series.rr[row, column + 1] += shift
+    series.at_s[row, column] -= shift / 1000.0
+    series.measured[row, column] = False
+    series.measured[row, column + 1] = False
+    return np.bincount(row, minlength=len(series.rr))
+
+
+def _limit(natural: Floats, largest: Floats | float, usual: Floats) -> Floats:
+    """Return from what evidence on it is an artefact [ms]."""
+    return np.clip(CERTAIN * natural, SMALLEST_SHIFT * usual, np.maximum(largest * usual, natural))
+
+
+def _displaced(p: _Places) -> tuple[Floats, Floats]:
+    """Return displacement (below zero: early) and evidence of the beats within pairs [ms]."""
+    before = np.where(np.isfinite(p.before), p.before, p.usual)
+    later = np.where(np.isfinite(p.later), p.later, p.usual)
+    shift = _out_of_place(before, p.here, p.after, later)
+    apart = np.abs(p.after - p.here)
+    way = np.sign(p.after - p.here)
+    steps = np.minimum(way * (before - p.here), way * (p.after - later))
+    steps = np.minimum(steps, 0.5 * apart)
+    both = p.here + p.after
+    off = np.minimum(np.abs(both - 2 * p.usual), np.abs(both - before - later))
+    two = off < _UNEVEN * apart
+    return shift, np.where((steps > 0) & two, 0.5 * (steps - way * shift), 0.0)
+
+
+def _set_aside(series: _Series, natural: Floats) -> Counts:
+    """Mark single short intervals that nothing explains; return how many per window."""
+    with np.errstate(invalid="ignore"):
+        candidate = series.measured & (series.rr < 0.95 * np.fmin(*_beside(series)))
+    p = _places(series, candidate, 1)
+    nearest = np.fmin(np.fmin(p.before, p.after), p.usual)
+    limit = _limit(DEPTH_SIGMA * natural[p.row], LARGEST_DEPTH, p.usual)
+    with np.errstate(invalid="ignore"):
+        found = nearest - p.here > limit
+    row, column = p.row[found], p.column[found]
+    beside = np.stack([p.before[found], p.after[found], p.usual[found]])
+    series.rr[row, column] = np.nanmedian(beside, axis=0) if row.size else 0.0
+    series.measured[row, column] = False
+    return np.bincount(row, minlength=len(series.rr))
