@@ -88,6 +88,10 @@ class SimulatedFloor:
             source=np.broadcast_to(np.int64(0), (n, len(Channel))),
         )
 
+    def of(self, agent: int) -> list[SimulatedEpisode]:
+        """Return the episodes of one agent, by time."""
+        return [one for one in self.episodes if one.agent == agent]
+
     def measured(self, episode: SimulatedEpisode) -> bool:
         """Return whether some group that reacts was known for half of the episode."""
         during = (self.t_s > episode.start_s) & (self.t_s <= episode.end_s)
