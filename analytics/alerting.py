@@ -209,6 +209,8 @@ class Alert:
         Silence that mutes this one; while set, this one is not shown.
     opened_at : datetime or None
         Server clock when it was opened.
+    lost_at : datetime or None
+        Since when a muted alert that was told before has no evidence.
     asked_at : datetime or None
         When the agent was asked whether it was so.
     gone : bool
@@ -222,6 +224,7 @@ class Alert:
     inhibited_by: str | None = None
     silenced_by: str | None = None
     opened_at: datetime | None = None
+    lost_at: datetime | None = None
     asked_at: datetime | None = None
     gone: bool = False
 

@@ -27,7 +27,7 @@ from analytics.common_cause import contributions
 from analytics.detector import DETECTOR_VERSION
 from analytics.features import PART_CHANNEL, PARTS, UNKNOWN_LEVEL
 from analytics.floor import STALE_S, Floor, Judged
-from analytics.matters import Matters
+from analytics.matters import ENDS_AFTER, Matters
 from analytics.team_causes import TeamCauses
 from analytics.technical import Technical
 from sensors.messages import AlertKind, AlertMessage, AlertState
@@ -155,16 +155,29 @@ class PersonalAlerts:
         """Tell a pending alert if nothing speaks against it any more."""
         identity = alert.message.alert_id
         if not self._stands(row, now):
-            # Only what was told and then waited for room was ever on somebody's screen.
-            waited = alert.message.told_at is not None and not alert.muted
-            event = Event.RESOLVE if waited else Event.VANISH
-            self._book.apply(identity, event, now)
+            self._lose(alert, now)
             return
+        if alert.lost_at is not None:
+            alert = self._book.apply(identity, Event.UPDATE, now, lost_at=None)
         if self._mute(alert, now) or self._waits_for_others(alert, now):
             return
         found = self._find_room(alert, now)
         if found is not None:
             self._book.apply(identity, Event.FIRE, now, told_to=found)
+
+    def _lose(self, alert: Alert, now: datetime) -> None:
+        """Let a pending alert go whose evidence is gone; what was told is not forgotten at once."""
+        identity = alert.message.alert_id
+        if alert.message.told_at is None:
+            self._book.apply(identity, Event.VANISH, now)
+        elif not alert.muted:
+            self._book.apply(
+                identity, Event.RESOLVE, now
+            )  # it was on a screen, and waited for room
+        elif alert.lost_at is None:
+            self._book.apply(identity, Event.UPDATE, now, lost_at=now)
+        elif now - alert.lost_at >= ENDS_AFTER:
+            self._book.apply(identity, Event.VANISH, now)
 
     def _waits_for_others(self, alert: Alert, now: datetime) -> bool:
         """Return whether the team may be about to have one cause, which would say it better."""
@@ -223,7 +236,8 @@ class PersonalAlerts:
         """Bring a card back; like every telling it needs room and may be muted."""
         identity = alert.message.alert_id
         if alert.state is AlertState.ACKNOWLEDGED:
-            self._book.apply(identity, Event.RETURN, now)  # a person has it: nobody is told
+            if self._inhibitor(alert) is None:
+                self._book.apply(identity, Event.RETURN, now)  # a person has it: nobody is told
         elif not self._mute(alert, now):
             found = self._find_room(alert, now)
             if found is not None:
