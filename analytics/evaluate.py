@@ -254,15 +254,32 @@ def tally(one: Trace, alerts_s: Floats) -> Tally:
 def chance_found(traces: Sequence[Trace], alerts_per_hour: float) -> float:
     """Return the share of stretches that alerts at random, at this rate, would find."""
     lengths_s = np.array([end - start + TAIL_S for one in traces for start, end in one.stretches])
+    return chance(lengths_s, alerts_per_hour)
+
+
+def chance(lengths_s: Floats, alerts_per_hour: float) -> float:
+    """Return the share of stretches of these lengths that alerts at random would find."""
     return float(np.mean(1.0 - np.exp(-alerts_per_hour * lengths_s / 3600.0)))
 
 
 def bootstrap_ci(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of the mean over people: percentile bootstrap, fixed seed."""
-    known = np.asarray([value for value in values if np.isfinite(value)])
-    if not known.size:
+    known = [value for value in values if np.isfinite(value)]
+    return bootstrap_ratio_ci(known, [1.0] * len(known))
+
+
+def bootstrap_ratio_ci(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval over people of the sum of `parts` over the sum of `wholes`.
+
+    Percentile bootstrap with a fixed seed, one part and one whole per person;
+    NaN where there is nothing to divide by.
+    """
+    part, whole = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
+    if not part.size or not whole.sum():
         return float("nan"), float("nan")
     rng = np.random.default_rng(_SEED)
-    means = known[rng.integers(0, known.size, (_RESAMPLES, known.size))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    drawn = rng.integers(0, part.size, (_RESAMPLES, part.size))
+    below = whole[drawn].sum(axis=1)
+    ratios = part[drawn].sum(axis=1)[below > 0] / below[below > 0]
+    low, high = np.percentile(ratios, [2.5, 97.5])
     return float(low), float(high)

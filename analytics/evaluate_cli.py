@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from analytics.evaluate import Trace, trace
+from analytics.evaluate_floor_report import report_floor
+from analytics.evaluate_plot import check_plot, draw_curve
 from analytics.evaluate_report import report
+from analytics.simulation import SCENARIOS
 from sensors import codec
 from sensors.command_line import JsonOption, columns, plain_app
 from sensors.errors import ConfigurationError
@@ -22,35 +27,144 @@ app = plain_app()
 _ENDINGS = (".csv", ".csv.gz")
 
 
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """The options that only a simulated floor has, as given; ``None`` is left out."""
+
+    scenario: str | None
+    agents: int | None
+    hours: float | None
+    strength: float | None
+    react: float | None
+    seed: int | None
+
+
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0917 - the options of a command line
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="Labelled recordings, or folders of them.", metavar="FILES…"),
-    ],
+    ] = None,
     team_size: Annotated[
         int, typer.Option(help="Use the threshold of a team of this size.", min=1)
     ] = 20,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Judge a simulated floor instead of recordings.")
+    ] = False,
+    scenario: Annotated[
+        str | None,
+        typer.Option(help=f"Simulated: {', '.join(SCENARIOS)}. [default: hard]"),
+    ] = None,
+    agents: Annotated[
+        int | None, typer.Option(help="Simulated: number of agents. [default: 100]", min=1)
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Simulated: length of a shift. [default: 8]")
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(help="Simulated: full intensity of episodes; 1 is a clear response."),
+    ] = None,
+    react: Annotated[
+        float | None,
+        typer.Option(help="Simulated: chance of each group of channels to react, 0 to 1."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Simulated: another floor. [default: 1]")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the operating curve into this .svg or .png.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score labelled recordings offline, with the code that runs live.
 
     Each recording is a new agent; nothing carries over from one to the next.
+    With --simulate, a floor of simulated agents takes the place of recordings:
+    episodes of known strength are put in, and what supervisors would be told
+    is counted too.
     """
-    paths = _recordings(files)
+    floor = _Floor(scenario, agents, hours, strength, react, seed)
+    _check(files or [], floor, simulate=simulate)
+    if plot is not None:
+        check_plot(plot)
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task = bar.add_task("reading", total=len(paths))
-        traces: list[Trace] = []
-        for path in paths:
-            traces.append(trace(read_recording(path)))
-            bar.advance(task)
-        task = bar.add_task("scoring", total=1.0)
-        found = report(traces, team_size, lambda share: bar.update(task, completed=share))
+        found = (
+            _simulated(floor, team_size, bar) if simulate else _read(files or [], team_size, bar)
+        )
+    if plot is not None:
+        draw_curve(found["overall"], plot)
     if as_json:
         sys.stdout.write(codec.dump_json(found).decode() + "\n")
+    elif simulate:
+        _show_floor(found["overall"])
     else:
         _show(found)
+
+
+def _check(files: Sequence[Path], floor: _Floor, *, simulate: bool) -> None:
+    """Refuse what does not go together.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the option.
+    """
+    if simulate and files:
+        raise ConfigurationError(
+            f"{files[0]} and --simulate: name recordings, or simulate, not both"
+        )
+    if not simulate:
+        if not files:
+            raise ConfigurationError("nothing to judge; name recordings, or use --simulate")
+        for option in fields(floor):
+            if getattr(floor, option.name) is not None:
+                raise ConfigurationError(
+                    f"--{option.name} is for a simulated floor: add --simulate"
+                )
+
+
+def _read(files: list[Path], team_size: int, bar: Progress) -> dict[str, Any]:
+    """Return the figures of recordings."""
+    paths = _recordings(files)
+    task = bar.add_task("reading", total=len(paths))
+    traces: list[Trace] = []
+    for path in paths:
+        traces.append(trace(read_recording(path)))
+        bar.advance(task)
+    task = bar.add_task("scoring", total=1.0)
+    return report(traces, team_size, lambda share: bar.update(task, completed=share))
+
+
+def _simulated(floor: _Floor, team_size: int, bar: Progress) -> dict[str, Any]:
+    """Return the figures of a simulated floor.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such scenario, or an option is out of its range.
+    """
+    name = floor.scenario or "hard"
+    if name not in SCENARIOS:
+        raise ConfigurationError(f"--scenario {name}: expected one of {', '.join(SCENARIOS)}")
+    known = SCENARIOS[name]
+    scenario = replace(
+        known,
+        strength=known.strength if floor.strength is None else floor.strength,
+        react=known.react if floor.react is None else floor.react,
+    )
+    hours = 8.0 if floor.hours is None else floor.hours
+    if not 0.1 <= hours <= 24:
+        raise ConfigurationError(f"--hours {hours:g}: expected 0.1 to 24; a shift")
+    task = bar.add_task("simulating and scoring", total=1.0)
+    return report_floor(
+        floor.agents or 100,
+        hours,
+        1 if floor.seed is None else floor.seed,
+        scenario,
+        team_size=team_size,
+        progress=lambda share: bar.update(task, completed=share),
+    )
 
 
 def _recordings(files: list[Path]) -> list[Path]:
@@ -102,6 +216,32 @@ def _show(found: dict[str, Any]) -> None:
         f"stretches at {_figure(whole['false_alerts_per_hour'])} false alerts per hour "
         f"(at random {_figure(whole['chance_found_fraction'])}), "
         f"median delay {_figure(whole['median_delay_s'], 0)} s"
+    )
+
+
+def _show_floor(whole: dict[str, Any]) -> None:
+    episodes, teams = whole["episodes"], whole["teams"]
+    low, high = whole["found_fraction_ci95"]
+    typer.echo(
+        f"{whole['agents']} simulated agents, {whole['shifts']} x {whole['hours_per_shift']:g} h; "
+        f"{episodes} episodes of strength {whole['strength']:g}, each group of channels reacting "
+        f"with probability {whole['react']:g}"
+    )
+    typer.echo(
+        f"Found {_figure(whole['found_fraction'])} (95 % over agents {_figure(low)} to "
+        f"{_figure(high)}; at random {_figure(whole['chance_found_fraction'])}), "
+        f"{_figure(whole['found_fraction_reachable'])} of those that show in a measured channel; "
+        f"{_figure(whole['found_before_full_fraction'])} of the found before full intensity, "
+        f"median delay {_figure(whole['median_delay_s'], 0)} s"
+    )
+    typer.echo(
+        f"False alerts: {_figure(whole['false_alerts_per_agent_shift'])} per agent-shift of 8 h"
+    )
+    typer.echo(
+        f"Told, in {teams} teams of {whole['team_size']}: "
+        f"{_figure(whole['personal_alerts_told_per_team_hour'])} personal alerts per team-hour, at "
+        f"most {whole['most_told_to_one_supervisor_in_an_hour']} to one supervisor in an hour; "
+        f"{whole['team_alerts']} team alerts"
     )
 
 

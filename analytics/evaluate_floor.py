@@ -51,6 +51,8 @@ class FloorTally:
         Agent-hours after the first five minutes, outside episodes and tails.
     delays_s : list of float
         From the start of each found episode to its first alert. [s]
+    lengths_s : list of float
+        Of every personal episode. [s]
     """
 
     episodes: int = 0
@@ -62,6 +64,7 @@ class FloorTally:
     in_common: int = 0
     calm_hours: float = 0.0
     delays_s: list[float] = field(default_factory=list)
+    lengths_s: list[float] = field(default_factory=list)
 
     @property
     def false_per_shift(self) -> float:
@@ -70,12 +73,8 @@ class FloorTally:
 
     def add(self, other: FloorTally) -> None:
         """Take in the tally of other agents."""
-        for name in ("episodes", "found", "before_full", "reachable", "found_reachable"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.false_alerts += other.false_alerts
-        self.in_common += other.in_common
-        self.calm_hours += other.calm_hours
-        self.delays_s += other.delays_s
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
 
 
 def tally(floor: SimulatedFloor, agent: int, alerts_s: Floats) -> FloorTally:
@@ -101,6 +100,7 @@ def tally(floor: SimulatedFloor, agent: int, alerts_s: Floats) -> FloorTally:
             continue
         reachable = floor.measured(one)
         found.episodes += 1
+        found.lengths_s.append(one.end_s - one.start_s)
         found.reachable += reachable
         if len(hits):
             found.found += 1
@@ -187,7 +187,7 @@ def judge_floor(
             began[entry % copies][entry // copies].append(float(floor.t_s[one.window]))
         score[:, one.window] = one.scores.score[::copies]
         scores, episodes = _every(one.scores, copies), _every(one.episodes, copies)
-        supervised.step(floor.moment(one.window), scores, episodes)
+        supervised.step(one.batch, scores, episodes)
     tallies = [FloorTally() for _ in thresholds]
     agents = []
     for k, per_agent in enumerate(began):

@@ -12,7 +12,7 @@ from analytics.detector import DETECTOR_VERSION
 from analytics.episodes import threshold_for
 from analytics.evaluate import Judgement, Tally, Trace
 
-SWEPT = tuple(float(x) for x in np.round(np.geomspace(0.2, 4.0, 40), 3))
+SWEPT = tuple(float(x) for x in np.round(threshold_for(20) * np.geomspace(0.12, 2.5, 40), 3))
 """Thresholds of the operating curve, beside production's own."""
 
 
@@ -50,18 +50,18 @@ def report(
     rate = point["false_alerts_per_hour"]
     overall = {
         "recordings": len(traces),
-        "auc_mean": _mean(aucs),
-        "auc_median": _rounded(float(np.median(aucs))),
-        "auc_ci95": [_rounded(x) for x in evaluate.bootstrap_ci(aucs)],
-        "auc_time_matched_mean": _mean(matched),
-        "auc_time_matched_ci95": [_rounded(x) for x in evaluate.bootstrap_ci(matched)],
-        "coverage": _mean(row["coverage"] for row in rows),
+        "auc_mean": mean(aucs),
+        "auc_median": rounded(float(np.median(aucs))),
+        "auc_ci95": [rounded(x) for x in evaluate.bootstrap_ci(aucs)],
+        "auc_time_matched_mean": mean(matched),
+        "auc_time_matched_ci95": [rounded(x) for x in evaluate.bootstrap_ci(matched)],
+        "coverage": mean(row["coverage"] for row in rows),
         **point,
         "chance_found_fraction": (
-            None if rate is None else _rounded(evaluate.chance_found(traces, rate))
+            None if rate is None else rounded(evaluate.chance_found(traces, rate))
         ),
         "team_size": team_size,
-        "threshold": _rounded(threshold),
+        "threshold": rounded(threshold),
         "detector_version": DETECTOR_VERSION,
         "operating_curve": [
             {"threshold": swept, **_at(traces, judged, k)} for k, swept in enumerate(SWEPT, start=1)
@@ -76,7 +76,7 @@ def _at(
     tallies = [evaluate.tally(t, j[k].alerts_s) for t, j in zip(traces, judged, strict=True)]
     point = _point(tallies)
     rate = point["false_alerts_per_hour"]
-    chance = None if rate is None else _rounded(evaluate.chance_found(traces, rate))
+    chance = None if rate is None else rounded(evaluate.chance_found(traces, rate))
     return {**point, "chance_found_fraction": chance}
 
 
@@ -87,8 +87,8 @@ def _point(tallies: Sequence[Tally]) -> dict[str, float | None]:
     hours = sum(one.calm_hours for one in tallies)
     delays = [delay for one in tallies for delay in one.delays_s]
     return {
-        "found_fraction": _rounded(found / stretches) if stretches else None,
-        "false_alerts_per_hour": _rounded(false_alerts / hours) if hours else None,
+        "found_fraction": rounded(found / stretches) if stretches else None,
+        "false_alerts_per_hour": rounded(false_alerts / hours) if hours else None,
         "median_delay_s": float(np.median(delays)) if delays else None,
     }
 
@@ -99,22 +99,24 @@ def _row(one: Trace, judgement: Judgement) -> dict[str, Any]:
     return {
         "name": one.name,
         "duration_s": float(one.t_s[-1]),
-        "auc": _rounded(evaluate.auc_of(one, judgement.score)),
-        "auc_time_matched": _rounded(evaluate.auc_time_matched(one, judgement.score)),
-        "coverage": _rounded(float(np.isfinite(judgement.score[counted]).mean())),
+        "auc": rounded(evaluate.auc_of(one, judgement.score)),
+        "auc_time_matched": rounded(evaluate.auc_time_matched(one, judgement.score)),
+        "coverage": rounded(float(np.isfinite(judgement.score[counted]).mean())),
         "stretches": tally.stretches,
         "found": tally.found,
         "false_alerts": tally.false_alerts,
-        "calm_hours": _rounded(tally.calm_hours),
+        "calm_hours": rounded(tally.calm_hours),
         "delays_s": list(tally.delays_s),
         "alerts_s": judgement.alerts_s.tolist(),
     }
 
 
-def _mean(values: Iterable[float]) -> float | None:
+def mean(values: Iterable[float]) -> float | None:
+    """Return the mean of what is known, rounded; ``None`` where nothing is."""
     known = [value for value in values if value is not None and np.isfinite(value)]
-    return _rounded(float(np.mean(known))) if known else None
+    return rounded(float(np.mean(known))) if known else None
 
 
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
+    """Return `value` with four digits, ``None`` for what does not exist."""
     return round(float(value), 4) if np.isfinite(value) else None

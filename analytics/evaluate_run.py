@@ -70,12 +70,15 @@ class Scored:
     window : int
     rows : ndarray of intp
         ``agent * n_thresholds + threshold`` of each entry.
+    batch : FeatureBatch
+        What was scored, one row per agent that is still there.
     scores : ScoreBatch
     episodes : EpisodeBatch
     """
 
     window: int
     rows: Rows
+    batch: FeatureBatch
     scores: ScoreBatch
     episodes: EpisodeBatch
 
@@ -112,10 +115,10 @@ def run(
         if window in ends:
             here = np.flatnonzero(lengths > window)
             rows = _rows(here, copies)
-        batch = tape.moment(window)
+        moment = tape.moment(window)
         if len(here) < len(lengths):
-            batch = batch.take(here)
-        clean = good(batch)
+            moment = moment.take(here)
+        batch, clean = moment, good(moment)
         if copies > 1:
             index = np.repeat(np.arange(len(here)), copies)
             batch, clean = batch.take(index), clean[index]
@@ -124,7 +127,7 @@ def run(
         found = episodes.step(
             rows, batch.at_s, scores.evidence, threshold[rows], live=~scores.learning
         )
-        yield Scored(window, rows, scores, found)
+        yield Scored(window, rows, moment, scores, found)
         if progress is not None:
             progress((window + 1) / longest)
 
