@@ -13,16 +13,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from analytics.alert_book import AlertBook
 from analytics.alerting import AlertPolicy
-from analytics.budget import HOUR, Budget
+from analytics.budget import HOUR
 from analytics.detector import ScoreBatch
 from analytics.episodes import EpisodeBatch, threshold_for
-from analytics.floor import Floor, Judged, Window
-from analytics.personal import PersonalAlerts
-from analytics.team_causes import TeamCauses
+from analytics.events import Arrival, Outputs
+from analytics.floor import Judged, Window
+from analytics.pipeline import Pipeline
 from analytics.teams import Teams, TeamVersion
-from analytics.technical import Technical
 from analytics.windows import FeatureBatch
 from sensors.messages import Action, AlertKind, AlertMessage, DecisionMessage, ReadingMessage
 
@@ -85,7 +83,6 @@ class Supervised:
         policy: AlertPolicy | None = None,
         first_team: int = 0,
     ) -> None:
-        policy = policy or AlertPolicy()
         agents = [f"a{n}" for n in range(n_agents)]
         teams = Teams(
             [
@@ -99,7 +96,10 @@ class Supervised:
             ]
         )
         self.told = Told()
-        self._floor = Floor(teams)
+        self._pipeline = Pipeline(SITE, teams, policy)
+        # What stands in for the scoring that readings would start.
+        self._floor = self._pipeline._floor  # noqa: SLF001
+        self._begin = self._pipeline._personal.begin  # noqa: SLF001
         rows = [self._floor.row(agent) for agent in agents]
         # Only rows and agents of windows are read from here on: what was measured is scored.
         none = cast("ReadingMessage", None)
@@ -110,12 +110,7 @@ class Supervised:
             name = teams.team_of(agent, at)
             columns["team"][row] = self._floor.team_names.index(name or "")
             columns["threshold"][row] = threshold_for(team_size)
-        self._book = AlertBook(SITE, teams.supervisors)
-        technical = Technical(self._book, teams.team_of, teams.in_shift, policy.smallest_group)
-        self._causes = TeamCauses(self._book, self._floor, policy.smallest_group)
-        budget = Budget(policy.alerts_per_supervisor_hour)
-        self._personal = PersonalAlerts(self._book, self._floor, budget, self._causes, technical)
-        self._answers: dict[str, tuple[datetime, AlertMessage]] = {}
+        self._answers: list[tuple[datetime, AlertMessage]] = []
         self._heard: set[str] = set()
 
     def step(self, batch: FeatureBatch, scores: ScoreBatch, episodes: EpisodeBatch) -> None:
@@ -127,7 +122,6 @@ class Supervised:
         columns["judged_s"][rows[known & ~scores.learning]] = now_s
         for name, found in (
             ("scored_s", batch.at_s),
-            ("heard_s", batch.at_s),
             ("known", known),
             ("active", episodes.active),
             ("pending", episodes.pending),
@@ -141,38 +135,39 @@ class Supervised:
         if episodes.began.any():
             nothing = np.zeros(len(rows), np.int8)  # states are for the screens
             judged = Judged(self._windows, batch, rows, rows, batch, scores, episodes, nothing)
-            self._personal.begin(judged, now)
-        self._answer(now)
-        self._causes.step(now)
-        self._personal.step(now)
-        self._book.tick(now)
-        self._hear(now)
+            self._begin(judged, now)
+        self._hear(self._pipeline.step(self._due(now), now), now)
 
-    def _hear(self, now: datetime) -> None:
-        for publication in self._book.collect().publications:
+    def _hear(self, outputs: Outputs, now: datetime) -> None:
+        for publication in outputs.publications:
             message = publication.message
             if not isinstance(message, AlertMessage) or message.told_at is None:
                 continue
             if message.alert_id in self._heard:
                 continue
             self._heard.add(message.alert_id)
-            self._answers[message.alert_id] = (now + ANSWERED_AFTER, message)
+            self._answers.append((now + ANSWERED_AFTER, message))
             if message.kind is AlertKind.TEAM:
                 self.told.team.append(now)
             elif message.kind is AlertKind.PERSONAL:
                 self.told.personal.setdefault(message.told_to[0], []).append(now)
 
-    def _answer(self, now: datetime) -> None:
-        for identity, (at, message) in list(self._answers.items()):
-            if now >= at:
-                del self._answers[identity]
-                decision = DecisionMessage(
-                    id=f"answer{identity}",
+    def _due(self, now: datetime) -> list[Arrival]:
+        """Return the answers that are given now, oldest first."""
+        due = [message for at, message in self._answers if now >= at]
+        self._answers = [(at, message) for at, message in self._answers if now < at]
+        return [
+            Arrival(
+                position=len(self._heard),
+                received_at=now,
+                agent=None,
+                message=DecisionMessage(
+                    id=f"answer{message.alert_id}",
                     at=now,
-                    alert_id=identity,
+                    alert_id=message.alert_id,
                     by=message.told_to[0],
                     action=Action.NOT_USEFUL,
-                )
-                closed = self._book.decide(decision, now)
-                if closed is not None:
-                    self._personal.answered(closed, now)
+                ),
+            )
+            for message in due
+        ]
