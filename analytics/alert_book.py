@@ -8,7 +8,7 @@ the agent concerned. What is published is collected and told once per step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from analytics.alerting import (
     not_told,
 )
 from analytics.events import Outputs, Publication
+from analytics.silences import Silence, Silences
 from sensors import topics
 from sensors.codec import convert
 from sensors.messages import AlertKind, AlertMessage, AlertState, DecisionMessage
@@ -51,6 +52,7 @@ class _Kept:
     shown: list[str]
     unasked: list[str]
     tidied_at: datetime | None
+    silences: list[Silence] = field(default_factory=list)
 
 
 class AlertBook:
@@ -66,6 +68,7 @@ class AlertBook:
     def __init__(self, site: str, supervisors: Callable[[str, datetime], tuple[str, ...]]) -> None:
         self.site = site
         self.out = Outputs()
+        self.silences = Silences()
         self._supervisors = supervisors
         self._open: dict[str, Alert] = {}
         self._closed: dict[str, Alert] = {}
@@ -191,6 +194,26 @@ class AlertBook:
             self.apply(known.alert_id, event, now, by=message.by)
             self._ask(known.alert_id, now)
 
+    def silence(self, message: DecisionMessage, team: str | None, now: datetime) -> None:
+        """Take in that a person mutes an agent or team; what may not be is recorded, too.
+
+        Parameters
+        ----------
+        message : DecisionMessage
+            With the action `silence`.
+        team : str or None
+            The team it is about, or that of its agent.
+        now : datetime
+        """
+        if not self.first_time(message.id, now):
+            return
+        leads = self._supervisors(team, now) if team is not None else ()
+        effect = self.silences.hear(message, team, leads, now)
+        self.out.points.append(points_out.silence(self.site, message, team, effect))
+        told = notices.silenced(self.site, message) if effect == "applied" else None
+        if told is not None:
+            self.out.publications.append(told)
+
     def tick(self, now: datetime) -> None:
         """Do what time alone brings: escalation, expiry, the question afterwards."""
         for alert in self:
@@ -227,6 +250,7 @@ class AlertBook:
 
     def _tidy(self, now: datetime) -> None:
         self._tidied_at = now
+        self.silences.forget(now)
         self._seen = {k: at for k, at in self._seen.items() if now - at < REMEMBERED}
         self._retired = {
             k: at for k, at in self._retired.items() if k in self._open or now - at < REMEMBERED
@@ -280,6 +304,7 @@ class AlertBook:
             shown=list(self._shown),
             unasked=list(self._unasked),
             tidied_at=self._tidied_at,
+            silences=list(self.silences.all()),
         )
 
     def restore(self, plain: Any) -> None:
@@ -292,4 +317,5 @@ class AlertBook:
         self._shown = dict.fromkeys(kept.shown)
         self._unasked = dict.fromkeys(kept.unasked)
         self._tidied_at = kept.tidied_at
+        self.silences.restore(kept.silences)
         self._dirty, self.out = {}, Outputs()

@@ -343,6 +343,8 @@ def event_of(action: Action) -> Event:
             return Event.OUTCOME
         case Action.CANNOT_NOW:
             return Event.HAND_ON
+        case Action.SILENCE:
+            return Event.SILENCE
         case _:
             return Event.DECIDE
 

@@ -24,6 +24,7 @@ from sensors.messages import (
     AlertKind,
     AlertState,
     AuditMessage,
+    DecisionMessage,
     NoticeKind,
     NoticeMessage,
 )
@@ -110,6 +111,20 @@ def was_it_so(site: str, alert: Alert, at: datetime) -> Publication | None:
         kind=NoticeKind.WAS_IT_SO,
         alert_id=message.alert_id,
         decision=message.decision,
+    )
+    return Publication(topics.notice(site, message.agent), notice)
+
+
+def silenced(site: str, message: DecisionMessage) -> Publication | None:
+    """Return what tells an agent that somebody muted alerts about them."""
+    if message.agent is None:
+        return None
+    notice = NoticeMessage(
+        id=notice_id(message.id, Action.SILENCE),
+        at=message.at,
+        kind=NoticeKind.DECIDED,
+        by=message.by,
+        decision=Action.SILENCE,
     )
     return Publication(topics.notice(site, message.agent), notice)
 

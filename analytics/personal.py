@@ -141,15 +141,19 @@ class PersonalAlerts:
         )
 
     def _mute(self, alert: Alert, now: datetime) -> bool:
-        """Let `alert` give way to what speaks for it; return whether something does."""
-        identity, inhibitor = alert.message.alert_id, self._inhibitor(alert)
-        if inhibitor is not None:
-            if inhibitor != alert.inhibited_by:
-                self._book.apply(identity, Event.INHIBIT, now, inhibited_by=inhibitor)
-            return True
-        if alert.muted:
-            self._book.apply(identity, Event.UPDATE, now, inhibited_by=None)
-        return False
+        """Let `alert` give way to what speaks for it or mutes it; return whether something does.
+
+        Inhibition comes before silence: who is told of the cause needs no silence.
+        """
+        inhibitor = self._inhibitor(alert)
+        silence = self._book.silences.of(alert.message, now) if inhibitor is None else None
+        if (inhibitor, silence) != (alert.inhibited_by, alert.silenced_by):
+            event = Event.UPDATE
+            if inhibitor is not None or silence is not None:
+                event = Event.INHIBIT if inhibitor is not None else Event.SILENCE
+            causes = {"inhibited_by": inhibitor, "silenced_by": silence}
+            self._book.apply(alert.message.alert_id, event, now, **causes)
+        return inhibitor is not None or silence is not None
 
     def _release(self, alert: Alert, row: int, now: datetime) -> None:
         """Tell a pending alert if nothing speaks against it any more."""

@@ -29,6 +29,7 @@ from analytics.technical import Technical
 from sensors.codec import convert
 from sensors.errors import StateError
 from sensors.messages import (
+    Action,
     AlertMessage,
     AuditKind,
     AuditMessage,
@@ -123,6 +124,9 @@ class Pipeline:
         """Take in a message that is no reading; consent is the journal's business."""
         agent = arrival.agent
         match arrival.message:
+            case DecisionMessage(action=Action.SILENCE) as message:
+                of_agent = message.agent and self.teams.team_of(message.agent, now)
+                self._book.silence(message, message.team or of_agent, now)
             case DecisionMessage() as message:
                 closed = self._book.decide(message, now)
                 if closed is not None:

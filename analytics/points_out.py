@@ -148,6 +148,8 @@ def transition(site: str, alert: Alert, event: Event, at: datetime) -> Point:
     _add_stated(values, message)
     if alert.inhibited_by is not None:
         values["inhibited_by"] = alert.inhibited_by
+    if alert.silenced_by is not None:
+        values["silenced_by"] = alert.silenced_by
     for found in message.contributions:
         values[f"level_{found.part}"] = found.level
     tags = _tags(site, message.agent)
@@ -191,6 +193,25 @@ def decision(site: str, message: DecisionMessage, alert: AlertMessage | None, ef
         values["team"] = alert.team
         values["alert_kind"] = alert.kind.value
     tags = _tags(site, alert.agent if alert is not None else None)
+    return Point(Measurement.DECISION, tags, values, point_time_ns(message.at, message.id))
+
+
+def silence(site: str, message: DecisionMessage, team: str | None, effect: str) -> Point:
+    """Return the record of who muted alerts about whom, until when and why."""
+    values: dict[str, FieldValue] = {
+        "id": message.id,
+        "kind": "silence",
+        "by": message.by,
+        "action": message.action.value,
+        "effect": effect,
+    }
+    if team is not None:
+        values["team"] = team
+    if message.reason is not None:
+        values["reason"] = message.reason
+    if message.until_at is not None:
+        values["until_at"] = message.until_at.isoformat()
+    tags = _tags(site, message.agent)
     return Point(Measurement.DECISION, tags, values, point_time_ns(message.at, message.id))
 
 

@@ -96,8 +96,8 @@ class TeamCauses:
         known = self._book.get(standing.alert_id) if standing is not None else None
         if standing is not None and known is not None:
             standing.ended_at = None
-            if known.message.resolved_at is not None:
-                self._book.apply(standing.alert_id, Event.RETURN, now)
+            if known.state is not AlertState.PENDING and known.message.resolved_at is not None:
+                self._tell(known, Event.RETURN, affected, cause.judged, now)
             return
         started_at = datetime.fromtimestamp(cause.started_s, UTC)
         message = AlertMessage(
@@ -110,9 +110,22 @@ class TeamCauses:
         )
         if self._book.open(Alert(message=message), now):
             self._standing[team] = _Standing(message.alert_id)
-            told_to = self._book.supervisors(team, now)
-            facts = self._facts(affected, cause.judged)
-            self._book.apply(message.alert_id, Event.FIRE, now, told_to=told_to, **facts)
+            opened = self._book.get(message.alert_id)
+            if opened is not None:
+                self._tell(opened, Event.FIRE, affected, cause.judged, now)
+
+    def _tell(self, alert: Alert, event: Event, affected: Any, judged: int, now: datetime) -> None:
+        """Tell everybody who leads the team, unless somebody silenced it."""
+        identity, team = alert.message.alert_id, alert.message.team
+        silence = self._book.silences.of(alert.message, now)
+        if silence is not None and alert.state is not AlertState.ACKNOWLEDGED:
+            if silence != alert.silenced_by:
+                self._book.apply(identity, Event.SILENCE, now, silenced_by=silence)
+            return
+        facts = self._facts(affected, judged)
+        if event is Event.FIRE:
+            facts |= {"told_to": self._book.supervisors(team, now), "silenced_by": None}
+        self._book.apply(identity, event, now, **facts)
 
     def _facts(self, affected: Any, judged: int) -> dict[str, Any]:
         """Return what the card says; no figures about a group that is too small (T16)."""
@@ -129,7 +142,13 @@ class TeamCauses:
 
     def _update(self, standing: _Standing, affected: Any, judged: int, now: datetime) -> None:
         alert = self._book.get(standing.alert_id)
-        if alert is None or alert.state not in {AlertState.FIRING, AlertState.ACKNOWLEDGED}:
+        if alert is None or alert.state is AlertState.RESOLVED:
+            return
+        silence = self._book.silences.of(alert.message, now)
+        if alert.state is AlertState.PENDING or (
+            alert.state is AlertState.FIRING and silence is not None
+        ):
+            self._tell(alert, Event.FIRE, affected, judged, now)
             return
         if alert.updated_at is not None and now - alert.updated_at < UPDATE_EVERY:
             return
@@ -141,7 +160,9 @@ class TeamCauses:
         standing.ended_at = now
         alert = self._book.get(standing.alert_id)
         if alert is not None and alert.message.resolved_at is None:
-            self._book.apply(standing.alert_id, Event.RESOLVE, now)
+            # Silenced, nobody sees it: it goes into the record.
+            event = Event.VANISH if alert.state is AlertState.PENDING else Event.RESOLVE
+            self._book.apply(standing.alert_id, event, now)
 
     def to_plain(self) -> Any:
         """Return the state as plain values."""

@@ -392,7 +392,11 @@ class AlertMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionMessage:
-    """A person's answer to an alert (T15): authenticated, with an id, so it counts once."""
+    """A person's answer to an alert (T15): authenticated, with an id, so it counts once.
+
+    A silence (action `silence`) names an agent or a team, an end and a reason;
+    its `alert_id` is the alert it was made at, or its own `id`.
+    """
 
     id: str
     at: datetime
@@ -405,6 +409,9 @@ class DecisionMessage:
     note: str | None = None
     follow_up_at: datetime | None = None
     outcome: Outcome | None = None
+    agent: str | None = None
+    team: str | None = None
+    until_at: datetime | None = None
 
     def __post_init__(self) -> None:
         check_schema(self.schema)
@@ -420,6 +427,19 @@ class DecisionMessage:
             raise refuse("outcome", self.outcome, "given exactly when the action is outcome")
         if self.action is Action.CANNOT_NOW and self.to is None:
             raise refuse("to", None, "who takes it instead, when the action is cannot_now")
+        self._check_silence()
+
+    def _check_silence(self) -> None:
+        check_person("agent", self.agent)
+        check_person("team", self.team)
+        check_utc("until_at", self.until_at)
+        silences = self.action is Action.SILENCE
+        if ((self.agent is None) != (self.team is None)) != silences:
+            raise refuse("agent", self.agent, "an agent or a team, when the action is silence")
+        if (self.until_at is not None) != silences:
+            raise refuse("until_at", self.until_at, "given exactly when the action is silence")
+        if silences and not self.reason:
+            raise refuse("reason", self.reason, "why, when the action is silence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,7 @@ DECISION_WORDS: dict[Action, str] = {
     Action.AGENT_SAYS_FINE: N_("Agent says fine"),
     Action.CANNOT_NOW: N_("Can't now → {name}"),
     Action.NOT_USEFUL: N_("Not useful"),
+    Action.SILENCE: N_("No alerts about this for a while"),
 }
 FAULT_WORDS: dict[str, str] = {
     Absence.DISCONNECTED: N_("not connected"),

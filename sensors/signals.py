@@ -268,6 +268,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
     _field("note", "-", "up to 500 characters", "Free words of the supervisor."),
     _field("follow_up_at", "-", "UTC", "When to look again."),
     _field("outcome", "-", "one of the outcomes", "What followed."),
+    _field("until_at", "-", "UTC", "When a silence ends."),
     _field("request", "-", "one of the requests", "What the agent asked for."),
     _field("fault", "-", "one of the faults", "Class of a technical fault."),
     _field("channel", "-", "channel", "Channel concerned."),

@@ -87,7 +87,10 @@ class AlertState(StrEnum):
 
 
 class Action(StrEnum):
-    """What a supervisor does with an alert: take it, decide, record what followed."""
+    """What a supervisor does with an alert: take it, decide, record what followed.
+
+    `SILENCE` is about an agent or a team instead, until a time.
+    """
 
     TAKE = "take"
     TALK = "talk"
@@ -99,9 +102,10 @@ class Action(StrEnum):
     CANNOT_NOW = "cannot_now"
     NOT_USEFUL = "not_useful"
     OUTCOME = "outcome"
+    SILENCE = "silence"
 
 
-DECISIONS: frozenset[Action] = frozenset(Action) - {Action.TAKE, Action.OUTCOME}
+DECISIONS: frozenset[Action] = frozenset(Action) - {Action.TAKE, Action.OUTCOME, Action.SILENCE}
 """The actions that answer an alert (SCREENS.md); all but *cannot now* close it."""
 
 

@@ -33,6 +33,7 @@ AGENTS = tuple(f"k{i}" for i in range(5))
 SUPERVISORS = ("ana", "bo")
 CEILING = 2
 agents = st.sampled_from(AGENTS)
+ANSWERS = [action for action in Action if action is not Action.SILENCE]
 people = st.sampled_from([*SUPERVISORS, "cy"])
 
 
@@ -51,6 +52,7 @@ class AlertMachine(RuleBasedStateMachine):
         self.calm_since: dict[str, float] = {}
         self.told: dict[tuple[str, int], set[str]] = defaultdict(set)
         self.notices: dict[tuple[str, int], int] = defaultdict(int)
+        self.silent_until: dict[str, float] = {}
         self.opened: set[str] = set()
         self.left: set[str] = set()
         self.step()
@@ -66,6 +68,8 @@ class AlertMachine(RuleBasedStateMachine):
                 self.published(alert_id, message)
         for one in self.evidence.tellings[tellings:]:
             assert one.agent not in self.evidence.faulty, "told on the word of a broken headset"
+            for muted in (one.agent, "billing"):
+                assert one.t_s >= self.silent_until.get(muted, 0.0), "told in a silence"
             self.told[one.agent, self.episode[one.agent]].add(one.alert_id)
         for agent, notice in self.evidence.floor.notices[notices:]:
             if notice.kind is NoticeKind.ALERT_TOLD:
@@ -91,6 +95,9 @@ class AlertMachine(RuleBasedStateMachine):
         assert alert_id not in self.finished or message is None, "a closed alert came back"
         if message is None:
             return
+        if message.kind is AlertKind.TEAM and message.state is AlertState.FIRING:
+            until_s = self.silent_until.get(message.team, 0.0)
+            assert self.evidence.floor.t_s >= until_s, "a team told in a silence"
         if alert_id not in self.ever:
             self.ever.append(alert_id)
         decided = message.decision in DECISIONS - {Action.CANNOT_NOW}
@@ -152,7 +159,7 @@ class AlertMachine(RuleBasedStateMachine):
     def answers(self, agent: str, kind: ReplyKind) -> None:
         self.step((agent, ReplyMessage(id=self.fresh_id(), at=self.evidence.floor.now, kind=kind)))
 
-    @rule(data=st.data(), action=st.sampled_from(Action), by=people, to=people)
+    @rule(data=st.data(), action=st.sampled_from(ANSWERS), by=people, to=people)
     def decides(self, data: st.DataObject, action: Action, by: str, to: str) -> None:
         known = st.sampled_from(self.ever) if self.ever else st.nothing()
         self.decide(data.draw(known | st.just("0123456789abcdef")), action, by, to)
@@ -168,6 +175,24 @@ class AlertMachine(RuleBasedStateMachine):
             outcome=Outcome.HELPED if action is Action.OUTCOME else None,
         )
         self.decisions.append(message)
+        self.step((None, message))
+
+    @rule(agent=st.none() | agents, minutes=st.sampled_from([0, 20, 300, 900]), by=people)
+    def silences(self, agent: str | None, minutes: int, by: str = "ana") -> None:
+        identity, now = self.fresh_id(), self.evidence.floor.now
+        message = DecisionMessage(
+            id=identity,
+            at=now,
+            alert_id=identity,
+            by=by,
+            action=Action.SILENCE,
+            agent=agent,
+            team=None if agent else "billing",
+            until_at=now + timedelta(minutes=minutes),
+            reason="drill",
+        )
+        if by in SUPERVISORS and minutes <= 12 * 60:
+            self.silent_until[agent or "billing"] = self.evidence.floor.t_s + 60 * minutes
         self.step((None, message))
 
     def recent(self) -> list[DecisionMessage]:

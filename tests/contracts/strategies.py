@@ -155,6 +155,12 @@ def _consistent(kind: type, values: dict[str, Any]) -> dict[str, Any]:
         values["outcome"] = (values["outcome"] or m.Outcome.HELPED) if is_outcome else None
         if values["action"] is m.Action.CANNOT_NOW:
             values["to"] = values["to"] or "bo"
+        if values["action"] is m.Action.SILENCE:
+            about = {"agent": values["agent"], "team": None if values["agent"] else "billing"}
+            values |= about | {"reason": values["reason"] or "drill"}
+            values["until_at"] = values["until_at"] or values["at"]
+        else:
+            values |= {"agent": None, "team": None, "until_at": None}
     if kind is m.StatusMessage:
         values["goodbye"] &= not values["online"]
     return values
