@@ -27,10 +27,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, row_median
-from analytics.hrv.beats import FOLLOWS_WITHIN_MS, HIGHEST_RR_MS, LOWEST_RR_MS
+from analytics.hrv.beats import HIGHEST_RR_MS, LOWEST_RR_MS
+from analytics.hrv.series import Places, Series, beside, places, repeat, without_holes
 
 ONE_OR_TWO = math.sqrt(2.0)
 """Below this many usual intervals a sum counts as one, above as two.
@@ -54,7 +55,7 @@ to two than to one.
 """
 
 MOST_MISSED = 2
-"""More beats missed in a row than this are a gap: nothing is put in. (As for Kubios HRV.)"""
+"""More beats missed in a row than this are a gap: nothing is put in."""
 
 UNLIKE_A_MULTIPLE = 0.25
 """Farther from a whole number of usual intervals, a long one is irregular."""
@@ -64,9 +65,9 @@ STEP_SIGMA, PLACE_SIGMA = 1.7, 3.5
 the window's successive differences and 3.5 of the distances of its beats from their place.
 
 Evidence as defined in :func:`_displaced`. In made-up hearts without artefacts (white,
-1/f, breathing at many ratios to the rate) the largest of five minutes is 0.5 to
-1.7 of the one and 1.8 to 3.6 of the other; the one is blind to beat-to-beat
-irregularity where breathing is deep, the other where it is aliased.
+1/f, breathing at several ratios to the rate) the largest in an hour and a half
+was 0.7 to 1.7 of the one and 2.1 to 3.6 of the other. Deep breathing makes the
+first too large, breathing of two or three beats the second; never both.
 """
 
 CERTAIN = 2.0
@@ -90,9 +91,7 @@ DEPTH_SIGMA = 1.5
 """A single short interval may be deeper by this factor than an early pair: it is one step
 less to agree with."""
 
-_REACH = 5  # neighbours on either side whose median says what is usual
-_FEWEST_NEIGHBOURS = 3
-_UNEVEN = 0.45
+_UNEVEN = 0.45  # of the difference of a pair: so far it may be from two usual intervals
 _DOUBT = 0.3  # of a usual interval: two readings of a long interval that fit this alike
 _MOST_PASSES = 3  # extra beats within one interval that are joined
 
@@ -129,16 +128,6 @@ class Corrected:
     def artefacts(self) -> Counts:
         """All artefacts of each window."""
         return self.missed + self.extra + self.ectopic + self.irregular
-
-
-@dataclass(slots=True)
-class _Series:
-    """Beats without holes; `joined` says that one follows the one before."""
-
-    rr: Floats
-    at_s: Floats
-    joined: Mask
-    measured: Mask
 
 
 def correct(
@@ -179,7 +168,7 @@ def correct(
     >>> found.rr_ms[0].tolist()[2:9]
     [805.0, 800.0, 790.0, 800.0, 805.0, 805.0, 810.0]
     """
-    series = _without_holes(as_rows(rr_ms), present, beat_s)
+    series = without_holes(as_rows(rr_ms), present, beat_s)
     n_windows = len(series.rr)
     extra = np.zeros(n_windows, dtype=np.intp)
     for _ in range(_MOST_PASSES):
@@ -190,7 +179,7 @@ def correct(
         series = _join(series, joins)
     copies, missed, irregular = _long(series)
     if (copies > 1).any():
-        series = _repeat(series, copies)
+        series = repeat(series, copies)
     natural = _natural(series)
     ectopic = _put_back(series, natural)
     irregular = irregular + _set_aside(series, natural)
@@ -211,101 +200,11 @@ def correct(
     )
 
 
-def _without_holes(rr: Floats, present: Mask | None, beat_s: ArrayLike | None) -> _Series:
-    with np.errstate(invalid="ignore"):
-        there = np.isfinite(rr) & (rr > 0)
-    if present is not None:
-        if present.shape != rr.shape:
-            raise ValueError(f"present has shape {present.shape}, rr_ms {rr.shape}; expected one")
-        there &= present
-    if beat_s is None:
-        # The length of a hole is not known; an interval of the usual length stands in.
-        at_s = np.cumsum(np.where(there, rr, row_median(rr, there)[:, None]), axis=1) / 1000.0
-    else:
-        at_s = as_rows(beat_s)
-        if at_s.shape != rr.shape:
-            raise ValueError(f"beat_s has shape {at_s.shape}, rr_ms {rr.shape}; expected one")
-    joined = np.zeros(rr.shape, dtype=bool)
-    with np.errstate(invalid="ignore"):
-        off_ms = np.abs((at_s[:, 1:] - at_s[:, :-1]) * 1000.0 - rr[:, 1:])
-        joined[:, 1:] = there[:, 1:] & there[:, :-1] & (off_ms <= FOLLOWS_WITHIN_MS)
-    return _repeat(_Series(rr, at_s, joined, there), there.astype(np.intp))
-
-
-def _repeat(series: _Series, copies: Counts) -> _Series:
-    """Return the series with every interval taken 0, 1 or more times, moved up to the left."""
-    n_windows = len(series.rr)
-    times = copies.ravel()[np.flatnonzero(copies)]
-    source = np.repeat(np.flatnonzero(copies), times)
-    times = np.repeat(times, times)
-    total = copies.sum(axis=1)
-    number = np.arange(len(source)) - np.repeat(np.cumsum(total) - total, total)
-    row = np.repeat(np.arange(n_windows), total)
-    first = np.ones(len(source), dtype=bool)
-    first[1:] = source[1:] != source[:-1]
-    part = np.arange(len(source)) - np.maximum.accumulate(
-        np.where(first, np.arange(len(source)), 0)
-    )
-    width = int(total.max(initial=0))
-    made = _Series(
-        np.full((n_windows, width), np.nan),
-        np.full((n_windows, width), np.nan),
-        np.zeros((n_windows, width), dtype=bool),
-        np.zeros((n_windows, width), dtype=bool),
-    )
-    share = series.rr.ravel()[source] / times
-    made.rr[row, number] = share
-    made.at_s[row, number] = series.at_s.ravel()[source] - (times - 1 - part) * share / 1000.0
-    made.joined[row, number] = np.where(first, series.joined.ravel()[source], True)
-    made.measured[row, number] = series.measured.ravel()[source] & (times == 1)
-    return made
-
-
-@dataclass(slots=True)
-class _Places:
-    """Candidates, and what stands around each: NaN where nothing joins."""
-
-    row: NDArray[np.intp]
-    column: NDArray[np.intp]
-    here: Floats
-    earlier: Floats  # the one before the one before
-    before: Floats
-    after: Floats
-    later: Floats
-    usual: Floats  # median of the neighbours
-
-
-def _places(series: _Series, candidate: Mask, wide: int) -> _Places:
-    """Gather what stands around candidates that are `wide` intervals long."""
-    row, column = np.nonzero(candidate)
-    rr = np.pad(series.rr, ((0, 0), (_REACH, _REACH + 2)), constant_values=np.nan)
-    joined = np.pad(series.joined, ((0, 0), (_REACH, _REACH + 2)))
-    at = column + _REACH
-    around = np.concatenate([np.arange(-_REACH, 0), np.arange(wide, wide + _REACH)])
-    neighbours = rr[row[:, None], at[:, None] + around]
-    known = np.isfinite(neighbours)
-    usual = row_median(neighbours, known)
-    usual[known.sum(axis=1) < _FEWEST_NEIGHBOURS] = np.nan
-    after = np.where(joined[row, at + 1], rr[row, at + 1], np.nan)
-    later = np.where(joined[row, at + 1] & joined[row, at + 2], rr[row, at + 2], np.nan)
-    before = np.where(joined[row, at], rr[row, at - 1], np.nan)
-    earlier = np.where(joined[row, at] & joined[row, at - 1], rr[row, at - 2], np.nan)
-    return _Places(row, column, rr[row, at], earlier, before, after, later, usual)
-
-
-def _beside(series: _Series) -> tuple[Floats, Floats]:
-    """Return the interval before and after each; NaN at the ends."""
-    before, after = np.full_like(series.rr, np.nan), np.full_like(series.rr, np.nan)
-    before[:, 1:] = series.rr[:, :-1]
-    after[:, :-1] = series.rr[:, 1:]
-    return before, after
-
-
-def _halves(series: _Series) -> Mask:
+def _halves(series: Series) -> Mask:
     """Return intervals that, together with the one after, are really one."""
     with np.errstate(invalid="ignore"):
-        candidate = series.rr < 0.8 * np.fmax(*_beside(series))
-    p = _places(series, candidate, 1)
+        candidate = series.rr < 0.8 * np.fmax(*beside(series))
+    p = places(series, candidate, 1)
     before = np.where(np.isfinite(p.before), p.before, np.inf)
     after = np.where(np.isfinite(p.after), p.after, np.inf)
     # Joining with the shorter neighbour leaves the evener series.
@@ -321,24 +220,24 @@ def _halves(series: _Series) -> Mask:
     return joins
 
 
-def _join(series: _Series, joins: Mask) -> _Series:
+def _join(series: Series, joins: Mask) -> Series:
     """Return the series with each marked interval added to the one after."""
     row, column = np.nonzero(joins)
     rr, joined = series.rr.copy(), series.joined.copy()
     rr[row, column + 1] += rr[row, column]
     joined[row, column + 1] = joined[row, column]
     copies = (np.isfinite(rr) & ~joins).astype(np.intp)
-    return _repeat(_Series(rr, series.at_s, joined, series.measured), copies)
+    return repeat(Series(rr, series.at_s, joined, series.measured), copies)
 
 
-def _long(series: _Series) -> tuple[Counts, Counts, Counts]:
+def _long(series: Series) -> tuple[Counts, Counts, Counts]:
     """Return how many intervals each really is, and missed and irregular ones per window.
 
     Marks what is too long to be divided as not measured.
     """
     with np.errstate(invalid="ignore"):
-        candidate = series.rr > 1.3 * np.fmin(*_beside(series))
-    p = _places(series, candidate, 1)
+        candidate = series.rr > 1.3 * np.fmin(*beside(series))
+    p = places(series, candidate, 1)
     usual = np.fmax(p.usual, 0.5 * (p.before + p.after))
     with np.errstate(invalid="ignore"):
         ratio = p.here / usual
@@ -356,7 +255,7 @@ def _long(series: _Series) -> tuple[Counts, Counts, Counts]:
     return copies, missed.astype(np.intp), irregular
 
 
-def _pause(p: _Places, beside: Floats, beyond: Floats, opposite: Floats) -> Mask:
+def _pause(p: Places, beside: Floats, beyond: Floats, opposite: Floats) -> Mask:
     """Return whether short `beside` and long together fit two intervals better than one and two."""
     usual = 0.5 * (beyond + opposite)
     usual = np.where(np.isfinite(usual), usual, p.usual)
@@ -364,7 +263,7 @@ def _pause(p: _Places, beside: Floats, beyond: Floats, opposite: Floats) -> Mask
     return moved < np.abs(beside - usual) + np.abs(p.here - 2 * usual) - _DOUBT * usual
 
 
-def _natural(series: _Series) -> Floats:
+def _natural(series: Series) -> Floats:
     """Return the largest displacement that the heart of each window makes by itself [ms]."""
     rr, good = series.rr, series.measured
     joined = series.joined[:, 1:] & good[:, 1:] & good[:, :-1]
@@ -387,7 +286,7 @@ def _out_of_place(before: Floats, here: Floats, after: Floats, later: Floats) ->
     return (3.0 * (here - after) + later - before) / 6.0
 
 
-def _put_back(series: _Series, natural: Floats) -> Counts:
+def _put_back(series: Series, natural: Floats) -> Counts:
     """Move displaced beats to where they belong; return how many per window.
 
     Early: short, then long (or the reverse). The evidence is the mean of
@@ -407,7 +306,7 @@ def _put_back(series: _Series, natural: Floats) -> Counts:
         # Evidence is seldom more than half the difference; this only saves work.
         least = 1.2 * _limit(natural, LARGEST_EARLY, usual)[:, None]
         pair[:, :-1] = series.joined[:, 1:] & (apart > least)
-    p = _places(series, pair, 2)
+    p = places(series, pair, 2)
     shift, evidence = _displaced(p)
     largest = np.where(shift < 0, LARGEST_EARLY, LARGEST_LATE)
     limit = _limit(natural[p.row], largest, p.usual)
@@ -435,7 +334,7 @@ def _limit(natural: Floats, largest: Floats | float, usual: Floats) -> Floats:
     return np.clip(CERTAIN * natural, SMALLEST_SHIFT * usual, np.maximum(largest * usual, natural))
 
 
-def _displaced(p: _Places) -> tuple[Floats, Floats]:
+def _displaced(p: Places) -> tuple[Floats, Floats]:
     """Return displacement (below zero: early) and evidence of the beats within pairs [ms]."""
     before = np.where(np.isfinite(p.before), p.before, p.usual)
     later = np.where(np.isfinite(p.later), p.later, p.usual)
@@ -450,17 +349,17 @@ def _displaced(p: _Places) -> tuple[Floats, Floats]:
     return shift, np.where((steps > 0) & two, 0.5 * (steps - way * shift), 0.0)
 
 
-def _set_aside(series: _Series, natural: Floats) -> Counts:
+def _set_aside(series: Series, natural: Floats) -> Counts:
     """Mark single short intervals that nothing explains; return how many per window."""
     with np.errstate(invalid="ignore"):
-        candidate = series.measured & (series.rr < 0.95 * np.fmin(*_beside(series)))
-    p = _places(series, candidate, 1)
+        candidate = series.measured & (series.rr < 0.95 * np.fmin(*beside(series)))
+    p = places(series, candidate, 1)
     nearest = np.fmin(np.fmin(p.before, p.after), p.usual)
     limit = _limit(DEPTH_SIGMA * natural[p.row], LARGEST_DEPTH, p.usual)
     with np.errstate(invalid="ignore"):
         found = nearest - p.here > limit
     row, column = p.row[found], p.column[found]
-    beside = np.stack([p.before[found], p.after[found], p.usual[found]])
-    series.rr[row, column] = np.nanmedian(beside, axis=0) if row.size else 0.0
+    around = np.stack([p.before[found], p.after[found], p.usual[found]])
+    series.rr[row, column] = np.nanmedian(around, axis=0) if row.size else 0.0
     series.measured[row, column] = False
     return np.bincount(row, minlength=len(series.rr))
