@@ -81,7 +81,7 @@ def _alert(*parts: str) -> AlertMessage:
     return AlertMessage(
         alert_id="alert0001", kind=AlertKind.TECHNICAL, state=AlertState.FIRING, team="billing",
         started_at=START, agent="k0", request=RequestKind.HELP_NOW, fault="offline",
-        channel=Channel.HEART, told_at=START, told_to=("ana", "bo"), escalated=1, taken_by="ana",
+        channel=Channel.HEART, told_at=START, repeated_at=START, told_to=("ana", "bo"), escalated=1, taken_by="ana",
         taken_at=START, decision=Action.TALK, reason="a", follow_up_at=START, resolved_at=START,
         closed_at=START, quality=0.5, unknown=(Channel.VOICE,), affected=5, team_size=9,
         contributions=tuple(Contribution(part=part, level=1) for part in parts),
@@ -96,23 +96,33 @@ def events() -> list[Point]:
         id="decision1", at=START, alert_id="alert0001", by="ana", action=Action.OUTCOME, to="bo",
         reason="a", note="b", follow_up_at=START, outcome=Outcome.HELPED,
     )  # fmt: skip
+    silence = DecisionMessage(
+        id="silence01", at=START, alert_id="silence01", by="ana", action=Action.SILENCE,
+        reason="a", agent="k0", until_at=START,
+    )  # fmt: skip
     answered = ReplyMessage(
         id="answer001", at=START, kind=ReplyKind.SELF_REPORT, alert_id="alert0001", answer=True,
         demanding=1, recovered=2,
     )  # fmt: skip
     looked = AuditMessage(id="looked001", at=START, by="ana", kind=AuditKind.SIGNED_IN, agent="k0")
+    of_silences = {"agent", "team", "until_at"}
     for message in (*alerts, decided, answered, looked):
         unset = [f.name for f in fields(message) if getattr(message, f.name) in {None, ()}]
+        unset = [name for name in unset if message is not decided or name not in of_silences]
         assert not unset, f"set {unset} of {type(message).__name__} here and look at the page"
     asked = RequestMessage(id="asked0001", at=START, kind=RequestKind.EXPORT)
     return [
         *(
             points_out.transition(
-                SITE, Alert(message=a, inhibited_by="other001"), Event.FIRE, START
+                SITE,
+                Alert(message=a, inhibited_by="other001", silenced_by="silence01"),
+                Event.FIRE,
+                START,
             )
             for a in alerts
         ),
         points_out.decision(SITE, decided, alerts[0], "applied"),
+        points_out.silence(SITE, silence, "billing", "applied"),
         points_out.reply(SITE, "k0", answered, "recorded"),
         points_out.request(SITE, "k0", asked, "recorded"),
         points_out.audit(SITE, looked),
