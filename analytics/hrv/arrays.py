@@ -26,11 +26,13 @@ def as_rows(values: ArrayLike) -> Floats:
 
 def row_median(rr: Floats, present: Mask) -> Floats:
     """Return the median of the present intervals of each row; NaN of none."""
+    if not rr.shape[1]:
+        return np.full(len(rr), np.nan)
     ordered = np.sort(np.where(present, rr, np.inf), axis=1)
     n = present.sum(axis=1)
     rows = np.arange(len(rr))
     low = ordered[rows, np.maximum(n - 1, 0) // 2]
-    high = ordered[rows, np.minimum(n // 2, max(rr.shape[1] - 1, 0))]
+    high = ordered[rows, np.minimum(n // 2, rr.shape[1] - 1)]
     with np.errstate(invalid="ignore"):
         return np.where(n > 0, 0.5 * (low + high), np.nan)
 

@@ -212,8 +212,11 @@ def _halves(series: Series) -> Mask:
     with np.errstate(invalid="ignore"):
         found = (p.here < SHORT * p.usual) & (p.here + shorter < ONE_OR_TWO * p.usual)
         # An early beat instead: it and the pause are two.
-        one = np.abs(p.here + shorter - p.usual) + np.abs(longer - p.usual)
-        found &= (one <= np.abs(p.here + longer - 2 * p.usual)) | np.isinf(longer)
+        joined = np.abs(p.here + shorter - p.usual)
+        one = joined + np.abs(longer - p.usual)
+        early = np.abs(p.here + longer - 2 * p.usual)
+        # At an edge, where only one neighbour is known: it alone may fit better.
+        found &= np.where(np.isinf(longer), joined <= np.abs(shorter - p.usual), one <= early)
     joins = np.zeros(series.rr.shape, dtype=bool)
     joins[p.row[found], (p.column - (before < after))[found]] = True
     joins[:, 1:] &= ~joins[:, :-1]

@@ -291,5 +291,8 @@ def _beats(rr_ms: ArrayLike, beat_s: ArrayLike, used: Mask | None) -> tuple[Floa
     rr, at = as_rows(rr_ms), as_rows(beat_s)
     if rr.shape != at.shape:
         raise ValueError(f"beat_s has shape {at.shape}, rr_ms {rr.shape}; expected one")
+    if not rr.shape[1]:  # a window without beats
+        rr = at = np.full((len(rr), 1), np.nan)
+        used = None
     good = np.isfinite(rr) & np.isfinite(at)
     return rr, at, good if used is None else good & used

@@ -51,6 +51,8 @@ def sample_entropy(
        Circ. Physiol., vol. 278, no. 6, pp. H2039-H2049, 2000.
     """
     rr = as_rows(rr_ms)
+    if rr.shape[1] <= TEMPLATE:
+        return np.full(len(rr), np.nan)
     good = np.ones(rr.shape, dtype=bool) if normal is None else normal
     joined = np.zeros(rr.shape, dtype=bool)
     joined[:, 1:] = good[:, 1:] & good[:, :-1]
@@ -80,7 +82,7 @@ def _alike(x: Floats, whole: Mask, tolerance: float) -> tuple[int, int]:
     the comparisons of i and j with those of i + 1 and j + 1 as one long line.
     """
     n = len(x)
-    if n <= TEMPLATE or not tolerance >= 0:
+    if not whole.any():
         return 0, 0
     order = np.argsort(x, kind="stable")
     rising = x[order]

@@ -66,7 +66,7 @@ def repeat(series: Series, copies: Counts) -> Series:
     part = np.arange(len(source)) - np.maximum.accumulate(
         np.where(first, np.arange(len(source)), 0)
     )
-    width = int(total.max(initial=0))
+    width = int(total.max(initial=1))
     made = Series(
         np.full((n_windows, width), np.nan),
         np.full((n_windows, width), np.nan),
