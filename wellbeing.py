@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "edge": Verb("sensors.edge.cli:app", "The agent's process: collectors, consent, outbox; pause, resume, withdraw.", "edge"),
     "detect": Verb("analytics.detect_cli:app", "The server: journal, pipeline, alerts, store.", "server"),
     "dashboard": Verb("dashboard.cli:app", "The supervisor's screen.", "server,dashboard"),
+    "silence": Verb("dashboard.silence_cli:app", "Mute alerts about an agent or a team until a time, and say why.", "server,dashboard"),
     "replay": Verb("sensors.edge.replay_cli:app", "Stream recordings through the broker at a chosen speed."),
     "evaluate": Verb("analytics.evaluate_cli:app", "Score labelled recordings offline and say how good it was.", "server"),
     "store": Verb("analytics.store.cli:app", "Look at the store: what is in it, whether it answers.", "server"),
