@@ -79,7 +79,7 @@ def draw_people(rng: Random, n: int, scenario: Scenario) -> People:
         swing=swing,
         phase=_single(rng.uniform(0.0, 2 * np.pi, (n, 1))),
         reactivity=_single(rng.uniform(*REACTIVITY, (n, 1))),
-        restlessness=_single(rng.lognormal(0.0, RESTLESSNESS, (n, 1))),
+        restlessness=_single(scenario.restlessness * rng.lognormal(0.0, RESTLESSNESS, (n, 1))),
         offset=rng.uniform(size=(n, 1)) < scenario.day_offset,
         has=has,
     )
