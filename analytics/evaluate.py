@@ -92,6 +92,8 @@ class Tally:
     Parameters
     ----------
     stretches, found, false_alerts : int
+    right : int
+        Alerts that began in a stretch or its tail; several may find one.
     delays_s : tuple of float
         From the start of each found stretch to its first alert. [s]
     calm_hours : float
@@ -101,6 +103,7 @@ class Tally:
     stretches: int
     found: int
     false_alerts: int
+    right: int
     delays_s: tuple[float, ...]
     calm_hours: float
 
@@ -234,18 +237,20 @@ def tally(one: Trace, alerts_s: Floats) -> Tally:
     Found: an alert begins between a stretch's start and 60 s after its end.
     False: it begins in label 0 outside that tail.
     """
-    delays = []
+    delays, right = [], 0
     quiet = one.counted & (one.label == CALM)
     disturbed = np.isin(one.t_s, alerts_s)
     for start_s, end_s in one.stretches:
         quiet &= ~_between(one.t_s, start_s, end_s + TAIL_S)
         hits = alerts_s[_between(alerts_s, start_s, end_s + TAIL_S)]
+        right += len(hits)
         if hits.size:
             delays.append(float(hits[0] - start_s))
     return Tally(
         stretches=len(one.stretches),
         found=len(delays),
         false_alerts=int((disturbed & quiet).sum()),
+        right=right,
         delays_s=tuple(delays),
         calm_hours=float(quiet.sum() * WINDOW_S / 3600.0),
     )
