@@ -23,7 +23,7 @@ _CHUNK_ELEMENTS = 16_384
 """Beats worked on at a time: the temporaries then stay in a core's cache."""
 
 _CANCELLATION = 1e-6
-"""Relative variance below which the one-pass formula has lost too many digits."""
+"""Relative size below which a difference of sums of squares has lost too many digits."""
 
 _ROOT_TWO = 2.0**0.5
 _BYTE = 255  # flags that can be counted in one byte
@@ -78,11 +78,10 @@ class _Sums:
     n_differences: Counts
     mean: Floats
     squares: Floats  # of distances from the mean
-    steps: Floats
     step_squares: Floats
+    step_spread: Floats  # squares of steps from their own mean
     large: Floats
-    pair_sums: Floats  # of both beats of each pair, from the mean
-    pair_squares: Floats  # of those sums
+    pair_spread: Floats  # squares of both beats of each pair added, from their mean
 
 
 def time_domain(
@@ -198,26 +197,33 @@ def _some_normal(rr: Floats, normal: Mask, pairs: Mask) -> _Sums:
     mean = divide(np.where(normal, rr, 0.0).sum(axis=1), n_beats)
     centred = np.where(normal, rr - mean[:, None], 0.0)
     joined = pairs[:, 1:]
+    n_differences = joined.sum(axis=1)
     steps = np.where(joined, centred[:, 1:] - centred[:, :-1], 0.0)
-    sums = np.where(joined, centred[:, 1:] + centred[:, :-1], 0.0)
+    added = centred[:, 1:] + centred[:, :-1]
     return _Sums(
         n_beats=n_beats,
-        n_differences=pairs.sum(axis=1),
+        n_differences=n_differences,
         mean=mean,
         squares=np.vecdot(centred, centred),
-        steps=steps.sum(axis=1),
         step_squares=np.vecdot(steps, steps),
+        step_spread=_spread(steps, joined, n_differences),
         large=(np.abs(steps) > PNN50_MS).sum(axis=1, dtype=np.float64),
-        pair_sums=sums.sum(axis=1),
-        pair_squares=np.vecdot(sums, sums),
+        pair_spread=_spread(added, joined, n_differences),
     )
 
 
+def _spread(values: Floats, used: Mask, n: Counts) -> Floats:
+    """Return the squares of the used values from their mean, added up."""
+    mean = np.where(used, values, 0.0).sum(axis=1) / np.maximum(n, 1)
+    apart = np.where(used, values - mean[:, None], 0.0)
+    return np.asarray(np.vecdot(apart, apart), dtype=np.float64)
+
+
 def _all_normal(rr: Floats) -> _Sums:
-    """Return the sums of gap-free windows, in cache-sized pieces."""
+    """Return the sums of gap-free windows, in one pass over cache-sized pieces."""
     n_windows, n = rr.shape
-    if n == 0:
-        return _some_normal(rr, np.zeros(rr.shape, bool), np.zeros(rr.shape, bool))
+    if n < 2:
+        return _some_normal(rr, np.ones(rr.shape, bool), np.zeros(rr.shape, bool))
     totals, squares, step_squares, large = np.empty((4, n_windows))
     rows = max(1, _CHUNK_ELEMENTS // n)
     ones, room = np.ones(n), np.empty((rows, n))
@@ -236,23 +242,36 @@ def _all_normal(rr: Floats) -> _Sums:
         large[at] = _count(step > PNN50_MS**2)
     n_beats = np.full(n_windows, n, dtype=np.intp)
     mean = totals / n
+    raw = squares.copy()
     squares -= mean * totals
-    poor = np.flatnonzero(~(squares > _CANCELLATION * mean * totals))
-    if poor.size:
-        squares[poor] = ((rr[poor] - mean[poor, None]) ** 2).sum(axis=1)
     first, last = rr[:, 0] - mean, rr[:, -1] - mean
-    return _Sums(
+    # (a + b)^2 = 2 a^2 + 2 b^2 - (a - b)^2, where all but the ends stand in two pairs,
+    # and the distances from the mean add up to zero.
+    pair_squares = 4.0 * squares - 2.0 * (first**2 + last**2) - step_squares
+    sums = _Sums(
         n_beats=n_beats,
         n_differences=n_beats - 1,
         mean=mean,
         squares=squares,
-        steps=last - first,
         step_squares=step_squares,
+        step_spread=step_squares - (last - first) ** 2 / (n - 1),
         large=large,
-        pair_sums=-first - last,  # the distances from the mean add up to zero
-        # (a + b)^2 = 2 a^2 + 2 b^2 - (a - b)^2, where all but the ends stand in two pairs
-        pair_squares=4.0 * squares - 2.0 * (first**2 + last**2) - step_squares,
+        pair_spread=pair_squares - (first + last) ** 2 / (n - 1),
     )
+    poor = ~(squares > _CANCELLATION * raw) | ~(sums.step_spread > _CANCELLATION * step_squares)
+    poor |= ~(sums.pair_spread > _CANCELLATION * squares)
+    _again(sums, rr, np.flatnonzero(poor))
+    return sums
+
+
+def _again(sums: _Sums, rr: Floats, rows: Counts) -> None:
+    """Compute rows anew in two passes: one has lost too many digits."""
+    if not rows.size:
+        return
+    every = np.ones((rows.size, rr.shape[1]), dtype=bool)
+    better = _some_normal(rr[rows], every, every)
+    for name in ("squares", "step_spread", "pair_spread"):
+        getattr(sums, name)[rows] = getattr(better, name)
 
 
 def _count(flags: Mask) -> Floats:
@@ -267,9 +286,7 @@ def _count(flags: Mask) -> Floats:
 def _figures(sums: _Sums) -> TimeDomain:
     pairs = np.where(sums.n_differences >= 2, sums.n_differences, 0)
     fewer = np.maximum(pairs - 1, 0)
-    steps = sums.step_squares - divide(sums.steps**2, pairs)
-    along = sums.pair_squares - divide(sums.pair_sums**2, pairs)
-    sdsd = np.sqrt(divide(np.maximum(steps, 0.0), fewer))
+    sdsd = np.sqrt(divide(sums.step_spread, fewer))
     return TimeDomain(
         n_beats=sums.n_beats,
         n_differences=sums.n_differences,
@@ -279,5 +296,5 @@ def _figures(sums: _Sums) -> TimeDomain:
         sdsd_ms=sdsd,
         pnn50=divide(sums.large, pairs),
         sd1_ms=sdsd / _ROOT_TWO,
-        sd2_ms=np.sqrt(divide(np.maximum(along, 0.0), fewer)) / _ROOT_TWO,
+        sd2_ms=np.sqrt(divide(sums.pair_spread, fewer)) / _ROOT_TWO,
     )

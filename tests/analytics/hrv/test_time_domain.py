@@ -17,15 +17,19 @@ _RR = st.lists(st.floats(300, 2000), min_size=3, max_size=40)
 
 
 def naive(intervals, usable, pairs):
-    """Return mean, SDNN, RMSSD and pNN50 as the textbook says, one beat after the other."""
+    """Return mean, SDNN, RMSSD, SDSD, pNN50, SD1, SD2 by the textbook, beat after beat."""
     used = [rr for rr, ok in zip(intervals, usable, strict=True) if ok]
     steps = [intervals[i] - intervals[i - 1] for i in range(1, len(intervals)) if pairs[i]]
-    nan = math.nan
+    sums = [intervals[i] + intervals[i - 1] for i in range(1, len(intervals)) if pairs[i]]
+    nan, many = math.nan, len(steps) > 1
     return (
         statistics.fmean(used) if used else nan,
         statistics.stdev(used) if len(used) > 1 else nan,
-        math.sqrt(sum(s * s for s in steps) / len(steps)) if len(steps) > 1 else nan,
-        sum(abs(s) > 50 for s in steps) / len(steps) if len(steps) > 1 else nan,
+        math.sqrt(sum(s * s for s in steps) / len(steps)) if many else nan,
+        statistics.stdev(steps) if many else nan,
+        sum(abs(s) > 50 for s in steps) / len(steps) if many else nan,
+        statistics.stdev(s / math.sqrt(2) for s in steps) if many else nan,
+        statistics.stdev(s / math.sqrt(2) for s in sums) if many else nan,
     )
 
 
@@ -34,7 +38,10 @@ def figures(found, row=0):
         found.mean_rr_ms[row],
         found.sdnn_ms[row],
         found.rmssd_ms[row],
+        found.sdsd_ms[row],
         found.pnn50[row],
+        found.sd1_ms[row],
+        found.sd2_ms[row],
     )
 
 
@@ -72,6 +79,32 @@ def test_a_batch_equals_one_by_one_bit_for_bit_and_leaves_its_input_alone():
         alone = hrv.time_domain(rr[row : row + 1], one)
         assert np.array_equal(figures(alone), figures(together, row), equal_nan=True)
     assert np.array_equal(rr, before, equal_nan=True)
+
+
+def test_gap_free_windows_of_any_length_and_layout_are_the_same_one_by_one():
+    rng = np.random.default_rng(8)
+    for n_windows, n in ((3, 1), (40, 2), (700, 61), (97, 350), (5, 600), (2, 20_000)):
+        rr = rng.normal(800, 60, (n_windows, n))
+        together = hrv.time_domain(rr)
+        turned = hrv.time_domain(np.asfortranarray(rr))
+        expected = hrv.time_domain(rr, np.ones(rr.shape, dtype=bool))
+        for row in {0, n_windows // 2, n_windows - 1}:
+            assert figures(together, row) == pytest.approx(
+                figures(expected, row), rel=1e-9, abs=1e-9, nan_ok=True
+            )
+            assert np.array_equal(figures(turned, row), figures(together, row), equal_nan=True)
+        assert np.array_equal(together.nn50, expected.nn50)
+
+
+def test_single_precision_input_is_computed_in_double():
+    rr = (800 + 50 * np.random.default_rng(9).normal(size=(4, 90))).astype(np.float32)
+    assert figures(hrv.time_domain(rr)) == figures(hrv.time_domain(rr.astype(np.float64)))
+
+
+def test_exactly_fifty_does_not_count_and_nn50_is_a_number_of_differences():
+    found = hrv.time_domain([[800.0, 850.0, 900.1, 850.0, 700.0]])
+    assert found.pnn50[0] == 0.75
+    assert found.nn50[0] == 3
 
 
 def test_padding_changes_nothing():
