@@ -135,5 +135,7 @@ def contributions(level: NDArray[np.int8], contribution: Floats) -> tuple[Contri
     weight = np.where(np.isfinite(contribution), contribution, 0.0).sum(axis=0)
     order = np.argsort(-weight, kind="stable")
     return tuple(
-        Contribution(part=PARTS[i].value, level=int(rounded[i])) for i in order if rounded[i] != 0
+        Contribution(part=PARTS[i].value, level=int(rounded[i]))
+        for i in order
+        if rounded[i] != 0 and weight[i] > 0  # what speaks against an alert explains none
     )[:TOP]

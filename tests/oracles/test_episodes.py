@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analytics.episodes import Episodes
@@ -29,6 +29,10 @@ def histories(draw):
     return found
 
 
+_AGAIN_AT_ONCE = [2.0] * 7 + [0.0] * 7 + [2.0] * 20  # before the refractory time is over
+
+
+@example([[(5.0 * k, value, 1.0, True) for k, value in enumerate(_AGAIN_AT_ONCE)]])
 @given(st.lists(histories(), min_size=1, max_size=3))
 @settings(deadline=None, max_examples=150)
 def test_arrays_find_what_one_agent_after_another_finds(agents):

@@ -1,0 +1,117 @@
+"""Whether the parts that an alert names are those that it rests on: by leaving each out.
+
+At every alert of a simulated floor the window that raised it is scored again
+by the same detector in the same state, once without each part's features. A
+part counts for as much as the score falls when it is left out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.common_cause import TOP, contributions
+from analytics.detector import Detector, ScoreBatch
+from analytics.episodes import Episodes, threshold_for
+from analytics.features import FEATURES, PARTS
+from analytics.floor import good
+from analytics.simulation import simulate
+from analytics.windows import FeatureBatch
+from sensors.messages import Contribution
+
+Floats = NDArray[np.float64]
+
+_TEAM = 10
+_SAME = 1e-6  # scores are sums of single-precision numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One alert: what it named, and what leaving each part out takes from its score.
+
+    Parameters
+    ----------
+    named : tuple of str
+        Parts, largest first.
+    falls : dict of str to float
+        By how much the score falls without the part; infinite if none is left,
+        absent for a part that is unknown.
+    """
+
+    named: tuple[str, ...]
+    falls: dict[str, float]
+
+    @property
+    def right(self) -> bool:
+        """Whether no part that goes unnamed counts for more than one that is named."""
+        others = [fall for part, fall in self.falls.items() if part not in self.named]
+        return all(self.falls[part] >= max(others, default=-np.inf) - _SAME for part in self.named)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether those named stand in the order of what they count for."""
+        falls = [self.falls[part] for part in self.named]
+        return all(a >= b - _SAME for a, b in itertools.pairwise(falls))
+
+    @property
+    def harmless(self) -> int:
+        """How many are named without which the score would not be lower."""
+        return sum(self.falls[part] <= _SAME for part in self.named)
+
+
+def falls(before: dict[str, NDArray[np.generic]], row: int, window: FeatureBatch) -> Floats:
+    """Return by how much the score of `window` falls without each part, shape (P,).
+
+    NaN where the part is unknown anyway, infinite where nothing would be left.
+    """
+    n = len(PARTS) + 1
+    detector = Detector.from_arrays(
+        {name: np.repeat(array[..., [row]], n, axis=-1) for name, array in before.items()}
+    )
+    batch = window.take(np.zeros(n, np.intp))
+    values, quality = batch.values.copy(), batch.quality.copy()
+    for p, part in enumerate(PARTS):
+        of_part = [feature.part is part for feature in FEATURES]
+        values[p, of_part], quality[p, of_part] = np.nan, 0.0
+    batch.values, batch.quality = values, quality
+    found = detector.step(np.arange(n), batch, learn=np.zeros(n, bool))
+    known = np.isfinite(found.part_contribution[-1])
+    rest = np.where(np.isfinite(found.score[:-1]), found.score[:-1], -np.inf)
+    return np.where(known, found.score[-1] - rest, np.nan)
+
+
+def explain(named: tuple[Contribution, ...], drops: Floats) -> Explained:
+    """Return one alert's explanation beside the truth."""
+    truth = {
+        part.value: float(fall)
+        for part, fall in zip(PARTS, drops, strict=True)
+        if np.isfinite(fall) or fall > 0
+    }
+    return Explained(tuple(one.part for one in named[:TOP]), truth)
+
+
+def explanations(n_agents: int, hours: float, seed: int) -> list[Explained]:
+    """Return the explanation of every alert of a simulated floor."""
+    floor = simulate(n_agents, hours, seed)
+    detector, episodes = Detector(), Episodes()
+    detector.ensure(n_agents)
+    episodes.ensure(n_agents)
+    rows, threshold, found = np.arange(n_agents), threshold_for(_TEAM), []
+    for k in range(len(floor.t_s)):
+        batch = floor.moment(k)
+        before = detector.to_arrays()
+        learn = ~episodes.active(rows) & good(batch)
+        scores = detector.step(rows, batch, learn=learn)
+        now = episodes.step(rows, batch.at_s, scores.evidence, threshold, ~scores.learning)
+        for row in np.flatnonzero(now.began).tolist():
+            drops = falls(before, row, batch.take(np.array([row])))
+            found.append(explain(_named(scores, row), drops))
+    return found
+
+
+def _named(scores: ScoreBatch, row: int) -> tuple[Contribution, ...]:
+    one = slice(row, row + 1)
+    return contributions(scores.part_level[one], scores.part_contribution[one])
