@@ -1,22 +1,33 @@
 """R2: personal alerts when nothing is the matter, for teams of 10, 20 and 50.
 
-Simulated agents without any episode, whole shifts, through the service's own
-features, detector and episodes. ``--curve`` prints alerts per agent-hour at a
-range of thresholds instead: `threshold_for` is derived from that.
+Simulated agents without any episode, whole shifts, every agent new: features,
+detector, episodes, and the whole alert book with its budget. What is counted
+are alerts before the budget, which are to stay below 0.5 per team-hour
+whatever the team's size, and those that reach a supervisor in any 60 minutes,
+never more than the ceiling. A last line is of two days, on the second of
+which the level of three agents in ten lies far off (TRUST A5).
+
+``--signals`` begins at single beats and key presses instead of features, for
+far fewer agents; ``--curve`` prints alerts per agent-hour at a range of
+thresholds: `threshold_for` is derived from that.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
+from analytics.alerting import AlertPolicy
 from analytics.episodes import NULL_ALERTS_PER_TEAM_HOUR, threshold_for
 from analytics.evaluate import Trace, judge
+from analytics.evaluate_floor import JudgedFloor, judge_simulated
+from analytics.evaluate_run import run
+from analytics.simulation import SCENARIOS, simulate
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.messages import WINDOW_S
 from sensors.recording import LabelTrack, Recording, Series, windows
@@ -25,6 +36,9 @@ from sensors.simulated import Simulation
 
 IDS = ("R2",)
 TEAMS = (10, 20, 50)
+SHARES = tuple(float(x) for x in np.round(np.geomspace(0.5, 2.0, 13), 3))
+"""Thresholds of the curve, as shares of production's for a team of 20."""
+
 _START = datetime(2026, 1, 5, tzinfo=UTC)
 _NONE = np.empty(0)
 
@@ -56,11 +70,60 @@ def trace(recording: Recording) -> Trace:
     return Trace(recording.name, t_s, batch, np.zeros(len(parts), dtype=np.int8), [])
 
 
-def rates(traces: list[Trace], thresholds: list[float]) -> list[float]:
-    """Return alerts per agent-hour at each threshold."""
+def signal_rates(n: int, hours: float, thresholds: list[float]) -> list[float]:
+    """Return alerts per agent-hour at each threshold, from simulated signals."""
+    traces = [trace(simulated(seed, hours)) for seed in range(n)]
     judged = judge(traces, thresholds)
-    hours = sum(float(one.t_s[-1]) for one in traces) / 3600
-    return [sum(len(one[k].alerts_s) for one in judged) / hours for k in range(len(thresholds))]
+    seen_h = sum(float(one.t_s[-1]) for one in traces) / 3600
+    return [sum(len(one[k].alerts_s) for one in judged) / seen_h for k in range(len(thresholds))]
+
+
+def feature_rates(n: int, hours: float, seed: int, thresholds: list[float]) -> list[float]:
+    """Return alerts per agent-hour at each threshold, from simulated features."""
+    floor = simulate(n, hours, seed, SCENARIOS["calm"])
+    count = np.zeros(len(thresholds))
+    for one in run(floor, thresholds):
+        count += one.episodes.began.reshape(n, -1).sum(axis=0)
+    return (count / floor.agent_hours).tolist()
+
+
+def told(judged: JudgedFloor, n: int, size: int, hours: float) -> dict[str, Any]:
+    """Return what stands beside the alerts before the budget."""
+    reached = sum(len(times) for times in judged.told.personal.values())
+    return {
+        "told_per_team_hour": round(reached / (n / size * hours), 4),
+        "most_told_in_an_hour": judged.told.most_in_an_hour,
+        "ceiling": AlertPolicy().alerts_per_supervisor_hour,
+        "team_alerts": len(judged.told.team),
+        "agent_hours": round(n * hours),
+    }
+
+
+def show(figure: str, per_team_hour: float, n: int, more: dict[str, Any]) -> None:
+    """Print one line beside the ceiling."""
+    line = {
+        "id": figure,
+        "value": round(per_team_hour, 4),
+        "unit": "personal alerts per team-hour, before the budget",
+        "peer": {"name": "ceiling", "value": NULL_ALERTS_PER_TEAM_HOUR},
+        "ratio": round(per_team_hour / NULL_ALERTS_PER_TEAM_HOUR, 3),
+        "n": n,
+    }
+    print(json.dumps({**line, **more}))
+
+
+def team_lines(n: int, hours: float, seed: int) -> None:
+    """Print one line per team size, and the one of the day-long offset."""
+    scenarios = [(f"R2.team{size}", size, "calm") for size in TEAMS]
+    for figure, size, name in [*scenarios, ("R2.day_offset", 20, "day_offset")]:
+        scenario, whole = SCENARIOS[name], max(n // size, 1) * size
+        judged = judge_simulated(
+            whole, hours, seed, scenario, thresholds=[threshold_for(size)], team_size=size
+        )
+        lasted_h = hours * scenario.days
+        alerts = sum(len(one.alerts_s) for one in judged.agents)
+        rate = alerts / (whole / size * lasted_h)
+        show(figure, rate, whole, told(judged, whole, size, lasted_h))
 
 
 def main() -> int:
@@ -68,28 +131,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--curve", action="store_true")
+    parser.add_argument("--signals", action="store_true")
     parser.add_argument("--agents", type=int, default=0)
     parser.add_argument("--hours", type=float, default=8.0)
+    parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args()
-    n = options.agents or (4 if options.quick else 40)
-    hours = min(options.hours, 2.0) if options.quick else options.hours
-    traces = [trace(simulated(seed, hours)) for seed in range(n)]
+    usual = (4, 40) if options.signals else (50, 400)
+    n = options.agents or usual[not options.quick]
+    hours = min(options.hours, 2.0 if options.signals else 3.0) if options.quick else options.hours
     if options.curve:
-        swept = [round(0.5 + 0.1 * k, 1) for k in range(20)]
-        for threshold, rate in zip(swept, rates(traces, swept), strict=True):
-            print(json.dumps({"threshold": threshold, "alerts_per_agent_hour": rate}))
+        thresholds = [threshold_for(20) * share for share in SHARES]
+    elif options.signals:
+        thresholds = [threshold_for(size) for size in TEAMS]
+    else:
+        team_lines(n, hours, options.seed)
         return 0
-    thresholds = [threshold_for(size) for size in TEAMS]
-    for size, rate in itertools.zip_longest(TEAMS, rates(traces, thresholds)):
-        line = {
-            "id": f"R2.team{size}",
-            "value": rate * size,
-            "unit": "alerts per team-hour",
-            "peer": {"name": "ceiling", "value": NULL_ALERTS_PER_TEAM_HOUR},
-            "ratio": rate * size / NULL_ALERTS_PER_TEAM_HOUR,
-            "n": round(n * hours),
-        }
-        print(json.dumps(line))
+    if options.signals:
+        found = signal_rates(n, hours, thresholds)
+    else:
+        found = feature_rates(n, hours, options.seed, thresholds)
+    if options.curve:
+        for threshold, rate in zip(thresholds, found, strict=True):
+            print(json.dumps({"threshold": round(threshold, 4), "alerts_per_agent_hour": rate}))
+        return 0
+    for size, rate in zip(TEAMS, found, strict=True):
+        show(f"R2.team{size}", rate * size, n, {"agent_hours": round(n * hours)})
     return 0
 
 
