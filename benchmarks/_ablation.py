@@ -13,16 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.common_cause import TOP, contributions
+from analytics.common_cause import contributions
 from analytics.detector import Detector, ScoreBatch
 from analytics.episodes import Episodes, threshold_for
-from analytics.features import FEATURES, PARTS
+from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL
 from analytics.floor import good
-from analytics.simulation import simulate
+from analytics.simulation import Scenario, simulate
 from analytics.windows import FeatureBatch
-from sensors.messages import Contribution
 
 Floats = NDArray[np.float64]
+
+SCENARIO = Scenario(
+    episodes_per_shift=12.0,
+    strength=1.0,
+    ramp_s=(60.0, 300.0),
+    hold_s=(300.0, 600.0),
+    first_s=1500.0,
+)
+"""Clear and frequent episodes: alerts to be explained, not to be found."""
 
 _TEAM = 10
 _SAME = 1e-6  # scores are sums of single-precision numbers
@@ -39,10 +47,13 @@ class Explained:
     falls : dict of str to float
         By how much the score falls without the part; infinite if none is left,
         absent for a part that is unknown.
+    outside : tuple of str
+        Parts that lie outside the agent's usual range.
     """
 
     named: tuple[str, ...]
     falls: dict[str, float]
+    outside: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -83,19 +94,21 @@ def falls(before: dict[str, NDArray[np.generic]], row: int, window: FeatureBatch
     return np.where(known, found.score[-1] - rest, np.nan)
 
 
-def explain(named: tuple[Contribution, ...], drops: Floats) -> Explained:
+def explain(scores: ScoreBatch, row: int, drops: Floats) -> Explained:
     """Return one alert's explanation beside the truth."""
-    truth = {
-        part.value: float(fall)
-        for part, fall in zip(PARTS, drops, strict=True)
-        if np.isfinite(fall) or fall > 0
-    }
-    return Explained(tuple(one.part for one in named[:TOP]), truth)
+    one = slice(row, row + 1)
+    named = contributions(scores.part_level[one], scores.part_contribution[one])
+    level = dict(zip(PARTS, scores.part_level[row].tolist(), strict=True))
+    return Explained(
+        named=tuple(part.part for part in named),
+        falls={p.value: float(f) for p, f in zip(PARTS, drops, strict=True) if not np.isnan(f)},
+        outside=tuple(p.value for p in PARTS if level[p] not in {0, UNKNOWN_LEVEL}),
+    )
 
 
 def explanations(n_agents: int, hours: float, seed: int) -> list[Explained]:
     """Return the explanation of every alert of a simulated floor."""
-    floor = simulate(n_agents, hours, seed)
+    floor = simulate(n_agents, hours, seed, SCENARIO)
     detector, episodes = Detector(), Episodes()
     detector.ensure(n_agents)
     episodes.ensure(n_agents)
@@ -108,10 +121,5 @@ def explanations(n_agents: int, hours: float, seed: int) -> list[Explained]:
         now = episodes.step(rows, batch.at_s, scores.evidence, threshold, ~scores.learning)
         for row in np.flatnonzero(now.began).tolist():
             drops = falls(before, row, batch.take(np.array([row])))
-            found.append(explain(_named(scores, row), drops))
+            found.append(explain(scores, row, drops))
     return found
-
-
-def _named(scores: ScoreBatch, row: int) -> tuple[Contribution, ...]:
-    one = slice(row, row + 1)
-    return contributions(scores.part_level[one], scores.part_contribution[one])

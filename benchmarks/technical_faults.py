@@ -26,10 +26,10 @@ from analytics.events import Arrival  # noqa: E402
 from analytics.pipeline import Pipeline  # noqa: E402
 from analytics.teams import parse_teams  # noqa: E402
 from benchmarks._faults import FAULTS, Told, told, without  # noqa: E402
-from benchmarks.null_alerts import simulated  # noqa: E402
 from sensors.messages import WINDOW_S, Absence, AlertKind, AlertMessage, ReadingMessage  # noqa: E402
-from sensors.recording import windows  # noqa: E402
-from sensors.signals import Channel  # noqa: E402
+from sensors.recording import LabelTrack, Recording, Series, windows  # noqa: E402
+from sensors.signals import SIGNALS, Channel  # noqa: E402
+from sensors.simulated import Simulation  # noqa: E402
 
 IDS = ("R1",)
 
@@ -82,6 +82,19 @@ class Shown:
 
     at_s: float
     alert: AlertMessage
+
+
+def simulated(seed: int, hours: float) -> Recording:
+    """Return the signals of a calm agent, as a recording in memory."""
+    simulation, length_s = Simulation(seed), round(hours * 6) * 600
+    blocks = [simulation.advance(600) for _ in range(length_s // 600)]
+    series = {}
+    for name in blocks[0]:
+        t_s, values = (np.concatenate([block[name][i] for block in blocks]) for i in (0, 1))
+        signal = SIGNALS[name]
+        series[name] = Series(t_s, np.clip(values, signal.low, signal.high), np.empty(0))
+    labels = LabelTrack(np.zeros(1), np.zeros(1, dtype=np.int8), float(length_s))
+    return Recording(f"calm{seed}", float(length_s), series, labels)
 
 
 def calm(seed: int, agent: str, hours: float) -> list[ReadingMessage]:
