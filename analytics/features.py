@@ -84,6 +84,9 @@ _KIM = "Kim et al. 2018, Psychiatry Investig. 15(3):235: under stress rate rises
 _STRESS_PREDICT = "Iqbal et al. 2022, Sensors 22(21):8135: +3.9 bpm, the plain reference's floor"
 _DEVICE = "smoothed by the device in its own way; stands in where it delivers no beats"
 _BOUCSEIN = "Boucsein 2012, Electrodermal Activity, 2nd ed.: the level rises with arousal"
+_COARSE = "Boucsein 2012: responses come more often; from 5 s medians only some are seen"
+_VINKERS = "Vinkers et al. 2013, Stress 16(5):520: fingers cool under stress, other skin may not"
+_MOVEMENT = "disturbs heart and skin; what it says by itself is not settled"
 _VIZER = "Vizer et al. 2009, Int. J. Hum.-Comput. Stud. 67:870: hesitant, corrected typing"
 _HERNANDEZ = "Hernandez et al. 2014, CHI: keys are struck harder under stress, hence shorter"
 _FREIHAUT = "Freihaut & Goeritz 2021, Behav. Res. Methods 53:2281: small, uncertain effects"
@@ -121,12 +124,18 @@ FEATURES: tuple[Feature, ...] = (
     _f("device_rate_bpm", Part.HEART, "1/min", +1, 0.7, _HOUR, (6.0, 4.0), _DEVICE),
     _f("log_rmssd", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.35, 0.25), _KIM),
     _f("log_sdnn", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.35, 0.25), _STORED),
+    _f("log_rmssd_5min", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.3, 0.2), _KIM),
+    _f("log_sdnn_5min", Part.HEART, "ln(ms)", -1, 0.0, _HOUR, (0.3, 0.2), _STORED),
     _f("log_eda", Part.SKIN, "ln(uS)", +1, 1.0, _TEN_MINUTES, (0.25, 0.2), _BOUCSEIN),
+    _f("eda_rises_per_min", Part.SKIN, "1/min", +1, 0.0, _HOUR, (1.5, 1.0), _COARSE),
     _f("skin_temp_c", Part.SKIN, "degC", -1, 0.0, _TEN_MINUTES, (0.5, 0.3), _STORED),
+    _f("skin_temp_slope_c_min", Part.SKIN, "degC/min", -1, 0.0, _HOUR, (0.05, 0.02), _VINKERS),
+    _f("movement_g", Part.SKIN, "g", +1, 0.0, _HOUR, (0.03, 0.02), _MOVEMENT),
     _f("dwell_ms", Part.TYPING, "ms", -1, 0.5, _HOUR, (15.0, 8.0), _HERNANDEZ),
     _f("flight_ms", Part.TYPING, "ms", -1, 0.0, _HOUR, (60.0, 30.0), _STORED),
     _f("typing_rate_hz", Part.TYPING, "1/s", +1, 0.0, _HOUR, (1.0, 0.5), _STORED),
     _f("correction_ratio", Part.TYPING, "1", +1, 1.0, _HOUR, (0.05, 0.03), _VIZER),
+    _f("typing_pause_ratio", Part.TYPING, "1", +1, 0.0, _HOUR, (0.1, 0.05), _VIZER),
     _f("pointer_speed_px_s", Part.POINTER, "px/s", +1, 1.0, _HOUR, (150.0, 80.0), _FREIHAUT),
     _f("click_rate_hz", Part.POINTER, "1/s", +1, 0.0, _HOUR, (0.2, 0.1), _STORED),
     _f("f0_st", Part.VOICE, "semitone", +1, 1.0, _HOUR, (1.0, 0.6), _GIDDENS),

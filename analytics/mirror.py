@@ -35,7 +35,7 @@ AT_MOST = 200
 """Agents told in one step; who waits longest comes first, the others in the next."""
 
 _NOBODY = -1  # no state was told yet
-_UNITS_FROM_ZERO = frozenset({"1/min", "ms", "1/s", "1", "px/s"})
+_UNITS_FROM_ZERO = frozenset({"1/min", "ms", "1/s", "1", "px/s", "g"})
 _FROM_ZERO = np.array([f.unit in _UNITS_FROM_ZERO for f in FEATURES])
 _DECIMALS = [max(0, 2 - math.floor(math.log10(f.floor))) for f in FEATURES]
 _NAMES = [(f.name, f.unit) for f in FEATURES]

@@ -1,8 +1,9 @@
 """From 5-second windows to features: per-agent ring buffers, one row per agent.
 
-A slot of the ring is addressed by the time of its window, so windows of two
-sources meet in one slot, a gap leaves a stale slot that the time mask skips,
-and a window that comes late lands where it belongs or nowhere.
+A slot of a ring is addressed by the time of its window, so a gap leaves a
+stale slot that the time mask skips, and a window that comes late lands where
+it belongs or nowhere. Each channel is read from one edge at a time: another
+takes over once that one has been silent.
 """
 
 from __future__ import annotations
@@ -10,92 +11,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import ClassVar
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics import hrv
-from analytics.features import FEATURE_INDEX, FEATURES, PART_CHANNEL
-from sensors.messages import WINDOW_S, ContextState, Heart, ReadingMessage
+from analytics import beats, spans
+from analytics.beats import LONG_SLOTS, LONG_SPAN_S, SPAN_S
+from analytics.features import FEATURES
+from analytics.rings import Ring, Rings
+from analytics.spans import COLUMN, FRESH_S, MOVING_G, QUALITY, RAW, RAW_CHANNEL, SETTLE_S
+from sensors.messages import WINDOW_S, ContextState, ReadingMessage
 from sensors.signals import Channel
 
+__all__ = [
+    "CONTEXTS",
+    "FRESH_S",
+    "LONG_SPAN_S",
+    "MOVING_G",
+    "PATIENCE_S",
+    "SETTLE_S",
+    "SPAN_S",
+    "FeatureBatch",
+    "FeatureWindows",
+]
+
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
+Numbers = NDArray[np.int64]
 
-SPAN_S = 60.0
-"""Features summarise the last minute: the shortest span RMSSD is trusted over. [s]
+PATIENCE_S = np.array([FRESH_S, SPAN_S, SPAN_S, SPAN_S, FRESH_S])
+"""How long each channel's edge must be silent before another takes over. [s]
 
-Munoz et al. 2015, PLoS ONE 10(9):e0138921: 30 to 60 s agree with 5 minutes.
+Heart and skin are measured all the time; hands and voice rest by themselves,
+and not typing for a while is no reason to look at another keyboard.
 """
-
-SMOOTH_S = 30.0
-"""A device's own heart rate is smoothed over the last half minute. [s]"""
-
-FRESH_S = 15.0
-"""A body channel that gave nothing for longer is unknown, not unchanged. [s]
-
-Skin conductance, which is smooth by itself, is averaged over this span too.
-"""
-
-MOVING_G = 0.12
-"""Movement above this gates the channels that it disturbs (TRUST A3). [g]
-
-Typing and gesturing at a desk stay below about 0.1 g at the wrist; walking
-is 0.2 g and more.
-"""
-
-SETTLE_S = 30.0
-"""After movement, heart and skin take about this long to settle. [s]"""
-
-LEAST_BEATS = 8
-MOST_BEATS = 40
-"""The rate is that of the newest 8 to 40 good beats of the last minute.
-
-Few beats that were really found tell more than the rate a device makes up
-between them; where all are found, 40 beats are about half a minute.
-"""
-
-LEAST_DIFFERENCES = 20
-"""Successive differences in the last minute from which RMSSD is given."""
-
-LEAST_PRESSES = 20
-"""Key presses in the last minute from which their timing is summarised."""
-
-LEAST_SPOKEN = 2
-"""Windows with speech in the last minute from which the voice is summarised."""
 
 _SLOTS = 16
-_BEATS = 192  # a minute at 190 beats a minute; beyond that the span shortens
-_BURST = 64  # intervals taken from one message; a 5 s window holds about 25 at most
+_OLDEST = LONG_SLOTS + 1  # windows; how much older makes no difference
+_CHUNK = 512  # agents worked on at a time: the temporaries stay in a core's cache
+_HEART, _KEYBOARD, _POINTER, _VOICE, _MODULES = range(5)
 
-_KEYBOARD = ("key_presses", "dwell_ms", "flight_ms", "key_corrections")
-_POINTER = ("pointer_speed_px_s", "pointer_clicks")
-_VOICE = ("speech_ratio", "f0_hz", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local")
-_MODULES = ("eda_us", "skin_temp_c", "acc_rms_g")
-# Names within the ring: two are kept as logarithms, so that their means are of those.
-_RAW = (
-    "hr_bpm",
-    *_KEYBOARD,
-    *_POINTER,
-    *(_VOICE[0], "f0_st", *_VOICE[2:]),
-    *("log_eda", *_MODULES[1:]),
+_get_keyboard = attrgetter(
+    "quality", "key_presses", "dwell_ms", "flight_ms", "key_corrections", "key_pauses"
 )
-_CHANNELS = ("heart", "keyboard", "pointer", "voice", "modules")
-_CHANNEL_OF = np.array([0, *[1] * 4, *[2] * 2, *[3] * 6, *[4] * 3])
-_COLUMN = {name: i for i, name in enumerate(_RAW)}
-
-_get_keyboard = attrgetter("quality", *_KEYBOARD)
-_get_pointer = attrgetter("quality", *_POINTER)
-_get_voice = attrgetter("quality", *_VOICE)
-_NO_HEART = (None, None)
-_NO_KEYBOARD = (None,) * 5
+_get_pointer = attrgetter("quality", "pointer_speed_px_s", "pointer_clicks")
+_get_voice = attrgetter(
+    "quality", "f0_hz", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local"
+)
+_NO_HEART = (None,) * 2
+_NO_KEYBOARD = (None,) * 6
 _NO_POINTER = (None,) * 3
-_NO_VOICE = (None,) * 7
+_NO_VOICE = (None,) * 6
 _NO_MODULES = (None,) * 4
-
 
 CONTEXTS: tuple[ContextState | None, ...] = (None, *ContextState)
 """What an agent may be doing, as telephony says; ``None`` is unknown."""
@@ -118,8 +88,9 @@ class FeatureBatch:
     context : ndarray of int8, shape (n,), optional
         What the agent is doing: index into :data:`CONTEXTS`; left out, unknown.
     source : ndarray of int64, shape (n, C), optional
-        Code of the edge that each channel (order of ``Channel``) came from last,
-        0 for none; left out, one and the same.
+        Code (CRC-32 of its name) of the edge that each channel (order of
+        ``Channel``) is read from, 0 for none; left out, one and the same.
+        Another edge takes over only after :data:`PATIENCE_S` of silence.
     """
 
     at_s: Floats
@@ -169,66 +140,49 @@ def _unpack(message: ReadingMessage) -> tuple[float | None, ...]:
     )
 
 
-_QUALITY_AT = np.array([0, 2, 7, 10, 17])
-_VALUE_AT = np.delete(np.arange(len(_RAW) + 5), _QUALITY_AT)
+_RINGS = {
+    "slot": Ring((_SLOTS,), "<i8", -1),  # window number of each slot
+    "raw": Ring((_SLOTS, len(RAW)), "<f4", np.nan),
+    "source": Ring((len(Channel),), "<i8", 0),  # edge that each channel is read from
+    "active_s": Ring((len(Channel),), "<f8", -np.inf),  # when it last gave something
+    "long_slot": Ring((LONG_SLOTS,), "<i8", -1),
+    "skin_temp_c": Ring((LONG_SLOTS,), "<f4", np.nan),
+    **beats.RINGS,
+}
 
 
 class FeatureWindows:
-    """Ring buffers of every agent's last minute.
+    """Ring buffers of every agent's last five minutes.
 
-    Memory is bounded: about 5 KiB per agent, whatever arrives.
+    Memory is bounded: about 6 KiB per agent, whatever arrives.
     """
 
     def __init__(self) -> None:
-        self._n = 0
-        self._slot = np.zeros((0, _SLOTS), dtype=np.int64)  # window number of each slot
-        self._raw = np.zeros((0, _SLOTS, len(_RAW)), dtype=np.float32)
-        self._quality = np.zeros((0, _SLOTS, len(_CHANNELS)), dtype=np.float32)
-        self._rr = np.zeros((0, _BEATS), dtype=np.float32)
-        self._beat_s = np.zeros((0, _BEATS), dtype=np.float64)
-        self._head = np.zeros(0, dtype=np.int32)  # where the next beat goes
-        self._heart_source = np.zeros(0, dtype=np.int64)
-        self._heart_at = np.zeros(0, dtype=np.float64)
-
-    _ARRAYS: ClassVar = (
-        "slot", "raw", "quality", "rr", "beat_s", "head", "heart_source", "heart_at",
-    )  # fmt: skip
-    _BLANK: ClassVar = {
-        "slot": -1,
-        "raw": np.nan,
-        "rr": np.nan,
-        "beat_s": -np.inf,
-        "heart_at": -np.inf,
-    }
+        self._rings = Rings(_RINGS)
 
     def ensure(self, n_rows: int) -> None:
         """Make room for agents 0 to n_rows - 1; never shrinks."""
-        have = len(self._slot)
-        if n_rows > have:
-            room = max(n_rows, have + have // 4)
-            for name in self._ARRAYS:
-                old = getattr(self, f"_{name}")
-                new = np.full((room, *old.shape[1:]), self._BLANK.get(name, 0), dtype=old.dtype)
-                new[:have] = old
-                setattr(self, f"_{name}", new)
-        self._n = max(self._n, n_rows)
+        self._rings.ensure(n_rows)
 
     def forget(self, rows: Rows) -> None:
         """Begin again with `rows`: their clock was set back."""
-        for name in self._ARRAYS:
-            getattr(self, f"_{name}")[rows] = self._BLANK.get(name, 0)
+        self._rings.forget(rows)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
-        return {name: getattr(self, f"_{name}")[: self._n].copy() for name in self._ARRAYS}
+        return self._rings.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> FeatureWindows:
-        """Return windows in the state of :meth:`to_arrays`, bit for bit."""
+        """Return windows in the state of :meth:`to_arrays`, bit for bit.
+
+        Raises
+        ------
+        KeyError
+            If an array is missing.
+        """
         made = cls()
-        for name in cls._ARRAYS:
-            setattr(made, f"_{name}", arrays[name].copy())
-        made._n = len(made._slot)
+        made._rings.restore(arrays)
         return made
 
     def extract(self, rows: Rows, windows: Sequence[ReadingMessage]) -> FeatureBatch:
@@ -245,185 +199,143 @@ class FeatureWindows:
         FeatureBatch
             As of each window's own end: a late one sees its own past.
         """
-        at_s = np.array([w.window_end_at.timestamp() for w in windows], dtype=np.float64)
-        self._take_values(rows, windows, at_s)
-        self._take_beats(rows, windows, at_s)
-        values, quality, moving = self._features(rows, at_s)
-        return FeatureBatch(at_s=at_s, values=values, quality=quality, moving=moving)
-
-    def _take_values(self, rows: Rows, windows: Sequence[ReadingMessage], at_s: Floats) -> None:
-        if not len(rows):
-            return
-        flat = np.array([_unpack(w) for w in windows], dtype=np.float32)
-        values, quality = flat[:, _VALUE_AT], flat[:, _QUALITY_AT]
-        f0, eda = values[:, _COLUMN["f0_st"]], values[:, _COLUMN["log_eda"]]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values[:, _COLUMN["f0_st"]] = 12.0 * np.log2(f0 / 100.0)  # semitones above 100 Hz
-            # a conductance of zero is an electrode in the air
-            values[:, _COLUMN["log_eda"]] = np.where(eda > 0, np.log(eda), np.nan)
-        number = np.floor(at_s / WINDOW_S).astype(np.int64)
-        slot = number % _SLOTS
-        held = self._slot[rows, slot]
-        fresh, same = held < number, held == number
-        r, s = rows[fresh], slot[fresh]
-        self._slot[r, s] = number[fresh]
-        self._raw[r, s] = values[fresh]
-        self._quality[r, s] = quality[fresh]
-        r, s = rows[same], slot[same]
-        if r.size:  # another source of the same agent: the better of the two, per channel
-            old = self._quality[r, s]
-            better = ~(quality[same] <= old) & np.isfinite(quality[same])
-            self._quality[r, s] = np.where(better, quality[same], old)
-            pick = better[:, _CHANNEL_OF]
-            self._raw[r, s] = np.where(pick, values[same], self._raw[r, s])
-
-    def _take_beats(self, rows: Rows, windows: Sequence[ReadingMessage], at_s: Floats) -> None:
-        for row, window, end_s in zip(rows.tolist(), windows, at_s.tolist(), strict=True):
-            heart = window.heart
-            if heart is not None and heart.rr_ms:
-                self._take_burst(row, window.source, heart, end_s)
-
-    def _take_burst(self, row: int, source: str, heart: Heart, end_s: float) -> None:
-        """Append the beats that are newer than the last; one headset at a time."""
-        code = crc32(source.encode())
-        if code != self._heart_source[row] and end_s - self._heart_at[row] <= FRESH_S:
-            return
-        head = int(self._head[row])
-        last_s = float(self._beat_s[row, head - 1])
-        times = [end_s + offset / 1000.0 for offset in heart.beat_offset_ms[-_BURST:]]
-        pairs = [(t, rr) for t, rr in zip(times, heart.rr_ms[-_BURST:], strict=True) if t > last_s]
-        if not pairs:
-            return
-        self._heart_source[row] = code
-        self._heart_at[row] = max(end_s, float(self._heart_at[row]))
-        place = np.arange(head, head + len(pairs)) % _BEATS
-        self._beat_s[row, place] = [t for t, _ in pairs]
-        self._rr[row, place] = [rr for _, rr in pairs]
-        self._head[row] = (head + len(pairs)) % _BEATS
-
-    def _features(self, rows: Rows, at_s: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         n = len(rows)
-        values = np.full((n, len(FEATURES)), np.nan)
-        age = (np.floor(at_s / WINDOW_S).astype(np.int64)[:, None] - self._slot[rows]) * WINDOW_S
-        spans = _Spans(
-            raw=self._raw[rows].astype(np.float64),
-            fresh=(age >= 0) & (age < FRESH_S),
-            short=(age >= 0) & (age < SMOOTH_S),
-            long=(age >= 0) & (age < SPAN_S),
-        )
-        _body(spans, values)
-        _hands(spans, values)
-        _voice(spans, values)
-        self._rhythm(rows, at_s, values)
-        held = self._quality[rows].astype(np.float64)
-        quality = _mean(held, spans.long)[:, _FEATURE_CHANNEL]
-        quality = np.where(np.isfinite(values) & np.isfinite(quality), quality, 0.0)
-        moving = spans.most("acc_rms_g", spans.short) > MOVING_G
-        return values, quality, moving
+        at_s = np.array([w.window_end_at.timestamp() for w in windows], dtype=np.float64)
+        number = _number(at_s)
+        values, quality = np.full((n, len(FEATURES)), np.nan), np.zeros((n, len(FEATURES)))
+        moving = np.zeros(n, dtype=bool)
+        if n:
+            read = _read(windows)
+            ours = self._choose(rows, windows, at_s, read)
+            self._take(rows, number, read)
+            beats.take(self._rings, rows, windows, at_s, ours[:, _HEART])
+        held = self._rings["long_slot"][rows, number % LONG_SLOTS] == number
+        beats.minute(self._rings, rows, at_s, number, held, values, quality)
+        for start in range(0, n, _CHUNK):
+            here = slice(start, start + _CHUNK)
+            self._features(rows[here], at_s[here], values[here], quality[here], moving[here])
+        source = self._rings["source"][rows]
+        return FeatureBatch(at_s=at_s, values=values, quality=quality, moving=moving, source=source)
 
-    def _rhythm(self, rows: Rows, at_s: Floats, values: Floats) -> None:
-        """Fill in what needs beats."""
-        some = np.flatnonzero(at_s - self._heart_at[rows] < SPAN_S)
-        if not some.size:
+    def _choose(
+        self,
+        rows: Rows,
+        windows: Sequence[ReadingMessage],
+        at_s: Floats,
+        read: Singles,
+    ) -> Mask:
+        """Blank the channels that another edge gives; return which are taken, shape (n, C)."""
+        source, active_s = self._rings["source"], self._rings["active_s"]
+        code = np.array([crc32(w.source.encode()) for w in windows], dtype=np.int64)[:, None]
+        held, since_s = source[rows], active_s[rows]
+        present, active = np.isfinite(read[:, QUALITY]), _active(read)
+        silent = at_s[:, None] - since_s > PATIENCE_S
+        ours = present & ((held == code) | (held == 0) | (active & silent))
+        others = present & ~ours
+        if others.any():
+            read[others[:, RAW_CHANNEL]] = np.nan
+        changed = ours & (held != code) & (held != 0)
+        if changed.any():
+            for channel in range(len(Channel)):
+                self._clear(rows[changed[:, channel]], channel)
+        source[rows] = np.where(ours, code, held)
+        heard = ours & active
+        active_s[rows] = np.where(heard, np.maximum(since_s, at_s[:, None]), since_s)
+        return np.asarray(ours)
+
+    def _clear(self, rows: Rows, channel: int) -> None:
+        """Forget what another edge gave of `channel`: features never mix two."""
+        if not rows.size:
             return
-        r, end = rows[some], at_s[some, None]
-        beat_s, rr = self._beat_s[r], self._rr[r].astype(np.float64)
-        present = (beat_s > end - SPAN_S) & (beat_s <= end + WINDOW_S)
-        normal = hrv.normal_beats(rr, present)
-        figures = hrv.time_domain(rr, normal, hrv.successive(rr, beat_s, normal))
-        enough = figures.n_differences >= LEAST_DIFFERENCES
-        with np.errstate(divide="ignore", invalid="ignore"):
-            for name, spread in (("log_rmssd", figures.rmssd_ms), ("log_sdnn", figures.sdnn_ms)):
-                # identical intervals are a stuck sensor, not a calm agent
-                known = enough & (spread > 0)
-                values[some, FEATURE_INDEX[name]] = np.where(known, np.log(spread), np.nan)
-        newest = _newest(beat_s, normal, MOST_BEATS)
-        rate = 60_000.0 / hrv.row_median(rr, newest)
-        column = FEATURE_INDEX["heart_rate_bpm"]
-        values[some, column] = np.where(newest.sum(axis=1) >= LEAST_BEATS, rate, np.nan)
+        for column in np.flatnonzero(channel == RAW_CHANNEL).tolist():
+            self._rings["raw"][rows, :, column] = np.nan
+        if channel == _HEART:
+            beats.clear(self._rings, rows)
+        elif channel == _MODULES:
+            self._rings["skin_temp_c"][rows] = np.nan
+
+    def _take(self, rows: Rows, number: Numbers, read: Singles) -> None:
+        rings = self._rings
+        # How well silence was heard says nothing about how well speech was.
+        read[~np.isfinite(read[:, COLUMN["loudness_db"]]), COLUMN["quality_voice"]] = np.nan
+        slot = number % _SLOTS
+        held = rings["slot"][rows, slot]
+        fresh, same = held < number, np.flatnonzero(held == number)
+        r, s = rows[fresh], slot[fresh]
+        rings["slot"][r, s] = number[fresh]
+        rings["raw"][r, s] = read[fresh]
+        if same.size:  # other channels of the same moment, or the same once more
+            r, s = rows[same], slot[same]
+            old, new = rings["raw"][r, s], read[same]
+            better = ~(new[:, QUALITY] <= old[:, QUALITY]) & np.isfinite(new[:, QUALITY])
+            rings["raw"][r, s] = np.where(better[:, RAW_CHANNEL], new, old)
+        self._take_long(rows, number, read[:, COLUMN["skin_temp_c"]])
+
+    def _take_long(self, rows: Rows, number: Numbers, skin_temp_c: Singles) -> None:
+        rings, slot = self._rings, number % LONG_SLOTS
+        held = rings["long_slot"][rows, slot]
+        fresh = held < number
+        r, s = rows[fresh], slot[fresh]
+        rings["long_slot"][r, s] = number[fresh]
+        rings["skin_temp_c"][r, s] = np.nan
+        rings["sums"][r, s] = 0.0
+        some = np.isfinite(skin_temp_c) & (held <= number)
+        rings["skin_temp_c"][rows[some], slot[some]] = skin_temp_c[some]
+
+    def _features(
+        self,
+        rows: Rows,
+        at_s: Floats,
+        values: Floats,
+        quality: Floats,
+        moving: Mask,
+    ) -> None:
+        """Fill in values, quality and movement; `quality` comes with the coverage of beats."""
+        rings, number = self._rings, _number(at_s)
+        raw = rings["raw"][rows]
+        age_s, long_age_s = (
+            _age_s(number, rings["slot"][rows]),
+            _age_s(number, rings["long_slot"][rows]),
+        )
+        found = spans.sums(raw, age_s, values, quality)
+        spans.body(found)
+        spans.hands(found)
+        spans.voice(found)
+        spans.rises(found, raw[:, :, COLUMN["log_eda"]], age_s)
+        spans.slope(found, rings["skin_temp_c"][rows], long_age_s)
+        within = (long_age_s >= 0) & (long_age_s < LONG_SPAN_S)
+        sums = np.matmul(within[:, None, :].astype(np.float32), rings["sums"][rows])[:, 0]
+        beats.five_minutes(sums, at_s - rings["newest_s"][rows] < SPAN_S, values, quality)
+        quality[:] = spans.quality(found)
+        moving[:] = spans.moving(raw, age_s)
 
 
-def _newest(beat_s: Floats, normal: Mask, most: int) -> Mask:
-    """Return the newest `most` of the normal beats of each row."""
-    found = np.where(normal, beat_s, -np.inf)
-    oldest = np.partition(found, -most, axis=1)[:, -most, None]
-    return normal & (found >= oldest)
-
-
-_FEATURE_CHANNEL = np.array(
-    [_CHANNELS.index(PART_CHANNEL[feature.part].value) for feature in FEATURES]
-)
-
-
-@dataclass(slots=True)
-class _Spans:
-    """The rings of n agents, and which slots belong to which span."""
-
-    raw: Floats
-    fresh: Mask
-    short: Mask
-    long: Mask
-
-    def column(self, name: str) -> Floats:
-        return self.raw[:, :, _COLUMN[name]]
-
-    def mean(self, name: str, span: Mask) -> Floats:
-        return _mean(self.column(name)[:, :, None], span)[:, 0]
-
-    def total(self, name: str) -> Floats:
-        column = self.column(name)
-        total: Floats = np.where(self.long & np.isfinite(column), column, 0.0).sum(axis=1)
-        return total
-
-    def count(self, name: str) -> Floats:
-        known: Mask = self.long & np.isfinite(self.column(name))
-        number: Floats = known.sum(axis=1, dtype=np.float64)
-        return number
-
-    def most(self, name: str, span: Mask) -> Floats:
-        greatest: Floats = np.fmax.reduce(np.where(span, self.column(name), np.nan), axis=1)
-        return greatest
-
-
-def _mean(values: Floats, span: Mask) -> Floats:
-    """Return the mean over slots of what is known; NaN where nothing is."""
-    known = span[:, :, None] & np.isfinite(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _put(values: Floats, name: str, column: Floats, known: Mask) -> None:
-    values[:, FEATURE_INDEX[name]] = np.where(known, column, np.nan)
-
-
-def _body(spans: _Spans, values: Floats) -> None:
-    for name, raw in (
-        ("device_rate_bpm", "hr_bpm"),
-        ("log_eda", "log_eda"),
-        ("skin_temp_c", "skin_temp_c"),
-    ):
-        known = np.asarray((spans.fresh & np.isfinite(spans.column(raw))).any(axis=1))
-        span = spans.short if name == "device_rate_bpm" else spans.fresh
-        _put(values, name, spans.mean(raw, span), known)
-
-
-def _hands(spans: _Spans, values: Floats) -> None:
-    presses = spans.total("key_presses")
-    seconds = spans.count("key_presses") * WINDOW_S
-    typed = presses >= LEAST_PRESSES
+def _read(windows: Sequence[ReadingMessage]) -> Singles:
+    """Return what the sections say, shape (n, len(RAW)); NaN is unknown."""
+    read = np.array([_unpack(w) for w in windows], dtype=np.float32)
+    f0, eda = read[:, COLUMN["f0_st"]], read[:, COLUMN["log_eda"]]
     with np.errstate(divide="ignore", invalid="ignore"):
-        _put(values, "typing_rate_hz", presses / seconds, seconds > 0)
-        _put(values, "correction_ratio", spans.total("key_corrections") / presses, typed)
-        _put(values, "dwell_ms", spans.mean("dwell_ms", spans.long), typed)
-        _put(values, "flight_ms", spans.mean("flight_ms", spans.long), typed)
-        speed = spans.mean("pointer_speed_px_s", spans.long)
-        _put(values, "pointer_speed_px_s", speed, spans.count("pointer_speed_px_s") >= 3)
-        seconds = spans.count("pointer_clicks") * WINDOW_S
-        _put(values, "click_rate_hz", spans.total("pointer_clicks") / seconds, seconds > 0)
+        read[:, COLUMN["f0_st"]] = 12.0 * np.log2(f0 / 100.0)  # semitones above 100 Hz
+        # a conductance of zero is an electrode in the air
+        read[:, COLUMN["log_eda"]] = np.where(eda > 0, np.log(eda), np.nan)
+    return read
 
 
-def _voice(spans: _Spans, values: Floats) -> None:
-    for name in ("f0_st", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local"):
-        known = spans.count(name) >= LEAST_SPOKEN
-        _put(values, name, spans.mean(name, spans.long), known)
+def _number(at_s: Floats) -> Numbers:
+    """Return the number of the window that ends at each time."""
+    return np.floor(at_s / WINDOW_S).astype(np.int64)
+
+
+def _age_s(number: Numbers, slot: Numbers) -> NDArray[np.int32]:
+    """Return how long before each window its slots ended [s]; beyond the rings means the same."""
+    windows = np.clip(number[:, None] - slot, -1, _OLDEST)
+    return np.asarray(windows.astype(np.int32) * np.int32(WINDOW_S))
+
+
+def _active(read: Singles) -> Mask:
+    """Return which channels gave something, (n, C): an idle keyboard does not, nor poor quality."""
+    active = read[:, QUALITY] > 0
+    active[:, _KEYBOARD] &= read[:, COLUMN["key_presses"]] > 0
+    moved = np.isfinite(read[:, COLUMN["pointer_speed_px_s"]])
+    active[:, _POINTER] &= moved | (read[:, COLUMN["pointer_clicks"]] > 0)
+    return np.asarray(active)

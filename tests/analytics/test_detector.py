@@ -12,9 +12,12 @@ from analytics.features import FEATURE_INDEX, FEATURES, PARTS, UNKNOWN_LEVEL, Pa
 from analytics.windows import FeatureBatch
 
 _D = len(FEATURES)
-_CENTRE = np.array(
-    [70.0, 70, 3.4, 3.7, 1.0, 33, 100, 130, 2, 0.05, 400, 0.2, 12, -30, 4, 0.2, 0.01]
-)
+_LEVEL = {
+    "heart_rate_bpm": 70.0, "device_rate_bpm": 70.0, "log_eda": 1.0, "dwell_ms": 100.0,
+    "correction_ratio": 0.05, "pointer_speed_px_s": 400.0, "f0_st": 12.0, "loudness_db": -30.0,
+    "speech_rate_hz": 4.0,
+}  # fmt: skip
+_CENTRE = np.array([_LEVEL.get(feature.name, 1.0) for feature in FEATURES])
 _SPREAD = np.array([feature.floor for feature in FEATURES])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_rmssd_is_that_of_the_beats_of_the_last_minute():
 @given(st.sets(st.sampled_from(_ALL)))
 @settings(deadline=None, max_examples=40)
 def test_any_subset_of_channels_gives_just_its_features(channels):
-    _, batch = fed(window(k, channels=channels, seed=1) for k in range(13))
+    _, batch = fed(window(k, channels=channels, seed=1) for k in range(34))
     always = {"pause_ratio", "jitter_local"}  # not in these windows at all
     for feature in FEATURES:
         expected = PART_CHANNEL[feature.part] in channels and feature.name not in always
@@ -123,6 +124,106 @@ def test_two_sources_of_one_moment_are_one_window():
         for k in range(13)
     )
     assert np.array_equal(joined.values, single.values, equal_nan=True)
+
+
+def source(batch, channel):
+    return batch.source[0, _ALL.index(channel)]
+
+
+def test_of_two_machines_with_one_channel_one_is_read_and_does_not_change():
+    messages = []
+    for k in range(30):
+        messages.append(window(k, channels=(Channel.MODULES,), source="pc", quality=0.6))
+        messages.append(window(k, channels=(Channel.MODULES, Channel.VOICE), source="cloud"))
+    windows, _ = fed(messages[:1])
+    for message in messages[1:]:
+        batch = windows.extract(_ROW, [message])
+        assert source(batch, Channel.MODULES) == crc32(b"pc")
+        assert batch.quality[0, FEATURE_INDEX["log_eda"]] < 0.61
+    assert source(batch, Channel.VOICE) == crc32(b"cloud")
+    assert source(batch, Channel.HEART) == 0
+
+
+@pytest.mark.parametrize(
+    ("channel", "patience_s", "feature"),
+    [(Channel.MODULES, 15, "log_eda"), (Channel.HEART, 15, "device_rate_bpm"),
+     (Channel.KEYBOARD, 60, "typing_rate_hz"), (Channel.VOICE, 60, "f0_st")],
+)  # fmt: skip
+def test_another_machine_takes_over_once_the_first_is_silent(channel, patience_s, feature):
+    windows, _ = fed(window(k, channels=(channel,), source="pc") for k in range(30))
+    last = 29 + patience_s // 5
+    for k in range(30, last + 1):
+        batch = windows.extract(_ROW, [window(k, channels=(channel,), source="cloud")])
+        assert source(batch, channel) == crc32(b"pc")
+    batch = windows.extract(_ROW, [window(last + 1, channels=(channel,), source="cloud")])
+    assert source(batch, channel) == crc32(b"cloud")
+    for k in range(last + 2, last + 4):
+        batch = windows.extract(_ROW, [window(k, channels=(channel,), source="cloud", rr_ms=700.0)])
+    assert np.isfinite(value(batch, feature))
+    assert np.isnan(value(batch, "heart_rate_bpm")) or value(batch, "heart_rate_bpm") > 76
+
+
+def test_an_idle_keyboard_does_not_hold_the_place_of_the_one_that_is_typed_on():
+    idle = ReadingMessage(
+        source="pc", run="abcdefgh", seq=0, window_end_at=_START, keyboard=Keyboard(quality=1.0)
+    )
+    windows, batch = fed([idle])
+    assert source(batch, Channel.KEYBOARD) == crc32(b"pc")
+    batch = windows.extract(_ROW, [window(1, channels=(Channel.KEYBOARD,), source="cloud")])
+    assert source(batch, Channel.KEYBOARD) == crc32(b"cloud")
+    assert value(batch, "typing_rate_hz") == 2.0
+
+
+def test_quality_says_how_much_of_the_span_was_covered():
+    def quality(batch, name):
+        return batch.quality[0, FEATURE_INDEX[name]]
+
+    few = [window(k) for k in range(3)]
+    _, batch = fed(few)
+    assert quality(batch, "log_eda") == 1.0
+    assert quality(batch, "typing_rate_hz") == pytest.approx(0.5)
+    _, batch = fed(window(k, channels=_ALL if k % 3 == 0 else (), seed=1) for k in range(70))
+    assert quality(batch, "heart_rate_bpm") == pytest.approx(np.sqrt(24 / 40))
+    assert quality(batch, "log_rmssd") == pytest.approx(np.sqrt(20 * 0.8 / 60), abs=0.03)
+    assert np.isnan(value(batch, "skin_temp_slope_c_min"))
+
+
+def test_five_minutes_of_beats_are_those_of_five_minutes():
+    messages = [window(k, seed=9) for k in range(100)]
+    _, batch = fed(messages)
+    heart = [m.heart for m in messages[38:98]]  # the newest 10 s are not settled yet
+    steps = [np.diff(h.rr_ms) for h in heart]
+    expected = np.sqrt(np.mean(np.concatenate(steps) ** 2))
+    assert np.exp(value(batch, "log_rmssd_5min")) == pytest.approx(expected, rel=0.03)
+    spread = np.std(np.concatenate([h.rr_ms for h in heart]), ddof=1)
+    assert np.exp(value(batch, "log_sdnn_5min")) == pytest.approx(spread, rel=0.03)
+
+
+def test_identical_intervals_give_no_variability_however_they_round():
+    _, batch = fed(window(k, rr_ms=2500 / 3) for k in range(40))
+    for name in ("log_rmssd", "log_sdnn", "log_rmssd_5min", "log_sdnn_5min"):
+        assert np.isnan(value(batch, name)), name
+    assert value(batch, "heart_rate_bpm") == pytest.approx(72.0)
+
+
+def body(k, **values):
+    return ReadingMessage(
+        source="pc", run="abcdefgh", seq=k, window_end_at=_START + timedelta(seconds=5 * k),
+        modules=Modules(quality=1.0, values=values),
+    )  # fmt: skip
+
+
+def test_skin_that_cools_has_a_slope_and_a_response_is_a_rise():
+    messages = [
+        body(k, skin_temp_c=33.0 - 0.004 * k, eda_us=2.0 + (0.08 if k % 4 == 0 else 0.0))
+        for k in range(70)
+    ]
+    _, batch = fed(messages)
+    assert value(batch, "skin_temp_slope_c_min") == pytest.approx(-0.048, rel=1e-3)
+    assert value(batch, "eda_rises_per_min") == pytest.approx(3 * 12 / 11)
+    _, batch = fed([*messages[:40], body(300, skin_temp_c=33.0, eda_us=2.0)])
+    assert np.isnan(value(batch, "skin_temp_slope_c_min"))
+    assert np.isnan(value(batch, "eda_rises_per_min"))
 
 
 def test_beats_of_two_headsets_are_not_mixed():

@@ -1,0 +1,262 @@
+"""Beats of every agent, and what they say over one minute and over five.
+
+The newest beats stand in a ring. The figures of a minute are taken from it as
+a whole, artefacts judged among neighbours. A beat whose neighbours have long
+arrived is judged once more, for good, and only its share in the sums of five
+minutes is kept: five minutes then cost no more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics import hrv
+from analytics.features import FEATURE_INDEX
+from analytics.rings import Ring, Rings
+from sensors.messages import WINDOW_S, ReadingMessage
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+Numbers = NDArray[np.int64]
+
+SPAN_S = 60.0
+"""Hands, voice and the rhythm of the heart are summarised over the last minute. [s]
+
+The shortest span RMSSD is trusted over: Munoz et al. 2015, PLoS ONE
+10(9):e0138921: 30 to 60 s agree with 5 minutes.
+"""
+
+LONG_SPAN_S = 300.0
+"""The standard span of short-term variability, and the least for a slow trend. [s]
+
+Task Force 1996, Circulation 93(5):1043.
+"""
+
+SETTLE_BEATS_S = 10.0
+"""A beat is judged for good once so much later ones arrived. [s]
+
+Headsets hold beats back for 3 to 4 s, and a beat is judged among two neighbours
+to either side.
+"""
+
+LEAST_BEATS = 8
+MOST_BEATS = 40
+"""The rate is that of the newest 8 to 40 good beats of the last minute.
+
+Few beats that were really found tell more than the rate a device makes up
+between them; where all are found, 40 beats are about half a minute.
+"""
+
+LEAST_DIFFERENCES = 20
+"""Successive differences in the last minute from which RMSSD and SDNN are given."""
+
+LEAST_LONG_DIFFERENCES = 100
+"""Successive differences in five minutes from which RMSSD and SDNN are given.
+
+A third of what a heart at rest has: five minutes of a third of the beats tell
+more than one full minute.
+"""
+
+LONG_SLOTS = 64
+"""Windows of the five-minute rings: 60, and room for late ones."""
+
+_BEATS = 192  # a minute at 190 beats a minute; beyond that the span shortens
+_USUALLY = 96  # beats that a minute of most people fits into: half the work
+_BURST = 64  # intervals taken from one message; a 5 s window holds about 25 at most
+_CHUNK = 512  # agents worked on at a time: the temporaries stay in a core's cache
+_NEAR_MS = 800.0  # intervals are summed as distances from here: fewer digits are lost
+_N_BEATS, _N_DIFFERENCES, _SUM, _SQUARES, _STEPS = range(5)
+
+RINGS = {
+    "rr": Ring((_BEATS,), "<f4", np.nan),
+    "beat_s": Ring((_BEATS,), "<f8", -np.inf),
+    "head": Ring((), "<i4", 0),  # where the next beat goes
+    "newest_s": Ring((), "<f8", -np.inf),
+    "settled_s": Ring((), "<f8", -np.inf),  # newest beat that is in the sums
+    "sums": Ring((LONG_SLOTS, 5), "<f4", 0),
+}
+
+
+def take(
+    rings: Rings, rows: Rows, windows: Sequence[ReadingMessage], at_s: Floats, heard: Mask
+) -> None:
+    """Append the beats that are newer than the last of each agent.
+
+    Parameters
+    ----------
+    rings : Rings
+    rows : ndarray of intp, shape (n,)
+        Unique.
+    windows : sequence of ReadingMessage, length n
+    at_s : ndarray of float64, shape (n,)
+        Their ends. [s since the epoch]
+    heard : ndarray of bool, shape (n,)
+        Whether the heart section comes from the agent's own headset.
+    """
+    found = [
+        (i, heart.rr_ms[-_BURST:], heart.beat_offset_ms[-_BURST:])
+        for i, (window, ours) in enumerate(zip(windows, heard.tolist(), strict=True))
+        if ours and (heart := window.heart) is not None and heart.rr_ms
+    ]
+    if not found:
+        return
+    window_of = np.repeat([one[0] for one in found], [len(one[1]) for one in found])
+    rr = np.fromiter(chain.from_iterable(one[1] for one in found), np.float64)
+    offset = np.fromiter(chain.from_iterable(one[2] for one in found), np.float64)
+    beat_s = at_s[window_of] + offset / 1000.0
+    newer = beat_s > rings["newest_s"][rows[window_of]]
+    if not newer.all():
+        window_of, rr, beat_s = window_of[newer], rr[newer], beat_s[newer]
+    count = np.bincount(window_of, minlength=len(rows))
+    some = np.flatnonzero(count)
+    if not some.size:
+        return
+    count = count[some]
+    end = np.cumsum(count)
+    nth = np.arange(len(rr)) - np.repeat(end - count, count)
+    r, owner = rows[some], rows[window_of]
+    place = (rings["head"][owner] + nth) % _BEATS
+    rings["rr"][owner, place] = rr
+    rings["beat_s"][owner, place] = beat_s
+    rings["head"][r] = (rings["head"][r] + count) % _BEATS
+    rings["newest_s"][r] = beat_s[end - 1]
+
+
+def clear(rings: Rings, rows: Rows) -> None:
+    """Forget the beats of `rows`: another headset takes over."""
+    for name, ring in RINGS.items():
+        rings[name][rows] = ring.blank
+
+
+def minute(  # noqa: PLR0917 - whose and when, then what is filled in
+    rings: Rings,
+    rows: Rows,
+    at_s: Floats,
+    number: Numbers,
+    in_ring: Mask,
+    values: Floats,
+    coverage: Floats,
+) -> None:
+    """Fill in the figures of the last minute; add what has settled to the long sums.
+
+    Parameters
+    ----------
+    rings : Rings
+    rows : ndarray of intp, shape (n,)
+    at_s : ndarray of float64, shape (n,)
+    number : ndarray of int64, shape (n,)
+        Number of each window.
+    in_ring : ndarray of bool, shape (n,)
+        Whether the long rings still hold that window; older ones add nothing.
+    values, coverage : ndarray of float64, shape (n, d)
+        Changed where there are beats; see :mod:`analytics.windows`.
+    """
+    for some, newest in _alike(rings, rows, at_s):
+        r, end_s = rows[some], at_s[some]
+        place = (rings["head"][r, None] + np.arange(-newest, 0)) % _BEATS
+        beat_s = rings["beat_s"][r[:, None], place]
+        rr = rings["rr"][r[:, None], place].astype(np.float64)
+        present = (beat_s > end_s[:, None] - SPAN_S) & (beat_s <= end_s[:, None] + WINDOW_S)
+        normal = hrv.normal_beats(rr, present)
+        follows = hrv.successive(rr, beat_s, normal)
+        _variability(some, hrv.time_domain(rr, normal, follows), values, coverage)
+        _rate(some, rr, normal, values, coverage)
+        due = present & (beat_s > rings["settled_s"][r, None])
+        due &= (beat_s <= end_s[:, None] - SETTLE_BEATS_S) & in_ring[some, None]
+        _settle(rings, r, number[some] % LONG_SLOTS, (beat_s, rr), (due, normal, follows))
+
+
+def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]:
+    """Yield places in `rows` that have beats, and how many of the newest to look at.
+
+    It depends on the agent's own beats alone, so that whoever else is in the
+    batch changes no digit.
+    """
+    some = np.flatnonzero(at_s - rings["newest_s"][rows] < SPAN_S)
+    r = rows[some]
+    oldest_s = rings["beat_s"][r, (rings["head"][r] - _USUALLY - 1) % _BEATS]
+    few = oldest_s <= at_s[some] - SPAN_S
+    for which, newest in ((some[few], _USUALLY), (some[~few], _BEATS)):
+        for start in range(0, len(which), _CHUNK):
+            yield which[start : start + _CHUNK], newest
+
+
+def _variability(some: Rows, figures: hrv.TimeDomain, values: Floats, coverage: Floats) -> None:
+    # identical intervals are a stuck sensor, not a calm agent
+    known = (figures.n_differences >= LEAST_DIFFERENCES) & (figures.rmssd_ms > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for name, spread, used in (
+            ("log_rmssd", figures.rmssd_ms, figures.n_differences),
+            ("log_sdnn", figures.sdnn_ms, figures.n_beats),
+        ):
+            column = FEATURE_INDEX[name]
+            values[some, column] = np.where(known, np.log(spread), np.nan)
+            coverage[some, column] = used * figures.mean_rr_ms / (1000.0 * SPAN_S)
+
+
+def _rate(some: Rows, rr: Floats, normal: Mask, values: Floats, coverage: Floats) -> None:
+    used = normal & (np.cumsum(normal[:, ::-1], axis=1, dtype=np.int16)[:, ::-1] <= MOST_BEATS)
+    count = used.sum(axis=1)
+    middle_ms = hrv.row_median(rr, used)
+    column = FEATURE_INDEX["heart_rate_bpm"]
+    values[some, column] = np.where(count >= LEAST_BEATS, 60_000.0 / middle_ms, np.nan)
+    expected = np.fmin(MOST_BEATS, 1000.0 * SPAN_S / middle_ms)
+    coverage[some, column] = count / expected
+
+
+def _settle(
+    rings: Rings, r: Rows, slot: Numbers, beats: tuple[Floats, Floats], which: tuple[Mask, ...]
+) -> None:
+    """Add the beats that are due to the sums of the window in which they settled."""
+    (beat_s, rr), (due, normal, follows) = beats, which
+    newest_s = np.where(due, beat_s, -np.inf).max(axis=1)
+    rings["settled_s"][r] = np.maximum(rings["settled_s"][r], newest_s)
+    n = len(r)
+    row, at = np.nonzero(due & normal)
+    if not row.size:
+        return
+    near = rr[row, at] - _NEAR_MS
+    # a pair is named by its later beat; the first column never has one
+    pair = follows[row, at]
+    step = np.where(pair, rr[row, at] - rr[row, at - 1], 0.0)
+    sums = (
+        np.bincount(row, minlength=n),
+        np.bincount(row, pair, minlength=n),
+        np.bincount(row, near, minlength=n),
+        np.bincount(row, near * near, minlength=n),
+        np.bincount(row, step * step, minlength=n),
+    )
+    rings["sums"][r, slot] += np.stack(sums, axis=1)
+
+
+def five_minutes(sums: NDArray[np.float32], recent: Mask, values: Floats, coverage: Floats) -> None:
+    """Fill in the figures of the last five minutes.
+
+    Parameters
+    ----------
+    sums : ndarray of float32, shape (n, 5)
+        Of the windows of the span.
+    recent : ndarray of bool, shape (n,)
+        Whether there was a beat in the last minute.
+    values, coverage : ndarray of float64, shape (n, d)
+        Changed.
+    """
+    total = sums.astype(np.float64)
+    n, m = total[:, _N_BEATS], total[:, _N_DIFFERENCES]
+    known = recent & (m >= LEAST_LONG_DIFFERENCES) & (total[:, _STEPS] > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off_ms = total[:, _SUM] / n
+        variance = (total[:, _SQUARES] - off_ms * total[:, _SUM]) / (n - 1)
+        expected = 1000.0 * LONG_SPAN_S / (off_ms + _NEAR_MS)
+        for name, square, used in (
+            ("log_rmssd_5min", total[:, _STEPS] / m, m),
+            ("log_sdnn_5min", variance, n),
+        ):
+            column = FEATURE_INDEX[name]
+            values[:, column] = np.where(known, 0.5 * np.log(square), np.nan)
+            coverage[:, column] = used / expected

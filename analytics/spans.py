@@ -1,0 +1,245 @@
+"""What the rings of many agents say at one moment: one row of features each. Pure.
+
+Each feature has a span, and three things are told of it: its value, how much
+of the span was covered, and what the section's own quality was meanwhile.
+Definitions, directions and disturbances of all features: ``SIGNALS.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.beats import LONG_SPAN_S, SPAN_S
+from analytics.features import FEATURE_INDEX, FEATURES, PART_CHANNEL
+from sensors.messages import WINDOW_S
+from sensors.signals import Channel
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Ages = NDArray[np.int32]
+
+SMOOTH_S = 30.0
+"""Movement, and a device's own heart rate, are averaged over the last half minute. [s]"""
+
+FRESH_S = 15.0
+"""A body channel that gave nothing for longer is unknown, not unchanged. [s]
+
+Skin conductance and temperature, which are smooth by themselves, are averaged
+over this span too.
+"""
+
+MOVING_G = 0.12
+"""Movement above this gates the channels that it disturbs (TRUST A3). [g]
+
+Typing and gesturing at a desk stay below about 0.1 g at the wrist; walking
+is 0.2 g and more.
+"""
+
+SETTLE_S = 30.0
+"""After movement, heart and skin take about this long to settle. [s]"""
+
+RISE_US = 0.05
+"""From here on a change of skin conductance from window to window is a rise. [uS]
+
+The usual least amplitude of a response: Boucsein 2012, Electrodermal Activity, 2nd ed.
+"""
+
+LEAST_PAIRS = 6
+"""Pairs of successive windows in the last minute from which rises are counted."""
+
+LEAST_TREND = 30
+"""Windows of the last five minutes from which a slope is given: half of them."""
+
+LEAST_PRESSES = 20
+"""Key presses in the last minute from which their timing is summarised."""
+
+LEAST_MOVES = 3
+"""Windows with pointer movement in the last minute from which its speed is summarised."""
+
+LEAST_SPOKEN = 2
+"""Windows with speech in the last minute from which the voice is summarised."""
+
+RAW = (
+    *("quality_heart", "hr_bpm"),
+    "quality_keyboard",
+    *("key_presses", "dwell_ms", "flight_ms", "key_corrections", "key_pauses"),
+    *("quality_pointer", "pointer_speed_px_s", "pointer_clicks"),
+    "quality_voice",
+    *("f0_st", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local"),
+    *("quality_modules", "log_eda", "skin_temp_c", "acc_rms_g"),
+)
+"""Names within the ring: pitch and conductance as logarithms, so that means are of those."""
+
+RAW_CHANNEL = np.array([0] * 2 + [1] * 6 + [2] * 3 + [3] * 6 + [4] * 4)
+"""Channel, in the order of ``Channel``, of each name of :data:`RAW`."""
+
+COLUMN = {name: i for i, name in enumerate(RAW)}
+
+QUALITY = [COLUMN[f"quality_{channel}"] for channel in Channel]
+"""Columns of the sections' own quality, in the order of ``Channel``."""
+
+_CHANNELS = tuple(Channel)
+_FEATURE_QUALITY = np.array([QUALITY[_CHANNELS.index(PART_CHANNEL[f.part])] for f in FEATURES])
+_FRESH, _SHORT, _LONG = range(3)
+_LENGTHS_S = np.array([FRESH_S, SMOOTH_S, SPAN_S])
+_WINDOWS = _LENGTHS_S / WINDOW_S
+
+
+@dataclass(slots=True)
+class Spans:
+    """Sums over the three spans that end now.
+
+    Parameters
+    ----------
+    total, count : ndarray of float64, shape (n, 3, len(RAW))
+        Sum of what is known in the last 15, 30 and 60 s, and how many windows knew it.
+    values, coverage : ndarray of float64, shape (n, d)
+        To fill in.
+    """
+
+    total: Floats
+    count: Floats
+    values: Floats
+    coverage: Floats
+
+    def put(self, feature: str, value: Floats, known: Mask, covered: Floats) -> None:
+        """Set one feature where it is known, and how much of its span was covered."""
+        column = FEATURE_INDEX[feature]
+        self.values[:, column] = np.where(known, value, np.nan)
+        self.coverage[:, column] = covered
+
+    def mean(self, feature: str, raw: str, span: int, known: Mask) -> None:
+        """Set `feature` to the mean of `raw` over `span`."""
+        column = COLUMN[raw]
+        count = self.count[:, span, column]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = self.total[:, span, column] / count
+        self.put(feature, mean, known, count / _WINDOWS[span])
+
+
+def sums(raw: Singles, age_s: Ages, values: Floats, coverage: Floats) -> Spans:
+    """Return the sums of n agents' rings.
+
+    Parameters
+    ----------
+    raw : ndarray of float32, shape (n, slots, len(RAW))
+        NaN is unknown.
+    age_s : ndarray, shape (n, slots)
+        How long before now each slot's window ended; negative: later. [s]
+    values, coverage : ndarray of float64, shape (n, d)
+    """
+    within = (age_s[:, None, :] >= 0) & (age_s[:, None, :] < _LENGTHS_S[:, None])
+    weight = within.astype(np.float32)
+    known = np.isfinite(raw)
+    total = np.matmul(weight, np.where(known, raw, np.float32(0)))
+    count = np.matmul(weight, known.astype(np.float32))
+    return Spans(total.astype(np.float64), count.astype(np.float64), values, coverage)
+
+
+def body(spans: Spans) -> None:
+    """Fill in what the body's channels give, but for beats and trends."""
+    fresh = spans.count[:, _FRESH] > 0
+    spans.mean("device_rate_bpm", "hr_bpm", _SHORT, fresh[:, COLUMN["hr_bpm"]])
+    spans.mean("log_eda", "log_eda", _FRESH, fresh[:, COLUMN["log_eda"]])
+    spans.mean("skin_temp_c", "skin_temp_c", _FRESH, fresh[:, COLUMN["skin_temp_c"]])
+    spans.mean("movement_g", "acc_rms_g", _SHORT, fresh[:, COLUMN["acc_rms_g"]])
+
+
+def hands(spans: Spans) -> None:
+    """Fill in what keyboard and pointer give."""
+    total, count = spans.total[:, _LONG], spans.count[:, _LONG]
+    presses, keyed = total[:, COLUMN["key_presses"]], count[:, COLUMN["key_presses"]]
+    typed = presses >= LEAST_PRESSES
+    covered = keyed / _WINDOWS[_LONG]
+    clicked = count[:, COLUMN["pointer_clicks"]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spans.put("typing_rate_hz", presses / (keyed * WINDOW_S), keyed > 0, covered)
+        for feature, raw in (
+            ("correction_ratio", "key_corrections"),
+            ("typing_pause_ratio", "key_pauses"),
+        ):
+            spans.put(feature, total[:, COLUMN[raw]] / presses, typed, covered)
+        for raw in ("dwell_ms", "flight_ms"):
+            mean = total[:, COLUMN[raw]] / count[:, COLUMN[raw]]
+            spans.put(raw, mean, typed, covered)
+        covered = clicked / _WINDOWS[_LONG]
+        moves = count[:, COLUMN["pointer_speed_px_s"]]
+        speed = total[:, COLUMN["pointer_speed_px_s"]] / moves
+        spans.put("pointer_speed_px_s", speed, moves >= LEAST_MOVES, covered)
+        rate = total[:, COLUMN["pointer_clicks"]] / (clicked * WINDOW_S)
+        spans.put("click_rate_hz", rate, clicked > 0, covered)
+
+
+def voice(spans: Spans) -> None:
+    """Fill in what the voice gives."""
+    for name in ("f0_st", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local"):
+        known = spans.count[:, _LONG, COLUMN[name]] >= LEAST_SPOKEN
+        spans.mean(name, name, _LONG, known)
+
+
+def rises(spans: Spans, log_eda: Singles, age_s: Ages) -> None:
+    """Fill in how often skin conductance rises from one window to the next.
+
+    A ring's neighbours are neighbours in time, but for the seam, where ages tell.
+    """
+    within = (age_s >= 0) & (age_s < SPAN_S) & np.isfinite(log_eda)
+    before = np.roll(within, 1, axis=1) & (np.roll(age_s, 1, axis=1) - age_s == int(WINDOW_S))
+    pairs = within & before
+    eda_us = np.exp(np.where(within, log_eda, np.float32(0)))
+    risen = pairs & (eda_us - np.roll(eda_us, 1, axis=1) >= RISE_US)
+    n_pairs = pairs.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = risen.sum(axis=1) / (n_pairs * (WINDOW_S / 60.0))
+    possible = SPAN_S / WINDOW_S - 1.0
+    spans.put("eda_rises_per_min", rate, n_pairs >= LEAST_PAIRS, n_pairs / possible)
+
+
+def slope(spans: Spans, skin_temp_c: Singles, age_s: Ages) -> None:
+    """Fill in the slope of skin temperature: least squares over five minutes.
+
+    Parameters
+    ----------
+    spans : Spans
+    skin_temp_c : ndarray of float32, shape (n, long slots)
+    age_s : ndarray of int32, shape (n, long slots)
+    """
+    known = (age_s >= 0) & (age_s < LONG_SPAN_S) & np.isfinite(skin_temp_c)
+    n = known.sum(axis=1)
+    minutes = np.where(known, age_s, 0) * np.float32(-1.0 / 60.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = (minutes.sum(axis=1) / n).astype(np.float32)
+        off = np.where(known, minutes - middle[:, None], np.float32(0))
+        warm = np.where(known, skin_temp_c, np.float32(0))
+        found = np.einsum("ij,ij->i", off, warm) / np.einsum("ij,ij->i", off, off)
+    covered = n / (LONG_SPAN_S / WINDOW_S)
+    fresh = spans.count[:, _FRESH, COLUMN["skin_temp_c"]] > 0
+    spans.put("skin_temp_slope_c_min", found, fresh & (n >= LEAST_TREND), covered)
+
+
+def moving(raw: Singles, age_s: Ages) -> Mask:
+    """Return who moves, or moved so lately that heart and skin have not settled."""
+    recent = (age_s >= 0) & (age_s < SETTLE_S)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((recent & (raw[:, :, COLUMN["acc_rms_g"]] > MOVING_G)).any(axis=1))
+
+
+def quality(spans: Spans) -> Floats:
+    """Return how far each feature can be trusted, shape (n, d).
+
+    The mean quality of the channel's sections of the last minute (of the voice:
+    of those with speech) times the square root of how much of the feature's own
+    span was covered: an average of a quarter of the span is half as precise.
+
+    Parameters
+    ----------
+    spans : Spans
+        With values and coverage filled in.
+    """
+    total, count = spans.total[:, _LONG], spans.count[:, _LONG]
+    section = (total / np.maximum(count, 1.0))[:, _FEATURE_QUALITY]
+    covered = np.sqrt(np.clip(np.nan_to_num(spans.coverage), 0.0, 1.0))
+    return np.where(np.isfinite(spans.values), section * covered, 0.0)
