@@ -19,7 +19,7 @@ from analytics.store.points import Measurement
 from dashboard.cards import Decided
 from dashboard.live import BUDGET_SPAN, KEEP_MINE_S
 from sensors.errors import StoreError
-from sensors.messages import DECISIONS, Action, AlertKind
+from sensors.messages import DECISIONS, Action, AlertKind, AlertState
 from sensors.shown import Shown
 
 FRESH_S = 20.0
@@ -38,6 +38,7 @@ STATE_FIELDS = ("state", "clock_offset_ms")
 BAND_FIELDS = (*LEVEL_FIELDS, "quality")
 
 _APPLIED = "applied"  # the server's word for a decision that counted
+_TELLS = frozenset({"fire", "return", "escalate", "repeat", "hand_on"})
 _DECIDING = DECISIONS - {Action.CANNOT_NOW}
 
 _SHOWN = {
@@ -161,7 +162,7 @@ class Reader:
         return People(states, max(map(_server_time, rows), default=None))
 
     def told(self, me: str, now: datetime) -> frozenset[str]:
-        """Return the personal alerts that `me` was told in the last hour.
+        """Return the personal alerts that asked for `me` in the last hour, by the server's count.
 
         Raises
         ------
@@ -172,16 +173,17 @@ class Reader:
             Query(
                 measurement=Measurement.TRANSITION,
                 site=self._site,
-                fields=("alert_id", "kind", "event", "told_to"),
+                fields=("alert_id", "kind", "event", "state", "told_to"),
                 start_at=now - BUDGET_SPAN,
             )
         )
         return frozenset(
             str(row.fields["alert_id"])
             for row in rows
-            if row.fields.get("event") == "fire"
+            if row.fields.get("event") in _TELLS
+            and row.fields.get("state") == AlertState.FIRING
             and row.fields.get("kind") == AlertKind.PERSONAL
-            and me in str(row.fields.get("told_to", "")).split(",")
+            and me == str(row.fields.get("told_to", "")).split(",", maxsplit=1)[0]
         )
 
     def decided(self, me: str, now: datetime) -> tuple[Decided, ...]:

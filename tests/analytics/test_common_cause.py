@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analytics.common_cause import contributions, find, needed, persists
+from analytics.common_cause import contributions, find, gathers, needed, persists
 from analytics.features import PARTS, UNKNOWN_LEVEL, Part
 
 N = 14
@@ -71,3 +71,20 @@ def test_contributions_are_the_strongest_three_with_their_direction() -> None:
         level[:, index], weight[:, index] = levels, towards
     found = [(c.part, c.level) for c in contributions(level, weight)]
     assert found == [("typing", -2), ("heart", 2), ("voice", 2)]
+
+
+@pytest.mark.parametrize(
+    ("above", "started", "expected"),
+    [
+        pytest.param((0,), 0.0, False, id="one alone"),
+        pytest.param((0, 1), 0.0, False, id="two of fourteen: six are a cause"),
+        pytest.param((0, 1, 2), 60.0, True, id="half a cause"),
+        pytest.param((0, 1, 2), 200.0, False, id="half a cause, long apart"),
+    ],
+)
+def test_half_a_cause_that_begins_together_gathers(
+    above: tuple[int, ...], started: float, expected: bool
+) -> None:
+    starts = np.where(some(*above), np.arange(N) * started, np.nan)
+    assert gathers(some(*above), starts, JUDGED) == expected
+    assert not gathers(some(*above), starts, ~JUDGED)

@@ -134,11 +134,14 @@ def test_a_minute_is_known_only_if_most_of_it_is(store: EmbeddedStore, reader: R
     assert reader.bands("k1", NOW).cells[Part.HEART][-1].level is None
 
 
-def _transition(event: str, told_to: str, alert_id: str, at: datetime) -> Point:
+def _transition(
+    event: str, told_to: str, alert_id: str, at: datetime, state: str = "firing"
+) -> Point:
     values: dict[str, Any] = {
         "alert_id": alert_id,
         "kind": "personal",
         "event": event,
+        "state": state,
         "told_to": told_to,
     }
     return Point(
@@ -156,9 +159,13 @@ def test_told_counts_what_this_supervisor_was_told_in_the_hour(
             _transition("fire", "bo", "aaaaaaaa02", NOW - 5 * minutes),
             _transition("fire", "ana", "aaaaaaaa03", NOW - 70 * minutes),
             _transition("take", "ana", "aaaaaaaa04", NOW - 4 * minutes),
+            _transition("escalate", "ana,bo", "aaaaaaaa05", NOW - 3 * minutes),
+            _transition("repeat", "bo,ana", "aaaaaaaa06", NOW - 3 * minutes),
+            _transition("return", "ana", "aaaaaaaa01", NOW - 2 * minutes),
+            _transition("return", "ana", "aaaaaaaa07", NOW - 2 * minutes, "acknowledged"),
         ]
     )
-    assert reader.told("ana", NOW) == {"aaaaaaaa01"}
+    assert reader.told("ana", NOW) == {"aaaaaaaa01", "aaaaaaaa05"}
 
 
 def _decision(action: str, alert_id: str, at: datetime, by: str = "ana", **more: Any) -> Point:
