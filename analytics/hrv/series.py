@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,30 +55,26 @@ def without_holes(rr: Floats, present: Mask | None, beat_s: ArrayLike | None) ->
 
 def repeat(series: Series, copies: Counts) -> Series:
     """Return the series with every interval taken 0, 1 or more times, moved up to the left."""
-    n_windows = len(series.rr)
-    times = copies.ravel()[np.flatnonzero(copies)]
-    source = np.repeat(np.flatnonzero(copies), times)
-    times = np.repeat(times, times)
+    source = np.flatnonzero(copies)
+    times = copies.ravel()[source]
     total = copies.sum(axis=1)
-    number = np.arange(len(source)) - np.repeat(np.cumsum(total) - total, total)
-    row = np.repeat(np.arange(n_windows), total)
-    first = np.ones(len(source), dtype=bool)
-    first[1:] = source[1:] != source[:-1]
-    part = np.arange(len(source)) - np.maximum.accumulate(
-        np.where(first, np.arange(len(source)), 0)
-    )
-    width = int(total.max(initial=1))
-    made = Series(
-        np.full((n_windows, width), np.nan),
-        np.full((n_windows, width), np.nan),
-        np.zeros((n_windows, width), dtype=bool),
-        np.zeros((n_windows, width), dtype=bool),
-    )
-    share = series.rr.ravel()[source] / times
-    made.rr[row, number] = share
-    made.at_s[row, number] = series.at_s.ravel()[source] - (times - 1 - part) * share / 1000.0
-    made.joined[row, number] = np.where(first, series.joined.ravel()[source], True)
-    made.measured[row, number] = series.measured.ravel()[source] & (times == 1)
+    place = np.arange(total.max(initial=1)) < total[:, None]
+    rr, at_s = series.rr.ravel()[source], series.at_s.ravel()[source]
+    joined, measured = series.joined.ravel()[source], series.measured.ravel()[source]
+    if times.max(initial=1) > 1:
+        rr, measured = rr / times, measured & (times == 1)
+        # Which of its copies each is: 0 for the first, which follows what all of it followed.
+        part = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+        rr, measured = np.repeat(rr, times), np.repeat(measured, times)
+        at_s = np.repeat(at_s, times) - (np.repeat(times, times) - 1 - part) * rr / 1000.0
+        joined = np.repeat(joined, times) | (part > 0)
+    return Series(*(_placed(v, place) for v in (rr, at_s, joined, measured)))
+
+
+def _placed(values: Any, place: Mask) -> Any:
+    """Return `values` row after row where `place` says; NaN or false elsewhere."""
+    made = np.full(place.shape, np.nan if values.dtype.kind == "f" else False, dtype=values.dtype)
+    made[place] = values
     return made
 
 
@@ -98,19 +95,29 @@ class Places:
 def places(series: Series, candidate: Mask, wide: int) -> Places:
     """Gather what stands around candidates that are `wide` intervals long."""
     row, column = np.nonzero(candidate)
-    rr = np.pad(series.rr, ((0, 0), (_REACH, _REACH + 2)), constant_values=np.nan)
-    joined = np.pad(series.joined, ((0, 0), (_REACH, _REACH + 2)))
-    at = column + _REACH
+    rr, joined = series.rr, series.joined
+    last = rr.shape[1] - 1
     around = np.concatenate([np.arange(-_REACH, 0), np.arange(wide, wide + _REACH)])
-    neighbours = rr[row[:, None], at[:, None] + around]
-    known = np.isfinite(neighbours)
+    at = column[:, None] + around
+    neighbours = rr[row[:, None], np.clip(at, 0, last)]
+    known = np.isfinite(neighbours) & (at >= 0) & (at <= last)
     usual = row_median(neighbours, known)
     usual[known.sum(axis=1) < _FEWEST_NEIGHBOURS] = np.nan
-    after = np.where(joined[row, at + 1], rr[row, at + 1], np.nan)
-    later = np.where(joined[row, at + 1] & joined[row, at + 2], rr[row, at + 2], np.nan)
-    before = np.where(joined[row, at], rr[row, at - 1], np.nan)
-    earlier = np.where(joined[row, at] & joined[row, at - 1], rr[row, at - 2], np.nan)
-    return Places(row, column, rr[row, at], earlier, before, after, later, usual)
+    one, two = np.minimum(column + 1, last), np.minimum(column + 2, last)
+    back, far_back = np.maximum(column - 1, 0), np.maximum(column - 2, 0)
+    follows = joined[row, one] & (one > column)
+    follows_on = follows & joined[row, two] & (two > one)
+    led, led_on = joined[row, column], joined[row, column] & joined[row, back]
+    return Places(
+        row=row,
+        column=column,
+        here=rr[row, column],
+        earlier=np.where(led_on, rr[row, far_back], np.nan),
+        before=np.where(led, rr[row, back], np.nan),
+        after=np.where(follows, rr[row, one], np.nan),
+        later=np.where(follows_on, rr[row, two], np.nan),
+        usual=usual,
+    )
 
 
 def beside(series: Series) -> tuple[Floats, Floats]:
