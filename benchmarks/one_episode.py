@@ -29,6 +29,7 @@ from analytics.events import Arrival, Input, Outputs  # noqa: E402
 from analytics.pipeline import Pipeline  # noqa: E402
 from analytics.store.points import Measurement  # noqa: E402
 from analytics.teams import Teams, parse_teams  # noqa: E402
+from benchmarks._ablation import explanations  # noqa: E402
 from sensors.messages import (  # noqa: E402
     DECISIONS,
     WINDOW_S,
@@ -44,7 +45,7 @@ from sensors.messages import (  # noqa: E402
     ReplyMessage,
 )
 
-IDS = ("R3",)
+IDS = ("R3", "R3.explained")
 
 SITE = "episodes"
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -336,8 +337,20 @@ def count(n_alerted: int, n_agents: int, n_slots: int = 4) -> Tally:
     return tally
 
 
+def explained(n_agents: int, hours: float) -> dict[str, object]:
+    """Return the share of alerts whose three named parts are those that they rest on."""
+    found = explanations(n_agents, hours, seed=4)
+    return {
+        "id": "R3.explained",
+        "value": round(float(np.mean([one.right for one in found])), 3),
+        "unit": "share of alerts whose named parts take most from the score when left out",
+        "named_though_harmless": sum(one.harmless for one in found),
+        "n": len(found),
+    }
+
+
 def main() -> int:
-    """Print one JSON object."""
+    """Print two JSON objects."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--episodes", type=int, default=0)
@@ -354,6 +367,7 @@ def main() -> int:
         "after": dict(tally.after.most_common(10)),
     }
     print(json.dumps(line))
+    print(json.dumps(explained(24 if options.quick else 200, 1.5 if options.quick else 8.0)))
     return 0
 
 

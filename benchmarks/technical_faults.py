@@ -106,10 +106,15 @@ def calm(seed: int, agent: str, hours: float) -> list[ReadingMessage]:
     return [without(message, Absence.WITHHELD, *refused) for message in found]
 
 
-def inject(messages: list[ReadingMessage], agent: str, rng: np.random.Generator) -> Heard:
-    """Return what the server hears of `messages` with a fault in every `EVERY_S`."""
+def inject(
+    messages: list[ReadingMessage],
+    agent: str,
+    rng: np.random.Generator,
+    every_s: float = EVERY_S,
+) -> Heard:
+    """Return what the server hears of `messages` with a fault in every `every_s` seconds."""
     heard = Heard()
-    per_slot = round(EVERY_S / WINDOW_S)
+    per_slot = round(every_s / WINDOW_S)
     for first in range(0, len(messages) - per_slot + 1, per_slot):
         slot = messages[first : first + per_slot]
         n = round(float(rng.uniform(*LENGTHS_S)) / WINDOW_S)
@@ -196,7 +201,7 @@ class Tally:
     agent_hours: float = 0.0
 
 
-def floor(seed: int, n_agents: int, hours: float, tally: Tally) -> None:
+def floor(seed: int, n_agents: int, hours: float, tally: Tally, every_s: float = EVERY_S) -> None:
     """Put one floor through the pipeline, with and without faults, and count."""
     rng = np.random.default_rng([seed, 20_260_105])
     agents = [f"a{i}" for i in range(n_agents)]
@@ -204,7 +209,7 @@ def floor(seed: int, n_agents: int, hours: float, tally: Tally) -> None:
     for i, agent in enumerate(agents):
         messages = calm(1000 * seed + i, agent, hours)
         clean.tell(agent, told(messages))
-        faulty = inject(messages, agent, rng)
+        faulty = inject(messages, agent, rng, every_s)
         heard.arrivals += faulty.arrivals
         heard.faults += faulty.faults
     quiet = run(agents, clean.arrivals)
@@ -214,11 +219,11 @@ def floor(seed: int, n_agents: int, hours: float, tally: Tally) -> None:
     tally.agent_hours += n_agents * hours
 
 
-def count(n_faults: int, n_agents: int, hours: float) -> Tally:
+def count(n_faults: int, n_agents: int, hours: float, every_s: float = EVERY_S) -> Tally:
     """Return the tally of at least `n_faults` faults."""
     tally, seed = Tally(), 0
     while sum(tally.injected.values()) < n_faults:
-        floor(seed, n_agents, hours, tally)
+        floor(seed, n_agents, hours, tally, every_s)
         seed += 1
     return tally
 

@@ -128,8 +128,10 @@ def late_windows_change_nothing(make: type[Scorer]) -> None:
     scorer, other, at_s, calm = settled(make, 2)
     for k in range(1, 13):
         now = window(at_s + STEP_S * k, calm.values())
+        now.source[:] = 1
         assert same(tell(scorer, now, yes(2)), tell(other, now, yes(2)))
         late = window(now.at_s - 5.0 - 37.0 * (k % 3), np.stack([_STRAINED, _STRAINED]))
+        late.source[:] = 1 + k % 2  # of the same edge, or of another one
         tell(scorer, late, yes(2))
     assert bytes_of(scorer) == bytes_of(other)
 
@@ -234,9 +236,9 @@ def agents_are_interchangeable(make: type[Scorer]) -> None:
 def what_must_not_teach_does_not(make: type[Scorer]) -> None:
     """Windows that are not learnt from leave the agent's own usual as it was."""
     scorer, other, at_s, calm = settled(make, 2)
-    for _ in range(120):
+    for size in np.interp(np.arange(120), [0, 40, 80, 119], [0.0, 1.0, 1.0, 0.0]):  # no sudden jump
         at_s += STEP_S
-        odd = np.stack([_STRAINED, 2 * CENTRE - _STRAINED])
+        odd = CENTRE + size * np.stack([_STRAINED - CENTRE, CENTRE - _STRAINED])
         tell(scorer, window(at_s, odd), no(2))
         tell(other, window(at_s, np.full((2, D), np.nan)), no(2))
     batch = window(at_s + STEP_S, calm.values())
