@@ -122,7 +122,7 @@ def test_who_is_told_next_and_who_again() -> None:
     assert not_told(("ana",), ("ana", "bo", "cy")) == ("bo", "cy")
     assert not_told(("bo", "ana"), ("ana", "bo")) == ()
     # The one told longest ago comes first; who is off duty is left out.
-    assert turn_again(("cy", "bo", "ana"), ("ana", "bo")) == ("ana", "bo")
+    assert turn_again(("cy", "ana", "bo"), ("ana", "bo")) == ("bo", "ana")
 
 
 @pytest.mark.parametrize("ceiling", [0, 7])

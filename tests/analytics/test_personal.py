@@ -94,9 +94,46 @@ def test_a_colleague_who_hands_on_fills_the_hour_of_the_other() -> None:
     e = strained(policy=BUSY)
     e.floor.decide(e.floor.open()[0].alert_id, Action.CANNOT_NOW, to="bo")
     e.step()
-    e.begin("k1", "k2")
     e.wait(400)
+    e.begin("k1")
+    e.wait(30)
     assert told(e) == [("fire", "k0", "ana")], "ana was told of k0, bo has it now"
+
+
+def test_what_gave_way_comes_back_to_whoever_had_it_last() -> None:
+    e = strained()
+    e.wait(PASS_ON_S)
+    e.break_heart("k0")
+    e.step()
+    assert e.floor.open(AlertKind.PERSONAL) == []
+    e.break_heart("k0", broken=False)
+    e.step()
+    assert told(e) == [("fire", "k0", "ana"), ("escalate", "k0", "bo"), ("fire", "k0", "bo")]
+
+
+def test_what_comes_back_waits_its_time_before_it_goes_on() -> None:
+    e = strained()
+    e.wait(PASS_ON_S / 2)
+    e.end("k0")
+    e.wait(PASS_ON_S)
+    e.begin("k0")
+    e.step()
+    e.wait(PASS_ON_S - 5)
+    assert [one.event for one in e.tellings] == ["fire", "return"]
+    e.wait(5)
+    assert told(e)[-1] == ("escalate", "k0", "bo")
+
+
+def test_calm_counts_from_when_the_evidence_went_not_from_the_decision() -> None:
+    e = strained()
+    e.end("k0")
+    e.step()
+    e.wait(ENDS_S - 60)
+    e.floor.decide(e.floor.open()[0].alert_id, Action.TALK)
+    e.wait(60)
+    e.begin("k0")
+    e.step()
+    assert [one.event for one in e.tellings] == ["fire", "fire"]
 
 
 def test_evidence_that_flickers_keeps_its_room_and_takes_no_other() -> None:

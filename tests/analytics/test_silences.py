@@ -108,6 +108,10 @@ def test_a_silenced_cause_still_speaks_for_its_people_and_is_told_if_it_lasts() 
     e.wait(300)
     assert e.floor.open() == []
     assert set(e.events()) == {"inhibit"}, "inhibition comes before silence"
+    record = [
+        p.fields for p in e.floor.of(Measurement.TRANSITION) if p.fields["kind"] == "personal"
+    ]
+    assert not any("silenced_by" in fields for fields in record)
     e.wait(300)
     (work,) = e.floor.open()
     assert (work.kind, work.state, work.told_to) == (
