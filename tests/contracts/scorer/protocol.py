@@ -79,7 +79,7 @@ class Calm:
 
     def values(self) -> Floats:
         """Return one window's features, shape (n, d)."""
-        return CENTRE + 0.3 * SPREAD * self._rng.normal(size=(self.n, D))
+        return CENTRE + 0.1 * SPREAD * self._rng.normal(size=(self.n, D))
 
     def mixed(self, at_s: float) -> tuple[FeatureBatch, Mask]:
         """Return one window of a real floor: gaps, poor quality, movement, some not learning."""
