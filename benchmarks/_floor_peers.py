@@ -1,7 +1,7 @@
 """Scores of others on a simulated floor, causal, one agent against their own past.
 
 Each is what its users would write for this job: no context, no quality, no
-protection of the baseline. All are given the same features, the same rule for
+protection of the baseline; heart and skin are left out where movement is known. All are given the same features, the same rule for
 when an alert begins, and their best threshold on this very floor.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from analytics.features import FEATURE_INDEX, FEATURES
+from analytics.features import FEATURE_INDEX, FEATURES, Part
 from analytics.simulation import SimulatedFloor
 from sensors.messages import WINDOW_S
 
@@ -25,6 +25,8 @@ USED = [i for i, f in enumerate(FEATURES) if f.weight > 0]
 
 SIGN = np.array([FEATURES[i].sign for i in USED], float)
 
+DISTURBED = np.array([FEATURES[i].part in {Part.HEART, Part.SKIN} for i in USED])
+
 HISTORY_H = 1.0
 """Horizon of the exponential baselines. [h]"""
 
@@ -33,8 +35,10 @@ REFIT_S = 1800.0
 
 
 def _values(floor: SimulatedFloor) -> Floats:
-    """Return the used features, (agents, windows, features)."""
-    return floor.values[:, :, USED].astype(np.float64)
+    """Return the used features, (agents, windows, features); unknown while moving."""
+    values = floor.values[:, :, USED].astype(np.float64)
+    values[floor.moving[:, :, None] & DISTURBED] = np.nan
+    return values
 
 
 def _exponential(x: Floats, seconds: float) -> tuple[Floats, Floats]:
@@ -74,7 +78,7 @@ def heart_rate_z(floor: SimulatedFloor) -> Floats:
 def cusum(floor: SimulatedFloor) -> Floats:
     """Return a one-sided CUSUM of the mean signed deviation (Page 1954, allowance 0.25).
 
-    It forgets over half an hour and is capped, or it would stand for hours.
+    It forgets over half an hour, or it would stand for hours.
     """
     z = _deviations(floor, 4.0) * SIGN
     known = np.isfinite(z)
@@ -83,7 +87,7 @@ def cusum(floor: SimulatedFloor) -> Floats:
     level = np.zeros(len(towards))
     keep = np.exp(-WINDOW_S / 1800.0)
     for k in range(towards.shape[1]):
-        level = np.clip(keep * level + towards[:, k] - 0.25, 0.0, 120.0)
+        level = np.maximum(keep * level + towards[:, k] - 0.25, 0.0)
         out[:, k] = level
     return out
 

@@ -48,7 +48,8 @@ class People:
     offset : ndarray of bool, shape (n, 1)
         Those whom a day-long offset befalls from the second day on.
     has : dict of ndarray of bool, shape (n,)
-        Channels they wear; ``beats`` if the device delivers RR intervals.
+        Channels they wear; ``beats`` if the device delivers RR intervals,
+        ``movement`` if something tells that the body moves.
     """
 
     level: dict[str, Singles]
@@ -74,13 +75,18 @@ def draw_people(rng: Random, n: int, scenario: Scenario) -> People:
         "pointer": desk,
         "voice": rng.uniform(size=n) < scenario.has_voice,
     }
+    phase = _single(rng.uniform(0.0, 2 * np.pi, (n, 1)))
+    reactivity = _single(rng.uniform(*REACTIVITY, (n, 1)))
+    restless = scenario.restlessness * rng.lognormal(0.0, RESTLESSNESS, (n, 1))
+    offset = rng.uniform(size=(n, 1)) < scenario.day_offset
+    has["movement"] = has["modules"] | (rng.uniform(size=n) < scenario.movement_known)
     return People(
         level=level,
         swing=swing,
-        phase=_single(rng.uniform(0.0, 2 * np.pi, (n, 1))),
-        reactivity=_single(rng.uniform(*REACTIVITY, (n, 1))),
-        restlessness=_single(scenario.restlessness * rng.lognormal(0.0, RESTLESSNESS, (n, 1))),
-        offset=rng.uniform(size=(n, 1)) < scenario.day_offset,
+        phase=phase,
+        reactivity=reactivity,
+        restlessness=_single(restless),
+        offset=offset,
         has=has,
     )
 

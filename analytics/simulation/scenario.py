@@ -70,6 +70,9 @@ class Scenario:
     has_heart, has_beats, has_skin, has_desk, has_voice : float
         Share of agents with that channel; ``has_beats`` of those with a heart
         channel whose device delivers RR intervals, not only a rate.
+    movement_known : float
+        Share of the agents without a module whose movement is known all the
+        same; today nothing else tells it, and their walks look like strain.
     restlessness : float
         Factor on all drifts: how sure one is of their size is about a factor of 2.
     dropouts_per_hour : float
@@ -90,11 +93,12 @@ class Scenario:
     has_skin: float = 0.7
     has_desk: float = 0.95
     has_voice: float = 0.8
+    movement_known: float = 0.0
     restlessness: float = 1.0
     dropouts_per_hour: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("react", "day_offset", *(f"has_{x}" for x in _OWNED)):
+        for name in ("react", "day_offset", "movement_known", *(f"has_{x}" for x in _OWNED)):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigurationError(f"{name} is {getattr(self, name):g}; expected 0 to 1")
         for name in (

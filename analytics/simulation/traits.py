@@ -65,7 +65,7 @@ class Trait:
     shared: float = 0.0
     speaking: float = 0.0
     walking: float = 0.0
-    recover_s: float = 60.0
+    recover_s: float = 30.0
     tone: float = 0.0
     startle: float = 0.0
     meal: float = 0.0
@@ -98,7 +98,7 @@ TRAITS: tuple[Trait, ...] = (
     ),
     Trait(
         name="log_eda", group=Group.SKIN, level=(np.log(4.0), 0.5), drift=(0.15, 0.06, 0.04),
-        effect=np.log(1.4), lag_s=30.0, shared=0.4, speaking=0.03, walking=0.15, recover_s=240.0,
+        effect=np.log(1.4), lag_s=30.0, shared=0.4, speaking=0.03, walking=0.08, recover_s=120.0,
         tone=0.03, startle=0.08, clock=0.08, day=0.25, offset=0.3, low=np.log(0.05),
     ),
     Trait(

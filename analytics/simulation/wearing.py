@@ -86,7 +86,7 @@ def wear(rng: Random, people: People, work: Workday, scenario: Scenario) -> Worn
     worn.known |= dict.fromkeys(FROM_BEATS, beats)
     for channel in ("heart", "modules"):
         _spoil(rng, worn, channel, work)
-    _move(worn, work)
+    _move(worn, work, people)
     return worn
 
 
@@ -109,11 +109,12 @@ def _spoil(rng: Random, worn: Worn, channel: str, work: Workday) -> None:
     worn.quality[channel] -= np.where(work.walking, np.float32(MOVING_QUALITY), np.float32(0.0))
 
 
-def _move(worn: Worn, work: Workday) -> None:
-    """Say who moves, or moved within the last half minute; only a module can tell."""
+def _move(worn: Worn, work: Workday, people: People) -> None:
+    """Say who moves, or moved within the last half minute, where something can tell."""
     moving = work.walking.copy()
     for back in range(1, round(SETTLE_S / WINDOW_S) + 1):
         moving[:, back:] |= work.walking[:, :-back]
-    worn.moving[:] = moving & worn.known["modules"]
+    otherwise = people.has["movement"] & ~people.has["modules"]
+    worn.moving[:] = moving & (worn.known["modules"] | otherwise[:, None])
     for quality in worn.quality.values():
         np.clip(quality, 0.05, 1.0, out=quality)
