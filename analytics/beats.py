@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 Numbers = NDArray[np.int64]
+Figure = tuple[Floats, Floats]
 
 SPAN_S = 60.0
 """Hands, voice and the rhythm of the heart are summarised over the last minute. [s]
@@ -164,7 +165,7 @@ def minute(  # noqa: PLR0917 - whose and when, then what is filled in
         present = (beat_s > end_s[:, None] - SPAN_S) & (beat_s <= end_s[:, None] + WINDOW_S)
         normal = hrv.normal_beats(rr, present)
         follows = hrv.successive(rr, beat_s, normal)
-        _variability(some, hrv.time_domain(rr, normal, follows), values, coverage)
+        _variability(some, _sums(rr, normal, follows), values, coverage)
         _rate(some, rr, normal, values, coverage)
         due = present & (beat_s > rings["settled_s"][r, None])
         due &= (beat_s <= end_s[:, None] - SETTLE_BEATS_S) & in_ring[some, None]
@@ -186,17 +187,34 @@ def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]
             yield which[start : start + _CHUNK], newest
 
 
-def _variability(some: Rows, figures: hrv.TimeDomain, values: Floats, coverage: Floats) -> None:
+def _sums(rr: Floats, normal: Mask, follows: Mask) -> Floats:
+    """Return what RMSSD and SDNN are made of, and no more: shape (n, 5)."""
+    near = np.where(normal, rr - _NEAR_MS, 0.0)
+    steps = np.where(follows[:, 1:], rr[:, 1:] - rr[:, :-1], 0.0)
+    n, m = normal.sum(axis=1), follows.sum(axis=1)
+    squares, step_squares = np.vecdot(near, near), np.vecdot(steps, steps)
+    return np.stack((n, m, near.sum(axis=1), squares, step_squares), axis=1)
+
+
+def _figures(sums: Floats, span_s: float, least: int) -> tuple[Mask, tuple[Figure, Figure]]:
+    """Return where both are known, then logarithm and coverage of RMSSD and of SDNN."""
+    n, m = sums[:, _N_BEATS], sums[:, _N_DIFFERENCES]
     # identical intervals are a stuck sensor, not a calm agent
-    known = (figures.n_differences >= LEAST_DIFFERENCES) & (figures.rmssd_ms > 0)
+    known = (m >= least) & (sums[:, _STEPS] > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        for name, spread, used in (
-            ("log_rmssd", figures.rmssd_ms, figures.n_differences),
-            ("log_sdnn", figures.sdnn_ms, figures.n_beats),
-        ):
-            column = FEATURE_INDEX[name]
-            values[some, column] = np.where(known, np.log(spread), np.nan)
-            coverage[some, column] = used * figures.mean_rr_ms / (1000.0 * SPAN_S)
+        off_ms = sums[:, _SUM] / n
+        variance = (sums[:, _SQUARES] - off_ms * sums[:, _SUM]) / (n - 1)
+        expected = 1000.0 * span_s / (off_ms + _NEAR_MS)
+        rmssd, sdnn = 0.5 * np.log(sums[:, _STEPS] / m), 0.5 * np.log(variance)
+        return known, ((rmssd, m / expected), (sdnn, n / expected))
+
+
+def _variability(some: Rows, sums: Floats, values: Floats, coverage: Floats) -> None:
+    known, figures = _figures(sums, SPAN_S, LEAST_DIFFERENCES)
+    for name, (value, covered) in zip(("log_rmssd", "log_sdnn"), figures, strict=True):
+        column = FEATURE_INDEX[name]
+        values[some, column] = np.where(known, value, np.nan)
+        coverage[some, column] = covered
 
 
 def _rate(some: Rows, rr: Floats, normal: Mask, values: Floats, coverage: Floats) -> None:
@@ -246,17 +264,9 @@ def five_minutes(sums: NDArray[np.float32], recent: Mask, values: Floats, covera
     values, coverage : ndarray of float64, shape (n, d)
         Changed.
     """
-    total = sums.astype(np.float64)
-    n, m = total[:, _N_BEATS], total[:, _N_DIFFERENCES]
-    known = recent & (m >= LEAST_LONG_DIFFERENCES) & (total[:, _STEPS] > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off_ms = total[:, _SUM] / n
-        variance = (total[:, _SQUARES] - off_ms * total[:, _SUM]) / (n - 1)
-        expected = 1000.0 * LONG_SPAN_S / (off_ms + _NEAR_MS)
-        for name, square, used in (
-            ("log_rmssd_5min", total[:, _STEPS] / m, m),
-            ("log_sdnn_5min", variance, n),
-        ):
-            column = FEATURE_INDEX[name]
-            values[:, column] = np.where(known, 0.5 * np.log(square), np.nan)
-            coverage[:, column] = used / expected
+    known, figures = _figures(sums.astype(np.float64), LONG_SPAN_S, LEAST_LONG_DIFFERENCES)
+    names = ("log_rmssd_5min", "log_sdnn_5min")
+    for name, (value, covered) in zip(names, figures, strict=True):
+        column = FEATURE_INDEX[name]
+        values[:, column] = np.where(known & recent, value, np.nan)
+        coverage[:, column] = covered

@@ -51,7 +51,7 @@ and not typing for a while is no reason to look at another keyboard.
 
 _SLOTS = 16
 _OLDEST = LONG_SLOTS + 1  # windows; how much older makes no difference
-_CHUNK = 512  # agents worked on at a time: the temporaries stay in a core's cache
+_CHUNK = 1024  # agents worked on at a time: the temporaries stay in a core's cache
 _HEART, _KEYBOARD, _POINTER, _VOICE, _MODULES = range(5)
 
 _get_keyboard = attrgetter(
