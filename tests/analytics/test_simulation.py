@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,20 @@ def test_unknown_is_nan_with_no_quality_and_breaks_are_not_captured(hard):
     assert 5 < no_module.sum() < 35
     assert not hard.moving[no_module].any()
     assert hard.moving[~no_module].any()
+
+
+def test_movement_may_be_known_without_a_module(hard):
+    known = simulate(64, 4.0, 3, replace(SCENARIOS["hard"], movement_known=1.0))
+    assert known.moving.any(axis=1).all()
+    assert np.array_equal(known.values, hard.values, equal_nan=True)
+
+
+def test_drifts_are_as_large_as_the_scenario_says():
+    spreads, calm = [], Scenario(episodes_per_shift=0.0, **EVERYTHING)
+    for restlessness in (0.0, 1.0):
+        floor = simulate(16, 1.0, 3, replace(calm, restlessness=restlessness))
+        spreads.append(np.nanstd(floor.values[0, :, FEATURE_INDEX["dwell_ms"]]))
+    assert spreads[0] < 0.5 * spreads[1]
 
 
 def test_walking_shows_in_the_heart(hard):
