@@ -79,6 +79,29 @@ def test_each_kind_is_told_apart(rr, expected):
     assert counts(hrv.correct([rr])) == expected
 
 
+def share_found(name, early, rng):
+    """Return the share of beats found that come early by `early` of an interval."""
+    rows = [series.synthetic(series.HEARTS[name], 120, rng) for _ in range(15)]
+    places = [range(15, len(rr) - 10, 20) for rr in rows]
+    for rr, row in zip(rows, places, strict=True):
+        for k in row:
+            shift = early * rr[k]
+            rr[k], rr[k + 1] = rr[k] - shift, rr[k + 1] + shift
+    return hrv.correct(pack(rows)).ectopic.sum() / sum(map(len, places))
+
+
+def test_what_counts_as_early_follows_how_lively_the_heart_is():
+    rng = np.random.default_rng(3)
+    assert share_found("stiff", 0.1, rng) == 1
+    assert share_found("vagal", 0.1, rng) <= 0.1
+    assert share_found("vagal", 0.3, rng) >= 0.9
+
+
+def test_two_equal_readings_of_the_same_beats_are_one_artefact():
+    rr = [800.0] * 12 + [560.0, 1040.0, 560.0] + [800.0] * 12
+    assert counts(hrv.correct([rr])) == {"ectopic": 1, "irregular": 1}
+
+
 def test_an_extra_beat_is_undone_exactly_and_a_missed_one_keeps_the_clock():
     extra = hrv.correct([[*CALM[:9], 300.0, CALM[9] - 300, *CALM[10:]]])
     assert extra.rr_ms[0] == pytest.approx(CALM, abs=1e-9)
