@@ -111,9 +111,9 @@ def agree(batch, row, expected, moves, sources):
     assert batch.source[row].tolist() == sources
 
 
-@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.3, 1.0]), st.integers(5, 90))
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([9, 40, 150]))
 # A seed does not shrink, and the shortest failing run is found by drawing few windows.
-@settings(deadline=None, max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(deadline=None, max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_features_are_those_of_the_oracle_at_every_window(seed, awkward, count):
     random = Random(seed)
     people = [Person(random, awkward) for _ in range(3)]
@@ -135,23 +135,28 @@ def test_features_are_those_of_the_oracle_at_every_window(seed, awkward, count):
             agree(batch, place, expected, moves, by_hand[row].sources)
 
 
-def test_everything_is_known_of_somebody_who_wears_everything():
-    person, by_hand = Person(Random(7), 0.0), ByHand()
+@pytest.fixture(scope="module")
+def worn():
+    """Return the last batch of somebody who wears everything, and what the oracle says."""
+    person, by_hand, windows = Person(Random(7), 0.0), ByHand(), FeatureWindows()
+    windows.ensure(1)
     for message in person.arrivals(70):
-        expected, _ = by_hand.take(message)
+        batch = windows.extract(np.zeros(1, np.intp), [message])
+        expected, moves = by_hand.take(message)
+    return batch, expected, moves, by_hand.sources
+
+
+def test_everything_is_known_of_somebody_who_wears_everything(worn):
+    _, expected, _, _ = worn
     assert all(np.isfinite(value) for value, _ in expected.values())
     assert all(quality > 0.5 for _, quality in expected.values())
 
 
 @pytest.mark.parametrize("feature", _NAMES)
-def test_the_oracle_would_see_a_wrong_feature(feature):
-    person, by_hand = Person(Random(7), 0.0), ByHand()
-    windows = FeatureWindows()
-    windows.ensure(1)
-    for message in person.arrivals(70):
-        batch = windows.extract(np.zeros(1, np.intp), [message])
-        expected, moves = by_hand.take(message)
+def test_the_comparison_would_see_a_wrong_feature(worn, feature):
+    batch, expected, moves, sources = worn
+    agree(batch, 0, expected, moves, sources)
     value, quality = expected[feature]
     for wrong in ((value * 1.01 + 0.001, quality), (value, quality * 0.99)):
         with pytest.raises(AssertionError):
-            agree(batch, 0, {**expected, feature: wrong}, moves, by_hand.sources)
+            agree(batch, 0, {**expected, feature: wrong}, moves, sources)

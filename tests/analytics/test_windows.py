@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.features import FEATURE_INDEX, FEATURES, PART_CHANNEL
+from analytics.floor import Floor
 from analytics.windows import FeatureWindows
 from sensors.messages import Heart, Keyboard, Modules, Pointer, ReadingMessage, Voice
 from sensors.signals import Channel
+from tests.analytics.synthetic_floor import teams
 
 _START = datetime(2026, 3, 2, 9, 0, 3, tzinfo=UTC)
 _ROW = np.zeros(1, dtype=np.intp)
@@ -302,6 +304,18 @@ def test_a_restart_goes_on_bit_for_bit():
     assert {n: a.tobytes() for n, a in windows.to_arrays().items()} == {
         n: a.tobytes() for n, a in twin.to_arrays().items()
     }
+
+
+def test_a_snapshot_from_before_these_rings_starts_afresh():
+    floor = Floor(teams(1))
+    floor.row("k0")
+    arrays = floor.to_arrays()
+    before = {n: a for n, a in arrays.items() if not n.startswith("windows.")}
+    before["windows.raw"] = np.zeros((1, 16, 15), np.float32)
+    twin = Floor(teams(1))
+    twin.restore(before, ["k0"], list(twin.team_names), "the version before")
+    kept = twin.to_arrays()
+    assert {n: a.shape for n, a in kept.items()} == {n: a.shape for n, a in arrays.items()}
 
 
 def test_memory_is_bounded_and_growing_keeps_what_is_known():
