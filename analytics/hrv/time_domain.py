@@ -19,7 +19,7 @@ from sensors.errors import InsufficientDataError
 PNN50_MS = 50.0
 """Differences above this count for pNN50. [ms] (Task Force 1996)"""
 
-_CHUNK_ELEMENTS = 16_384
+_CHUNK_ELEMENTS = 32_768
 """Beats worked on at a time: the temporaries then stay in a core's cache."""
 
 _CANCELLATION = 1e-6
