@@ -34,8 +34,8 @@ MOST_PER_SHIFT = 0.25
 """False alerts per agent-shift of 8 h."""
 
 TEAM = 20
-SHARES = np.geomspace(0.7, 2.2, 16)
-QUICK_SHARES = np.geomspace(0.8, 2.0, 7)
+SHARES = np.geomspace(0.4, 1.8, 20)
+QUICK_SHARES = np.geomspace(0.5, 1.6, 8)
 """Thresholds of ours that are tried, as shares of production's."""
 
 Floats = NDArray[np.float64]
