@@ -45,12 +45,14 @@ Headsets hold beats back for 3 to 4 s, and a beat is judged among two neighbours
 to either side.
 """
 
+RATE_SPAN_S = 120.0
 LEAST_BEATS = 8
 MOST_BEATS = 40
-"""The rate is that of the newest 8 to 40 good beats of the last minute.
+"""The rate is that of the newest 8 to 40 good beats of the last two minutes.
 
 Few beats that were really found tell more than the rate a device makes up
-between them; where all are found, 40 beats are about half a minute.
+between them, even if they are a minute old; where all are found, 40 beats are
+about half a minute.
 """
 
 LEAST_DIFFERENCES = 20
@@ -162,11 +164,13 @@ def minute(  # noqa: PLR0917 - whose and when, then what is filled in
         place = (rings["head"][r, None] + np.arange(-newest, 0)) % _BEATS
         beat_s = rings["beat_s"][r[:, None], place]
         rr = rings["rr"][r[:, None], place].astype(np.float64)
-        present = (beat_s > end_s[:, None] - SPAN_S) & (beat_s <= end_s[:, None] + WINDOW_S)
-        normal = hrv.normal_beats(rr, present)
+        recent = (beat_s > end_s[:, None] - RATE_SPAN_S) & (beat_s <= end_s[:, None] + WINDOW_S)
+        found = hrv.normal_beats(rr, recent)
+        _rate(some, rr, found, values, coverage)
+        present = recent & (beat_s > end_s[:, None] - SPAN_S)
+        normal = found & present
         follows = hrv.successive(rr, beat_s, normal)
         _variability(some, _sums(rr, normal, follows), values, coverage)
-        _rate(some, rr, normal, values, coverage)
         due = present & (beat_s > rings["settled_s"][r, None])
         due &= (beat_s <= end_s[:, None] - SETTLE_BEATS_S) & in_ring[some, None]
         _settle(rings, r, number[some] % LONG_SLOTS, (beat_s, rr), (due, normal, follows))
@@ -178,7 +182,7 @@ def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]
     It depends on the agent's own beats alone, so that whoever else is in the
     batch changes no digit.
     """
-    some = np.flatnonzero(at_s - rings["newest_s"][rows] < SPAN_S)
+    some = np.flatnonzero(at_s - rings["newest_s"][rows] < RATE_SPAN_S)
     r = rows[some]
     oldest_s = rings["beat_s"][r, (rings["head"][r] - _USUALLY - 1) % _BEATS]
     few = oldest_s <= at_s[some] - SPAN_S

@@ -1,9 +1,9 @@
 """The strain score of every agent, and the evidence that builds up from it.
 
 Each feature's signed deviation from the agent's own reference is squashed and
-weighted by quality; features become parts, parts become one number whose
-spread on calm data does not depend on which parts are known. Missing is not
-calm: a missing part changes the certainty, not the score.
+weighted by quality; features become parts, and what the parts say together is
+a log-likelihood ratio of strain against calm. Missing is not calm: a missing
+part says nothing.
 """
 
 from __future__ import annotations
@@ -12,59 +12,41 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import expit
 
-from analytics.baseline import LONGEST_STEP_S, Baseline, Reference, column
-from analytics.features import FEATURE_INDEX, FEATURES, PARTS, UNKNOWN_LEVEL, Part
-from analytics.windows import FeatureBatch
-from sensors.messages import WINDOW_S
+from analytics import fusion
+from analytics.baseline import LONGEST_STEP_S, SCORED, Baseline, Reference
+from analytics.evidence import Evidence
+from analytics.features import FEATURES, PART_CHANNEL, PARTS
+from analytics.windows import CONTEXTS, FeatureBatch
+from sensors.messages import WINDOW_S, ContextState
+from sensors.signals import Channel
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-DETECTOR_VERSION = "1"
+DETECTOR_VERSION = "2"
 """Changes whenever the same readings would give another score."""
-
-SQUASH = 2.0
-"""No single feature counts for more than this many spreads: robust to one bad channel."""
-
-KNOWN_S = 60.0
-"""A feature is scored once its reference has seen this much. [s]"""
 
 LEARNING_S = 300.0
 """Until some part's reference has seen this much, the agent's baseline is learning. [s]"""
 
-EVIDENCE_S = 20.0
-"""Time constant with which the score becomes evidence. [s]"""
+FASTEST_SKIN = 0.2
+"""Fastest that skin conductance changes within one window, up or down. [ln(uS)]
 
-MOVEMENT = 0.5
-"""Share of its weight a channel keeps that movement disturbs (TRUST A3)."""
-
-GUESS = 0.4
-"""Share of its weight a device's own rate keeps between the beats that it does find.
-
-A device that finds beats at times and none now fills the gap with a guess; one
-that never delivers beats is taken at its word.
+Sweat glands fill within seconds and dry slowly (Boucsein 2012); a faster
+change is an electrode that moved, was pressed or came off. The same limit both
+ways, so that noise beyond it cancels.
 """
-
-LEVELS = (0.8, 1.6)
-"""A part is above (below) usual from the first, far above from the second. [spreads]"""
 
 _CHUNK = 2048
 """Agents worked on at a time: the temporaries then stay in a core's cache."""
 
-_SIGN = column("sign")
-_WEIGHT = column("weight")
-_DISTURBED = np.array([[f.part in {Part.HEART, Part.SKIN}] for f in FEATURES])
-_BEAT_RATE = FEATURE_INDEX["heart_rate_bpm"]
-_DEVICE_RATE = FEATURE_INDEX["device_rate_bpm"]  # stands in for the other, never beside it
-_OF_PART = tuple(np.array([i for i, f in enumerate(FEATURES) if f.part is p]) for p in PARTS)
-_SCORED = tuple(np.array([i for i in of if FEATURES[i].weight > 0]) for of in _OF_PART)
-_LEAD_SIGN = np.array(
-    [[FEATURES[max(of, key=lambda i: FEATURES[i].weight)].sign] for of in _SCORED], dtype=np.int8
-)
+_SKIN = fusion.NAMES.index("log_eda")
+_CHANNEL_OF = np.array([tuple(Channel).index(PART_CHANNEL[p]) for p in fusion.PART_OF], np.intp)
+_IN_CALL = CONTEXTS.index(ContextState.ON_CALL)
 
 
 @dataclass(slots=True)
@@ -74,12 +56,14 @@ class ScoreBatch:
     Parameters
     ----------
     score : ndarray of float64, shape (n,)
-        Distance from the agent's own usual in the direction of strain, >= 0.
+        How much more likely this window is under strain than in calm: the
+        logarithm of the ratio where that is well above 1, and never below 0.
     strain_index : ndarray of float64, shape (n,)
-        0 to 100: the share of calm windows that would score lower, if calm
-        scores spread normally.
+        0 to 100: the chance of strain given this window, had strain and calm
+        been equally likely before it. 50 speaks for neither; it is no
+        probability of strain, which is rarer than calm.
     evidence : ndarray of float64, shape (n,)
-        >= 0; what is compared with the threshold.
+        >= 0; what the last minutes say, compared with the threshold.
     learning : ndarray of bool, shape (n,)
         No part has a reference to speak of yet.
     quality : ndarray of float64, shape (n,)
@@ -87,7 +71,7 @@ class ScoreBatch:
     part_level : ndarray of int8, shape (n, P)
         -2 to 2: below or above the agent's usual; `UNKNOWN_LEVEL`.
     part_contribution : ndarray of float64, shape (n, P)
-        Signed towards strain. [spreads]
+        What each part adds to the log-likelihood ratio of this window.
     """
 
     score: Floats
@@ -105,12 +89,14 @@ class Detector:
     def __init__(self) -> None:
         self._n = 0
         self._baseline = Baseline()
-        self._evidence = np.zeros(0, dtype=np.float32)
+        self._evidence = Evidence()
         self._last_s = np.zeros(0, dtype=np.float64)
-        # As they were before the last window, for a second source of the same moment.
-        self._evidence_before = np.zeros(0, dtype=np.float32)
         self._before_s = np.zeros(0, dtype=np.float64)
-        self._taught = np.zeros((len(FEATURES), 0), dtype=bool)
+        self._taught = np.zeros((len(SCORED), 0), dtype=bool)
+        self._source = np.zeros((len(Channel), 0), dtype=np.int64)
+        # Skin conductance as last seen, and by how much its electrode has moved since.
+        self._skin = np.zeros(0, dtype=np.float32)
+        self._moved = np.zeros(0, dtype=np.float32)
 
     def ensure(self, n_rows: int) -> None:
         """Make room for agents 0 to n_rows - 1; never shrinks."""
@@ -126,7 +112,7 @@ class Detector:
     def forget_time(self, rows: Rows) -> None:
         """Begin again with the evidence of `rows`, whose clock was set back; keep baselines."""
         for name, array in self._all().items():
-            if name not in _BASELINE:
+            if name in _PASSING:
                 array[..., rows] = _blank_of(name)
 
     def usual(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
@@ -141,13 +127,29 @@ class Detector:
         Returns
         -------
         low, high : ndarray of float64, shape (n, d)
-            Mean nothing where `hours` is 0. [unit of the feature]
+            Outside calls. Mean nothing where `hours` is 0. [unit of the feature]
         hours : ndarray of float64, shape (n, d)
-            Effective observation, at most the feature's horizon. [h]
+            Effective observation of how far values stray; 0 while today's level
+            is unknown, and for what is not scored. [h]
         """
         reference = self._baseline.reference(rows)
-        mean, half = reference.mean.T.astype(np.float64), LEVELS[0] * reference.scale.T
-        return mean - half, mean + half, reference.seconds.T.astype(np.float64) / 3600.0
+        reference.mean[_SKIN] += self._moved[rows]
+        half = fusion.LEVELS[0] * reference.scale
+        seen = np.where(reference.seconds > 0, self._baseline.spread_s[:, rows], 0.0)
+        found = np.zeros((3, len(rows), len(FEATURES)))
+        for of, part in zip(
+            found, (reference.mean - half, reference.mean + half, seen), strict=True
+        ):
+            of[:, SCORED] = part.T
+        return found[0], found[1], found[2] / 3600.0
+
+    def reopen(self, rows: Rows) -> None:
+        """Learn today's level of `rows` anew, for who says that today is different.
+
+        What was carried over from before counts for nothing any more; how far
+        values stray does, so that a sudden change on top is still found (TRUST A5).
+        """
+        self._baseline.reopen(rows)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
@@ -165,19 +167,16 @@ class Detector:
     def _all(self) -> dict[str, NDArray[np.generic]]:
         base = self._baseline
         return {
-            "mean": base.mean,
-            "spread": base.spread,
-            "seconds": base.seconds,
-            "evidence": self._evidence,
-            "last_s": self._last_s,
-            "evidence_before": self._evidence_before,
-            "before_s": self._before_s,
-            "taught": self._taught,
+            **{name: getattr(base, name) for name in Baseline.ARRAYS},
+            **{name: getattr(self._evidence, name) for name in Evidence.ARRAYS},
+            **{name: getattr(self, f"_{name}") for name in _OWN},
         }
 
     def _set(self, name: str, array: NDArray[np.generic]) -> None:
-        if name in _BASELINE:
+        if name in Baseline.ARRAYS:
             setattr(self._baseline, name, array)
+        elif name in Evidence.ARRAYS:
+            setattr(self._evidence, name, array)
         else:
             setattr(self, f"_{name}", array)
 
@@ -207,44 +206,59 @@ class Detector:
     def _step(
         self, rows: Rows | slice, batch: FeatureBatch, learn: Mask, here: slice, out: ScoreBatch
     ) -> None:
-        values = np.ascontiguousarray(batch.values[here].T, dtype=np.float32)
-        quality = np.ascontiguousarray(batch.quality[here].T, dtype=np.float32)
-        at_s = batch.at_s[here]
-        reference = self._baseline.reference(rows)
+        values = np.ascontiguousarray(batch.values[here][:, SCORED].T, dtype=np.float32)
+        quality = np.ascontiguousarray(batch.quality[here][:, SCORED].T, dtype=np.float32)
+        at_s, in_call = batch.at_s[here], batch.context[here] == _IN_CALL
+        self._follow_sources(rows, np.where(at_s >= self._last_s[rows], batch.source[here].T, 0))
+        self._follow_electrode(rows, at_s, values)
+        self._baseline.age(rows, self._elapsed(rows, at_s))
+        reference = self._baseline.reference(rows, in_call)
         known = np.isfinite(values)
         np.copyto(values, 0.0, where=~known)  # from here on NaN cannot spread
-        squashed = _deviations(values, reference)
-        weight = _weights(quality, reference, batch.moving[here], known)
-        parts, certainty = _parts(squashed, weight)
-        total = _fuse(parts, certainty)
-        settled = (reference.seconds >= LEARNING_S - WINDOW_S) & (weight > 0)
+        squashed = fusion.deviations(values, reference)
+        weight = fusion.weights(quality, reference, batch.moving[here], known)
+        parts, certainty = fusion.parts_of(squashed, weight)
+        ratios = fusion.log_ratios(parts, certainty)
+        total = np.where(certainty.any(axis=0), fusion.sum_down(ratios), np.nan)
+        settled = (reference.seconds >= LEARNING_S - 2 * WINDOW_S) & (weight > 0)
         out.learning[here] = ~np.logical_or.reduce(settled, axis=0)
-        out.score[here] = _softplus(total)
-        out.strain_index[here] = 100.0 * ndtr(total)
-        out.quality[here] = _quality(quality, weight)
-        out.part_level[here] = _levels(parts)
-        out.part_contribution[here] = parts.T
-        out.evidence[here] = self._gather(rows, at_s, total)
-        self._learn(rows, at_s, values, known, learn, reference)
+        with np.errstate(invalid="ignore"):
+            out.score[here] = np.logaddexp(0.0, total)
+        out.strain_index[here] = 100.0 * expit(total)
+        out.quality[here] = fusion.mean_quality(quality, weight)
+        out.part_level[here] = fusion.levels(parts)
+        out.part_contribution[here] = np.where(certainty > 0, ratios, np.nan).T
+        evidence = self._evidence.gather(
+            rows, at_s, self._last_s[rows], self._before_s[rows], (parts, certainty)
+        )
+        out.evidence[here] = np.maximum(evidence, 0.0)
+        self._learn(rows, at_s, values, known, learn, reference, in_call)
 
-    def _gather(self, rows: Rows | slice, at_s: Floats, total: Floats) -> Floats:
-        """Return the evidence after this window, and keep it."""
-        last_s = self._last_s[rows]
-        again = at_s == last_s
-        start = np.where(again, self._evidence_before[rows], self._evidence[rows])
-        start_s = np.where(again, self._before_s[rows], last_s)
-        ahead = at_s >= last_s
-        step_s = np.clip(at_s - start_s, 0.0, 2 * EVIDENCE_S)
-        step_s = np.where(np.isfinite(start), step_s, WINDOW_S)
-        share = 1.0 - np.exp(-step_s / EVIDENCE_S)
-        begin = np.where(np.isfinite(start), start, 0.0)
-        moved = np.where(np.isfinite(total), begin + share * (total - begin), start)
-        found = np.where(ahead, moved, self._evidence[rows]).astype(np.float32)
-        self._evidence_before[rows] = np.where(ahead, start, self._evidence_before[rows])
-        self._before_s[rows] = np.where(ahead, start_s, self._before_s[rows])
-        self._evidence[rows] = found
-        known = np.isfinite(total) & ahead
-        return np.where(known, np.maximum(found, 0.0), np.nan).astype(np.float64)
+    def _follow_sources(self, rows: Rows | slice, source: NDArray[np.int64]) -> None:
+        """Learn a channel's level anew that comes from another machine now."""
+        before = self._source[:, rows]
+        other = (source != before) & (source != 0)
+        if other.any():
+            self._source[:, rows] = np.where(other, source, before)
+            fresh = other & (before != 0)
+            if fresh.any():
+                self._baseline.reopen(rows, fresh[_CHANNEL_OF])
+
+    def _follow_electrode(self, rows: Rows | slice, at_s: Floats, values: Singles) -> None:
+        """Take out of the skin's conductance what no skin does: its electrode moved."""
+        skin, before = values[_SKIN].copy(), self._skin[rows]
+        here = np.isfinite(skin) & (at_s >= self._last_s[rows])
+        follows = here & np.isfinite(before) & (at_s - self._last_s[rows] <= LONGEST_STEP_S)
+        step = np.where(follows, skin - before, np.float32(0.0))
+        moved = self._moved[rows] + (step - np.clip(step, -FASTEST_SKIN, FASTEST_SKIN))
+        values[_SKIN] -= moved
+        self._moved[rows] = moved
+        self._skin[rows] = np.where(here, skin, before)
+
+    def _elapsed(self, rows: Rows | slice, at_s: Floats) -> Singles:
+        """Return the seconds since each agent's window before, 0 for the first."""
+        elapsed = np.maximum(at_s - self._last_s[rows], 0.0)
+        return np.where(np.isfinite(elapsed), elapsed, 0.0).astype(np.float32)
 
     def _learn(  # noqa: PLR0917 - what came in, then what is known
         self,
@@ -254,10 +268,12 @@ class Detector:
         known: Mask,
         learn: Mask,
         reference: Reference,
+        in_call: Mask,
     ) -> None:
         """Teach the baseline, once per feature and moment however many sources there are."""
-        last_s, before_s = self._last_s[rows], self._before_s[rows]
+        last_s = self._last_s[rows]
         ahead, again = at_s >= last_s, at_s == last_s
+        before_s = np.where(again, self._before_s[rows], last_s)
         step_s = np.where(np.isfinite(before_s), at_s - before_s, WINDOW_S)
         step_s = np.where(ahead & learn, np.clip(step_s, 0.0, LONGEST_STEP_S), 0.0)
         steps: Singles = np.multiply(known, step_s, dtype=np.float32)
@@ -266,17 +282,20 @@ class Detector:
             before = self._taught[:, rows] & again
             np.copyto(steps, 0.0, where=before)
             taught |= before
-        self._baseline.learn(rows, values, steps, reference)
+        self._baseline.learn(rows, values, steps, reference, in_call)
         self._taught[:, rows] = np.where(ahead, taught, self._taught[:, rows])
+        self._before_s[rows] = np.where(ahead, before_s, self._before_s[rows])
         self._last_s[rows] = np.maximum(last_s, at_s)
 
 
-_BASELINE = frozenset({"mean", "spread", "seconds"})
+_OWN = ("last_s", "before_s", "taught", "source", "skin", "moved")
+_PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin"})
+_BLANKS = {"skin": np.nan, "last_s": -np.inf, "before_s": -np.inf}
 
 
 def _blank_of(name: str) -> float:
     """Return what an array of the state holds before anything is known."""
-    return -np.inf if name.endswith("_s") else np.nan if "evidence" in name else 0.0
+    return _BLANKS.get(name, 0.0)
 
 
 def _span(rows: Rows) -> Rows | slice:
@@ -298,84 +317,3 @@ def _blank(n: int) -> ScoreBatch:
         part_level=np.empty((n, len(PARTS)), dtype=np.int8),
         part_contribution=np.empty((n, len(PARTS))),
     )
-
-
-def _deviations(values: Singles, reference: Reference) -> Singles:
-    """Return how many spreads each value lies towards strain, squashed."""
-    off = values - reference.mean
-    off *= _SIGN
-    off /= reference.scale
-    return np.clip(off, -SQUASH, SQUASH, out=off)
-
-
-def _sum(rows: Singles) -> Singles:
-    """Return the sum down the columns, in the same order however many there are.
-
-    NumPy's own sum goes another way for one column than for many, and an agent
-    scored alone must get, bit for bit, the score of one scored among others.
-    """
-    total: Singles = rows[0].copy()
-    for row in rows[1:]:
-        total += row
-    return total
-
-
-def _softplus(total: Floats) -> Floats:
-    """Return a smooth max(0, total): never negative, and order is kept below usual too."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.logaddexp(0.0, total))
-
-
-def _weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) -> Singles:
-    """Return how much each feature counts: its share, quality, age and calm of body."""
-    weight = quality * _WEIGHT
-    weight *= known & (reference.seconds >= KNOWN_S - WINDOW_S)
-    if moving.any():
-        weight *= np.where(moving & _DISTURBED, np.float32(MOVEMENT), np.float32(1.0))
-    guessed = np.where(reference.seconds[_BEAT_RATE] > 0, np.float32(GUESS), np.float32(1.0))
-    weight[_DEVICE_RATE] *= guessed * (weight[_BEAT_RATE] <= 0)
-    return weight
-
-
-def _parts(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:
-    """Return each part's deviation and certainty, both (P, n); NaN and 0 where unknown."""
-    n = squashed.shape[1]
-    parts = np.full((len(PARTS), n), np.nan, dtype=np.float32)
-    certainty = np.zeros((len(PARTS), n), dtype=np.float32)
-    for p, features in enumerate(_SCORED):
-        w = weight[features]
-        total = _sum(w)
-        spread = np.sqrt(_sum(w * w))
-        some = total > 0
-        added = _sum(w * squashed[features])
-        parts[p] = np.where(some, added / np.where(some, spread, 1.0), np.nan)
-        certainty[p] = np.where(some, np.max(w, axis=0) / _WEIGHT[features].max(), 0.0)
-    return parts, certainty
-
-
-def _fuse(parts: Singles, certainty: Singles) -> Floats:
-    """Return the sum of the parts over the spread of as many sure ones; NaN of none.
-
-    A part that is missing takes nothing away. One that is known but doubtful
-    (poor, moving, the device's own guess) adds less and still counts as known,
-    so that doubt makes for less evidence and never for more.
-    """
-    total = _sum(np.where(certainty > 0, certainty * parts, 0.0))
-    known = _sum((certainty > 0).astype(np.float32))
-    return np.where(known > 0, total / np.sqrt(np.maximum(known, 1)), np.nan).astype(np.float64)
-
-
-def _quality(quality: Singles, weight: Singles) -> Singles:
-    """Return the mean quality of what was scored."""
-    total = _sum(weight)
-    some = total > 0
-    return np.where(some, _sum(weight * quality) / np.where(some, total, 1.0), 0.0)
-
-
-def _levels(parts: Singles) -> NDArray[np.int8]:
-    """Return -2 to 2 per part in the direction of its leading feature, (n, P)."""
-    size = np.zeros(parts.shape, dtype=np.int8)
-    for level in LEVELS:
-        size += (np.abs(parts) >= level).astype(np.int8)
-    signed = np.sign(np.nan_to_num(parts)).astype(np.int8) * size * _LEAD_SIGN
-    return np.where(np.isfinite(parts), signed, UNKNOWN_LEVEL).astype(np.int8).T

@@ -27,8 +27,12 @@ OFF_DELAY_S = 30.0
 REFRACTORY_S = 120.0
 """After an alert has begun, the next can begin only this much later. [s]"""
 
-HYSTERESIS = 0.7
-"""An episode ends below this share of the threshold: noise at the line is one episode."""
+HYSTERESIS = 0.9
+"""An episode ends below this share of the threshold: noise at the line is one episode.
+
+Evidence is smooth by itself; a lower line would keep an episode standing into
+the next one, which then would be found by nobody.
+"""
 
 LONGEST_GAP_S = 30.0
 """A longer silence breaks a run above the threshold: it was not seen to stay there. [s]"""
@@ -178,15 +182,15 @@ class Episodes:
 NULL_ALERTS_PER_TEAM_HOUR = 0.5
 """Personal alerts a team may see when nothing is the matter. [1/h] (TRUST A1)"""
 
-_AT_ONE_PER_HOUR = 0.97
-_PER_E_FOLD = 0.18
-"""Threshold at one alert per calm agent-hour, and its rise for each factor e fewer.
+NULL_CURVE: tuple[tuple[float, float], ...] = (
+    (0.6, 2.2), (1.0, 1.1), (1.4, 0.51), (1.8, 0.18), (2.2, 0.050), (2.6, 0.0104), (3.0, 0.0029),
+)  # fmt: skip
+"""Threshold, and alerts per agent-hour at it when nothing is the matter.
 
-From 64 simulated calm agent-hours with all five parts known
-(``benchmarks/null_alerts.py --curve``): 2.0 alerts per hour at 0.8, 0.81 at
-1.0, 0.23 at 1.2, 0.08 at 1.4, 0.016 at 1.5, so ln(rate) falls by 1 every 0.18
-and, the tail being that of a normal variable, faster beyond. People vary more
-than the simulation: the alert budget is what holds whatever happens.
+From 3,072 simulated calm agent-hours: people of different channels and
+restlessness with calls, walks, meals and brief ordinary arousal
+(``benchmarks/null_alerts.py --curve``). People vary more than a simulation:
+the alert budget is what holds whatever happens.
 """
 
 
@@ -205,4 +209,10 @@ def threshold_for(team_size: int) -> float:
     if team_size < 1:
         raise ValueError(f"team_size is {team_size}; expected 1 or more")
     rate_per_hour = NULL_ALERTS_PER_TEAM_HOUR / team_size
-    return _AT_ONE_PER_HOUR - _PER_E_FOLD * math.log(rate_per_hour)
+    thresholds, rates = np.array(NULL_CURVE).T
+    seen = math.log(rate_per_hour)
+    if rate_per_hour >= rates[-1]:
+        return float(np.interp(-seen, -np.log(rates), thresholds))
+    # Beyond what was seen, on along the last piece: the true tail falls faster.
+    last = (thresholds[-1] - thresholds[-2]) / math.log(rates[-2] / rates[-1])
+    return float(thresholds[-1] + last * (math.log(rates[-1]) - seen))

@@ -7,7 +7,7 @@ into steps never changes how an agent is scored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -22,8 +22,8 @@ from analytics.events import Arrival, is_late
 from analytics.features import FEATURES, PART_CHANNEL, PARTS, UNKNOWN_LEVEL
 from analytics.person_state import states
 from analytics.teams import Teams
-from analytics.windows import FeatureBatch, FeatureWindows
-from sensors.messages import ReadingMessage
+from analytics.windows import CONTEXTS, FeatureBatch, FeatureWindows
+from sensors.messages import ContextState, ReadingMessage
 from sensors.signals import Channel
 
 Floats = NDArray[np.float64]
@@ -47,6 +47,7 @@ SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PART
 """What the scoring arrays of a snapshot mean; those of another version are not read."""
 
 _TEAM_CHECK_S = 60.0
+_CONTEXT_CODE = {state: code for code, state in enumerate(CONTEXTS)}
 _CHANNELS = tuple(Channel)
 _sections = attrgetter(*(channel.value for channel in _CHANNELS))
 _FEATURE_COLUMN = np.array([_CHANNELS.index(PART_CHANNEL[f.part]) for f in FEATURES], np.intp)
@@ -188,7 +189,13 @@ class Floor:
                 rounds[index].append(Window(row, agent, message, late))
         return rounds
 
-    def judge(self, windows: Sequence[Window], live: Mask, now_s: float) -> Judged:
+    def judge(
+        self,
+        windows: Sequence[Window],
+        live: Mask,
+        now_s: float,
+        contexts: Mapping[str, ContextState] | None = None,
+    ) -> Judged:
         """Score one round and keep what the alerts need.
 
         Parameters
@@ -199,12 +206,16 @@ class Floor:
             Where a new episode may begin.
         now_s : float
             Server clock: a replay's windows run on another. [s since the epoch]
+        contexts : mapping, optional
+            What each agent is doing, where telephony says so.
         """
         rows = np.array([w.row for w in windows], np.intp)
         late = np.array([w.late for w in windows], bool)
         at_s = np.array([w.message.window_end_at.timestamp() for w in windows])
         self._follow_clocks(rows[~late], at_s[~late], now_s)
         features = self._windows.extract(rows, [w.message for w in windows])
+        if contexts:
+            features.context[:] = [_CONTEXT_CODE[contexts.get(w.agent)] for w in windows]
         # A window older than what was scored belongs to the record: sequential
         # evidence cannot run backwards.
         in_order = features.at_s >= self.columns["scored_s"][rows]
@@ -276,6 +287,12 @@ class Floor:
         """Return which of `rows` are judged now: fresh, known and past learning."""
         fresh = now_s - self.columns["judged_s"][rows] <= STALE_S
         return np.asarray(fresh & ~self.columns["learning"][rows], bool)
+
+    def differs_today(self, agent: str) -> None:
+        """Learn today's level of `agent` anew, who says that today is different."""
+        row = self.known_row(agent)
+        if row is not None:
+            self._detector.reopen(np.array([row], np.intp))
 
     def usual(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
         """Return the usual range of every feature: low, high and hours, each (n, d)."""

@@ -115,7 +115,7 @@ class Pipeline:
             if team not in on_shift:
                 on_shift[team] = team is not None and self.teams.in_shift(team, now)
             live[index] = on_shift[team] and not window.late
-        judged = self._floor.judge(windows, live, now.timestamp())
+        judged = self._floor.judge(windows, live, now.timestamp(), self._context)
         window_points.write(self.site, self._floor, judged, self._context, points)
         self._mirrors.take(judged)
         self._personal.begin(judged, now)
@@ -157,8 +157,12 @@ class Pipeline:
     def _answer(self, agent: str, message: ReplyMessage, now: datetime) -> None:
         if not self._book.first_time(message.id, now):
             return
-        fine = message.kind is ReplyKind.FINE
-        effect = self._personal.says_fine(agent, now) if fine else "recorded"
+        effect = "recorded"
+        if message.kind is ReplyKind.FINE:
+            effect = self._personal.says_fine(agent, now)
+        elif message.kind is ReplyKind.DIFFERENT_TODAY:
+            self._floor.differs_today(agent)
+            effect = "applied"
         self._book.out.points.append(points_out.reply(self.site, agent, message, effect))
 
     def open_alerts(self) -> list[AlertMessage]:
