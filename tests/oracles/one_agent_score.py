@@ -1,0 +1,213 @@
+"""One agent's baseline, score and evidence, one number at a time: the detector's oracle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from analytics import baseline as b
+from analytics import fusion as f
+from analytics.detector import FASTEST_SKIN, LEARNING_S
+from analytics.evidence import _DOUBT, EVIDENCE_S
+from analytics.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Feature, Part
+from sensors.messages import WINDOW_S
+
+SCORED = [feature for feature in FEATURES if feature.weight > 0]
+_DISTURBED = {Part.HEART, Part.SKIN}
+
+
+@dataclass
+class Level:
+    """What is usual of one feature."""
+
+    feature: Feature
+    mean: float = 0.0
+    seconds: float = 0.0
+    spread: float = 0.0
+    spread_s: float = 0.0
+    call: float = 0.0
+    call_s: float = 0.0
+    taught: bool = False
+
+    def scale(self) -> float:
+        own = self.spread * b.ABS_TO_SD * self.spread_s
+        scale = (own + b.PRIOR_S * self.feature.scale) / (self.spread_s + b.PRIOR_S)
+        scale = max(scale, self.feature.floor)
+        return scale * math.sqrt(1 + b.WANDERS_S / max(self.seconds, WINDOW_S))
+
+    def call_effect(self) -> float:
+        return self.call * self.call_s / (self.call_s + b.CALL_PRIOR_S)
+
+    def usual(self, *, in_call: bool) -> float:
+        return self.mean + (self.call_effect() if in_call else 0.0)
+
+    def age(self, elapsed_s: float) -> None:
+        share = elapsed_s / self.feature.horizon_s
+        self.seconds *= math.exp(-share) if elapsed_s > b.LONGEST_STEP_S else 1 - share
+
+    def learn(self, value: float, step_s: float, *, in_call: bool) -> None:
+        if step_s <= 0:
+            return
+        usual, scale = self.usual(in_call=in_call), self.scale()
+        first = self.seconds <= 0
+        off = value - usual
+        if not first:
+            off = max(-b.WINSOR * scale, min(b.WINSOR * scale, off))
+        self.seconds += step_s
+        if not first:
+            self._learn_call(off, step_s, in_call=in_call)
+        self.mean += step_s / self.seconds * off
+        if not first:  # a level is no deviation from itself
+            self.spread_s += step_s * (1 - self.spread_s / b.SPREAD_HORIZON_S)
+            self.spread += step_s / self.spread_s * (abs(off) - self.spread)
+
+    def _learn_call(self, off: float, step_s: float, *, in_call: bool) -> None:
+        if in_call:
+            self.call_s += step_s * (1 - self.call_s / b.SPREAD_HORIZON_S)
+        if self.call_s > 0:
+            gain = min(0.5, step_s / max(self.call_s, WINDOW_S))
+            self.call += (2 if in_call else -2) * gain * off
+
+
+@dataclass
+class Found:
+    total: float | None  # log-likelihood ratio of this window; None: nothing known
+    evidence: float | None
+    learning: bool
+    levels: dict[Part, int]
+    contributions: dict[Part, float]
+
+
+@dataclass
+class Gathered:
+    """What a part said over the last minutes."""
+
+    deviation: float = 0.0
+    certainty: float = 0.0
+
+
+@dataclass
+class OneAgent:
+    """One source, windows in order, at most one of each moment."""
+
+    levels: dict[str, Level] = field(default_factory=lambda: {x.name: Level(x) for x in SCORED})
+    gathered: dict[Part, Gathered] = field(default_factory=lambda: {p: Gathered() for p in PARTS})
+    last_s: float | None = None
+    skin: float | None = None
+    moved: float = 0.0
+
+    def step(
+        self,
+        at_s: float,
+        values: dict[str, float],
+        quality: dict[str, float],
+        *,
+        moving: bool,
+        in_call: bool,
+        learn: bool,
+    ) -> Found:
+        """Score one window and learn from it; `values` holds what is known."""
+        elapsed_s = 0.0 if self.last_s is None else at_s - self.last_s
+        values = self._without_electrode(values, elapsed_s)
+        for level in self.levels.values():
+            level.age(elapsed_s)
+        weight = self._weights(values, quality, moving=moving)
+        deviation, certainty = self._parts(values, weight, in_call=in_call)
+        ratios = {p: log_ratio(p, z, certainty[p]) for p, z in deviation.items()}
+        settled = [self.levels[name].seconds >= LEARNING_S - 2 * WINDOW_S for name in weight]
+        found = Found(
+            total=sum(ratios.values()) if ratios else None,
+            evidence=self._gather(deviation, certainty, elapsed_s),
+            learning=not any(settled),
+            levels={p: self._level(p, deviation.get(p)) for p in PARTS},
+            contributions=ratios,
+        )
+        step_s = WINDOW_S if self.last_s is None else min(elapsed_s, b.LONGEST_STEP_S)
+        for name, value in values.items():
+            if learn:
+                self.levels[name].learn(value, step_s, in_call=in_call)
+        self.last_s = at_s
+        return found
+
+    def _without_electrode(self, values: dict[str, float], elapsed_s: float) -> dict[str, float]:
+        now = values.get("log_eda")
+        if now is None:
+            return values
+        if self.skin is not None and elapsed_s <= b.LONGEST_STEP_S:
+            step = now - self.skin
+            self.moved += step - max(-FASTEST_SKIN, min(FASTEST_SKIN, step))
+        self.skin = now
+        return {**values, "log_eda": now - self.moved}
+
+    def _weights(
+        self, values: dict[str, float], quality: dict[str, float], *, moving: bool
+    ) -> dict[str, float]:
+        """Return the features that count, with how much."""
+        weight = {}
+        for feature in SCORED:
+            name = feature.name
+            if name not in values or self.levels[name].seconds < f.KNOWN_S - 2 * WINDOW_S:
+                continue
+            w = feature.weight * quality[name]
+            if moving and feature.part in _DISTURBED:
+                w *= f.MOVEMENT
+            if w > 0:
+                weight[name] = w
+        if "heart_rate_bpm" in weight:
+            weight.pop("device_rate_bpm", None)
+        elif "device_rate_bpm" in weight and self.levels["heart_rate_bpm"].seconds > 0:
+            weight["device_rate_bpm"] *= f.GUESS
+        return weight
+
+    def _parts(
+        self, values: dict[str, float], weight: dict[str, float], *, in_call: bool
+    ) -> tuple[dict[Part, float], dict[Part, float]]:
+        deviation, certainty = {}, {}
+        for part in PARTS:
+            of = [x for x in SCORED if x.part is part]
+            used = [x for x in of if x.name in weight]
+            if not used:
+                continue
+            total = 0.0
+            for feature in used:
+                level = self.levels[feature.name]
+                off = values[feature.name] - level.usual(in_call=in_call)
+                z = feature.sign * off / level.scale()
+                total += weight[feature.name] * max(-f.SQUASH, min(f.SQUASH, z))
+            deviation[part] = total / math.sqrt(sum(weight[x.name] ** 2 for x in used))
+            certainty[part] = max(weight[x.name] for x in used) / max(x.weight for x in of)
+        return deviation, certainty
+
+    def _gather(
+        self, deviation: dict[Part, float], certainty: dict[Part, float], elapsed_s: float
+    ) -> float | None:
+        step_s = WINDOW_S if self.last_s is None else elapsed_s
+        share = 1 - math.exp(-step_s / EVIDENCE_S)
+        total, square = 0.0, 0.0
+        for part, kept in self.gathered.items():
+            sure = certainty.get(part, 0.0)
+            kept.certainty += share * (sure - kept.certainty)
+            if part in deviation:
+                pull = share * sure / kept.certainty
+                kept.deviation += pull * (deviation[part] - kept.deviation)
+            total += log_ratio(part, kept.deviation, kept.certainty)
+            slope = RESPONSE[part].chance * RESPONSE[part].effect
+            square += slope**2 * kept.certainty**_DOUBT
+        return max(0.0, total / math.sqrt(square or 1.0)) if deviation else None
+
+    @staticmethod
+    def _level(part: Part, deviation: float | None) -> int:
+        if deviation is None:
+            return UNKNOWN_LEVEL
+        lead = max((x for x in SCORED if x.part is part), key=lambda x: x.weight)
+        size = sum(abs(deviation) >= line for line in f.LEVELS)
+        return lead.sign * size * (1 if deviation >= 0 else -1)
+
+
+def log_ratio(part: Part, deviation: float, certainty: float) -> float:
+    """Return how much a part speaks for strain."""
+    if certainty <= 0:
+        return 0.0
+    response = RESPONSE[part]
+    effect = response.effect * certainty * deviation
+    return math.log(1 - response.chance + response.chance * math.exp(effect))
