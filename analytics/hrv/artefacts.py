@@ -356,7 +356,12 @@ def _displaced(p: Places) -> tuple[Floats, Floats]:
 def _set_aside(series: Series, natural: Floats) -> Counts:
     """Mark single short intervals that nothing explains; return how many per window."""
     with np.errstate(invalid="ignore"):
-        candidate = series.measured & (series.rr < 0.95 * np.fmin(*beside(series)))
+        before, after = beside(series)
+        candidate = series.measured & (series.rr < 0.95 * np.fmin(before, after))
+        # The limit is never below what is natural; this only saves work.
+        least = series.rr + DEPTH_SIGMA * natural[:, None]
+        candidate &= ~(series.joined & (before <= least))
+        candidate[:, :-1] &= ~(series.joined[:, 1:] & (after <= least)[:, :-1])
     p = places(series, candidate, 1)
     nearest = np.fmin(np.fmin(p.before, p.after), p.usual)
     limit = _limit(DEPTH_SIGMA * natural[p.row], LARGEST_DEPTH, p.usual)

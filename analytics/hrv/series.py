@@ -59,15 +59,20 @@ def repeat(series: Series, copies: Counts) -> Series:
     times = copies.ravel()[source]
     total = copies.sum(axis=1)
     place = np.arange(total.max(initial=1)) < total[:, None]
-    rr, at_s = series.rr.ravel()[source], series.at_s.ravel()[source]
-    joined, measured = series.joined.ravel()[source], series.measured.ravel()[source]
-    if times.max(initial=1) > 1:
-        rr, measured = rr / times, measured & (times == 1)
+    many = np.flatnonzero(times > 1)
+    index = np.repeat(source, times) if many.size else source
+    rr, at_s = series.rr.ravel()[index], series.at_s.ravel()[index]
+    joined, measured = series.joined.ravel()[index], series.measured.ravel()[index]
+    if many.size:  # few are: only they are touched
+        copied = times[many]
+        first = (np.cumsum(times) - times)[many]
         # Which of its copies each is: 0 for the first, which follows what all of it followed.
-        part = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
-        rr, measured = np.repeat(rr, times), np.repeat(measured, times)
-        at_s = np.repeat(at_s, times) - (np.repeat(times, times) - 1 - part) * rr / 1000.0
-        joined = np.repeat(joined, times) | (part > 0)
+        part = np.arange(copied.sum()) - np.repeat(np.cumsum(copied) - copied, copied)
+        copied, at = np.repeat(copied, copied), np.repeat(first, copied) + part
+        rr[at] /= copied
+        at_s[at] -= (copied - 1 - part) * rr[at] / 1000.0
+        joined[at] |= part > 0
+        measured[at] = False
     return Series(*(_placed(v, place) for v in (rr, at_s, joined, measured)))
 
 
