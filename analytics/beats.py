@@ -1,14 +1,15 @@
 """Beats of every agent, and what they say over one minute and over five.
 
-The newest beats stand in a ring. The figures of a minute are taken from it as
-a whole, artefacts judged among neighbours. A beat whose neighbours have long
-arrived is judged once more, for good, and only its share in the sums of five
-minutes is kept: five minutes then cost no more than one.
+The newest beats stand in a ring. Artefacts are judged anew among all of them
+each time; what counts in a minute is what was measured, never an estimate. A
+beat whose neighbours have long arrived is judged for good, and only its share
+in the sums of five minutes is kept: five minutes then cost no more than one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -41,8 +42,8 @@ Task Force 1996, Circulation 93(5):1043.
 SETTLE_BEATS_S = 10.0
 """A beat is judged for good once so much later ones arrived. [s]
 
-Headsets hold beats back for 3 to 4 s, and a beat is judged among two neighbours
-to either side.
+Headsets hold beats back for 3 to 4 s, and a beat is judged among five neighbours
+to either side, of which those before it and some after it are there by then.
 """
 
 RATE_SPAN_S = 120.0
@@ -52,7 +53,8 @@ MOST_BEATS = 40
 
 Few beats that were really found tell more than the rate a device makes up
 between them, even if they are a minute old; where all are found, 40 beats are
-about half a minute.
+about half a minute. At most the newest 96 beats are looked at, 192 where a
+minute holds more than 96: dense beats of which few are good shorten the span.
 """
 
 LEAST_DIFFERENCES = 20
@@ -160,20 +162,52 @@ def minute(  # noqa: PLR0917 - whose and when, then what is filled in
         Changed where there are beats; see :mod:`analytics.windows`.
     """
     for some, newest in _alike(rings, rows, at_s):
-        r, end_s = rows[some], at_s[some]
+        r, end_s = rows[some], at_s[some, None]
         place = (rings["head"][r, None] + np.arange(-newest, 0)) % _BEATS
         beat_s = rings["beat_s"][r[:, None], place]
         rr = rings["rr"][r[:, None], place].astype(np.float64)
-        recent = (beat_s > end_s[:, None] - RATE_SPAN_S) & (beat_s <= end_s[:, None] + WINDOW_S)
-        found = hrv.normal_beats(rr, recent)
-        _rate(some, rr, found, values, coverage)
-        present = recent & (beat_s > end_s[:, None] - SPAN_S)
-        normal = found & present
-        follows = hrv.successive(rr, beat_s, normal)
-        _variability(some, _sums(rr, normal, follows), values, coverage)
-        due = present & (beat_s > rings["settled_s"][r, None])
-        due &= (beat_s <= end_s[:, None] - SETTLE_BEATS_S) & in_ring[some, None]
-        _settle(rings, r, number[some] % LONG_SLOTS, (beat_s, rr), (due, normal, follows))
+        recent = (beat_s > end_s - RATE_SPAN_S) & (beat_s <= end_s + WINDOW_S)
+        good = _good(hrv.correct(rr, recent, beat_s), newest)
+        _rate(some, good, values, coverage)
+        good.keep(good.beat_s > end_s - SPAN_S)
+        _variability(some, _sums(good), values, coverage)
+        ripe = recent & (beat_s <= end_s - SETTLE_BEATS_S) & in_ring[some, None]
+        until_s = np.where(ripe, beat_s, -np.inf).max(axis=1)
+        _settle(rings, r, number[some] % LONG_SLOTS, good, until_s)
+
+
+@dataclass(slots=True)
+class _Good:
+    """The beats of each agent that were measured: the newest in the last column.
+
+    One that `follows` does so upon the one in the column before.
+    """
+
+    rr: Floats
+    beat_s: Floats
+    normal: Mask
+    follows: Mask
+
+    def keep(self, which: Mask) -> None:
+        """Go on with some of them; a difference belongs to its later beat."""
+        self.normal &= which
+        self.follows &= which
+
+
+def _good(found: hrv.Corrected, width: int) -> _Good:
+    """Return what was measured, as wide as what was looked at.
+
+    That always suffices: correction makes estimates more, never measured beats.
+    How wide `found` is depends on who else is in the batch, and sums over another
+    width round otherwise.
+    """
+    measured = found.measured
+    normal = np.arange(width) >= width - measured.sum(axis=1)[:, None]
+    rr, beat_s = np.full(normal.shape, np.nan), np.full(normal.shape, -np.inf)
+    follows = np.zeros_like(normal)
+    rr[normal], beat_s[normal] = found.rr_ms[measured], found.beat_s[measured]
+    follows[normal] = found.follows[measured]
+    return _Good(rr, beat_s, normal, follows)
 
 
 def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]:
@@ -191,11 +225,12 @@ def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]
             yield which[start : start + _CHUNK], newest
 
 
-def _sums(rr: Floats, normal: Mask, follows: Mask) -> Floats:
+def _sums(good: _Good) -> Floats:
     """Return what RMSSD and SDNN are made of, and no more: shape (n, 5)."""
-    near = np.where(normal, rr - _NEAR_MS, 0.0)
-    steps = np.where(follows[:, 1:], rr[:, 1:] - rr[:, :-1], 0.0)
-    n, m = normal.sum(axis=1), follows.sum(axis=1)
+    rr, follows = good.rr, good.follows[:, 1:]
+    near = np.where(good.normal, rr - _NEAR_MS, 0.0)
+    steps = np.where(follows, rr[:, 1:] - rr[:, :-1], 0.0)
+    n, m = good.normal.sum(axis=1), follows.sum(axis=1)
     squares, step_squares = np.vecdot(near, near), np.vecdot(steps, steps)
     return np.stack((n, m, near.sum(axis=1), squares, step_squares), axis=1)
 
@@ -221,30 +256,28 @@ def _variability(some: Rows, sums: Floats, values: Floats, coverage: Floats) -> 
         coverage[some, column] = covered
 
 
-def _rate(some: Rows, rr: Floats, normal: Mask, values: Floats, coverage: Floats) -> None:
-    used = normal & (np.cumsum(normal[:, ::-1], axis=1, dtype=np.int16)[:, ::-1] <= MOST_BEATS)
+def _rate(some: Rows, good: _Good, values: Floats, coverage: Floats) -> None:
+    used = good.normal[:, -MOST_BEATS:]
     count = used.sum(axis=1)
-    middle_ms = hrv.row_median(rr, used)
+    middle_ms = hrv.row_median(good.rr[:, -MOST_BEATS:], used)
     column = FEATURE_INDEX["heart_rate_bpm"]
     values[some, column] = np.where(count >= LEAST_BEATS, 60_000.0 / middle_ms, np.nan)
     expected = np.fmin(MOST_BEATS, 1000.0 * SPAN_S / middle_ms)
     coverage[some, column] = count / expected
 
 
-def _settle(
-    rings: Rings, r: Rows, slot: Numbers, beats: tuple[Floats, Floats], which: tuple[Mask, ...]
-) -> None:
-    """Add the beats that are due to the sums of the window in which they settled."""
-    (beat_s, rr), (due, normal, follows) = beats, which
-    newest_s = np.where(due, beat_s, -np.inf).max(axis=1)
-    rings["settled_s"][r] = np.maximum(rings["settled_s"][r], newest_s)
-    n = len(r)
-    row, at = np.nonzero(due & normal)
+def _settle(rings: Rings, r: Rows, slot: Numbers, good: _Good, until_s: Floats) -> None:
+    """Add what is due to the sums of the window in which it settled; `until_s` is its newest."""
+    settled_s = rings["settled_s"][r]
+    rings["settled_s"][r] = np.maximum(settled_s, until_s)
+    due = (good.beat_s > settled_s[:, None]) & (good.beat_s <= until_s[:, None])
+    row, at = np.nonzero(good.normal & due)
     if not row.size:
         return
+    n, rr = len(r), good.rr
     near = rr[row, at] - _NEAR_MS
-    # a pair is named by its later beat; the first column never has one
-    pair = follows[row, at]
+    # the first column never follows
+    pair = good.follows[row, at]
     step = np.where(pair, rr[row, at] - rr[row, at - 1], 0.0)
     sums = (
         np.bincount(row, minlength=n),

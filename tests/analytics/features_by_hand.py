@@ -1,6 +1,6 @@
 """A slow, obvious oracle of the features: one agent, plain Python, message by message.
 
-What a normal beat is, and which beats follow one another, is asked of
+Which beats were measured, and which follow one another, is asked of
 ``analytics.hrv``, which has an oracle of its own.
 """
 
@@ -141,15 +141,19 @@ class ByHand:
         found["skin_temp_slope_c_min"] = (slope, len(points) / 60)
 
     def _rhythm(self, end, number, found):
-        if not self.beats or end - self.beats[-1][0] >= 60:
+        if not self.beats or end - self.beats[-1][0] >= 120:
             return
-        beats = [(t, rr) for t, rr in self.beats if end - 60 < t <= end + 5]
+        # no more are looked at than a minute needs
+        within = sum(t > end - 60 for t, _ in self.beats)
+        newest = self.beats[-96:] if within <= 96 else self.beats
+        beats = [(t, rr) for t, rr in newest if end - 120 < t <= end + 5]
         if beats:
-            normal = hrv.normal_beats([[rr for _, rr in beats]])
-            times = [[t for t, _ in beats]]
-            follows = hrv.successive([[rr for _, rr in beats]], times, normal)[0]
-            self._minute(beats, normal[0], follows, found)
-            self._settle(beats, normal[0], follows, end, number)
+            good = measured(beats)
+            self._rate([rr for _, rr, _ in good], found)
+            self._minute([one for one in good if one[0] > end - 60], found)
+            self._settle(beats, good, end, number)
+        if end - self.beats[-1][0] >= 60:
+            return
         used = [one for n in range(number - 59, number + 1) for one in self.settled.get(n, [])]
         steps = [step for _, step in used if step is not None]
         if len(steps) >= 100 and any(steps):
@@ -159,30 +163,43 @@ class ByHand:
             found["log_rmssd_5min"] = (math.log(rmssd), len(steps) / expected)
             found["log_sdnn_5min"] = (math.log(sdnn), len(used) / expected)
 
-    def _minute(self, beats, normal, follows, found):
-        good = [rr for (_, rr), ok in zip(beats, normal, strict=True) if ok]
+    def _rate(self, good, found):
         if len(good) >= 8:
             newest = good[-40:]
             middle = median(newest)
             expected = min(40, 60_000 / middle)
             found["heart_rate_bpm"] = (60_000 / middle, len(newest) / expected)
-        steps = [beats[i][1] - beats[i - 1][1] for i in range(len(beats)) if follows[i]]
+
+    def _minute(self, good, found):
+        steps = [step for _, _, step in good if step is not None]
         if len(steps) >= 20 and any(steps):
-            expected = 60_000 / fmean(good)
+            intervals = [rr for _, rr, _ in good]
+            expected = 60_000 / fmean(intervals)
             rmssd = math.sqrt(fmean(step**2 for step in steps))
             found["log_rmssd"] = (math.log(rmssd), len(steps) / expected)
-            found["log_sdnn"] = (math.log(math.sqrt(variance(good))), len(good) / expected)
+            found["log_sdnn"] = (math.log(math.sqrt(variance(intervals))), len(good) / expected)
 
-    def _settle(self, beats, normal, follows, end, number):
-        if number not in self.settled:  # a window older than the record
+    def _settle(self, beats, good, end, number):
+        ripe = [t for t, _ in beats if t <= end - 10]
+        if number not in self.settled or not ripe:  # a window older than the record
             return
-        until = self.settled_until
-        for i, (t, rr) in enumerate(beats):
-            if until < t <= end - 10:
-                self.settled_until = max(self.settled_until, t)
-                if normal[i]:
-                    step = rr - beats[i - 1][1] if follows[i] else None
-                    self.settled[number].append((rr, step))
+        self.settled[number] += [
+            (rr, step)
+            for t, rr, step in good
+            if self.settled_until < t <= end - 10 and t > end - 60
+        ]
+        self.settled_until = max(self.settled_until, ripe[-1])
+
+
+def measured(beats):
+    """Return (time, rr_ms, step_ms or None) of the beats that were measured."""
+    made = hrv.correct([[rr for _, rr in beats]], beat_s=[[t for t, _ in beats]])
+    rr, times = made.rr_ms[0], made.beat_s[0]
+    return [
+        (times[i], rr[i], rr[i] - rr[i - 1] if made.follows[0, i] else None)
+        for i in range(len(rr))
+        if made.measured[0, i]
+    ]
 
 
 def make_room(kept, number, slots):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
@@ -184,8 +185,11 @@ def test_quality_says_how_much_of_the_span_was_covered():
     _, batch = fed(few)
     assert quality(batch, "log_eda") == 1.0
     assert quality(batch, "typing_rate_hz") == pytest.approx(0.5)
+    _, batch = fed(window(k, channels=_ALL if k % 6 == 0 else (), seed=1) for k in range(70))
+    assert quality(batch, "heart_rate_bpm") == pytest.approx(np.sqrt(24 / 40))  # of two minutes
+    assert np.isnan(value(batch, "log_rmssd"))
     _, batch = fed(window(k, channels=_ALL if k % 3 == 0 else (), seed=1) for k in range(70))
-    assert quality(batch, "heart_rate_bpm") == pytest.approx(np.sqrt(24 / 40))
+    assert quality(batch, "heart_rate_bpm") == 1.0
     assert quality(batch, "log_rmssd") == pytest.approx(np.sqrt(20 * 0.8 / 60), abs=0.03)
     assert np.isnan(value(batch, "skin_temp_slope_c_min"))
 
@@ -199,6 +203,30 @@ def test_five_minutes_of_beats_are_those_of_five_minutes():
     assert np.exp(value(batch, "log_rmssd_5min")) == pytest.approx(expected, rel=0.03)
     spread = np.std(np.concatenate([h.rr_ms for h in heart]), ddof=1)
     assert np.exp(value(batch, "log_sdnn_5min")) == pytest.approx(spread, rel=0.03)
+
+
+def test_a_lively_heart_loses_no_beat_and_an_artefact_leaves_no_trace():
+    def rmssd(rr):
+        beat_s = np.cumsum(rr) / 1000
+        windows = FeatureWindows()
+        windows.ensure(1)
+        for k in range(13):
+            here = (beat_s > 5 * k - 5) & (beat_s <= 5 * k)
+            message = window(k, channels=(Channel.HEART,))
+            heart = Heart(
+                quality=1.0,
+                rr_ms=tuple(rr[here].tolist()),
+                beat_offset_ms=tuple(((beat_s[here] - 5 * k) * 1000).tolist()),
+            )
+            batch = windows.extract(_ROW, [replace(message, heart=heart)])
+        return np.exp(value(batch, "log_rmssd"))
+
+    # deep slow breathing at rest: single beats lie more than 20 % from their neighbours' median
+    lively = 900.0 + 190.0 * np.sin(np.arange(63) * 2 * np.pi / 5.3)
+    expected = np.sqrt(np.mean(np.diff(lively) ** 2))
+    assert rmssd(lively) == pytest.approx(expected, rel=0.02)
+    missed = np.concatenate([lively[:40], [lively[40] + lively[41]], lively[42:]])
+    assert rmssd(missed) == pytest.approx(expected, rel=0.03)
 
 
 def test_identical_intervals_give_no_variability_however_they_round():
