@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from dashboard.cards import Card
+from dashboard.records import Standing
 from sensors.messages import Action, DecisionMessage, Outcome
 
 FOLLOW_UP = timedelta(minutes=20)
@@ -26,7 +27,7 @@ OUTCOME_KEYS: dict[Outcome, str] = {
     Outcome.DECLINED: "D",
     Outcome.NOT_REACHED: "X",
 }
-TAKE_KEY, LOOK_KEY = "T", "L"
+TAKE_KEY, LOOK_KEY, LIFT_KEY = "T", "L", "E"
 
 _FOLLOWED_UP = frozenset(
     {
@@ -84,4 +85,19 @@ def outcome(card: Card, found: Outcome, *, by: str, at: datetime, identity: str)
         by=by,
         action=Action.OUTCOME,
         outcome=found,
+    )
+
+
+def lift(silence: Standing, *, by: str, at: datetime, identity: str) -> DecisionMessage:
+    """Return the end of `silence`: to the server, one about the same that ends at once."""
+    return DecisionMessage(
+        id=identity,
+        at=at,
+        alert_id=identity,
+        by=by,
+        action=Action.SILENCE,
+        agent=silence.agent,
+        team=None if silence.agent is not None else silence.team,
+        until_at=at,
+        reason="lifted",
     )

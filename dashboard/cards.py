@@ -74,7 +74,8 @@ class Card:
 
     `taken_by` and `with_other` are names, not logins; `with_other` is who was
     told last, when that is somebody else; `sending` says that what was done here
-    has not come back from the server yet; `hand_to` are logins and names of
+    has not come back from the server yet; `escalated` that nobody answered before
+    and it came on to this screen, `repeated_at` when it was told again; `hand_to` are logins and names of
     who else could take it, in the order of escalation.
     """
 
@@ -99,6 +100,7 @@ class Card:
     follow_up_at: datetime | None = None
     request: RequestKind | None = None
     escalated: bool = False
+    repeated_at: datetime | None = None
     contributions: tuple[Contribution, ...] = ()
     unknown: tuple[Channel, ...] = ()
     quality: float | None = None
@@ -225,7 +227,8 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
         decision=decision if decided else None,
         follow_up_at=follow_up_at,
         request=alert.request,
-        escalated=alert.escalated > 0 and me in alert.told_to,
+        escalated=alert.escalated > 0 and current == me,
+        repeated_at=alert.repeated_at,
         contributions=alert.contributions,
         unknown=alert.unknown,
         quality=alert.quality,

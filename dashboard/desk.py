@@ -9,6 +9,7 @@ from datetime import datetime
 from dashboard import actions
 from dashboard.cards import Card
 from dashboard.live import new_id
+from dashboard.records import Standing
 from dashboard.resources import Desk
 from dashboard.session import tab, typed
 from sensors.errors import BrokerError, MessageError
@@ -56,6 +57,16 @@ class Screen:
             lambda: actions.outcome(card, found, by=self.me, at=self._at(), identity=new_id()),
         )
 
+    def lift(self, silence: Standing) -> None:
+        """End `silence` now."""
+        self._publish(
+            silence.id,
+            lambda: actions.lift(silence, by=self.me, at=self._at(), identity=new_id()),
+        )
+        memory = tab()
+        if silence.id not in memory.errors:
+            memory.lifted[silence.id] = self.now
+
     def hand_to(self, card: Card) -> str:
         """Return who would take `card` instead: as chosen, else the next in line."""
         logins = [login for login, _ in card.hand_to]
@@ -79,13 +90,16 @@ class Screen:
         return self.desk.clock()
 
     def _send(self, card: Card, message: Callable[[], DecisionMessage]) -> None:
+        self._publish(card.alert_id, message)
+
+    def _publish(self, place: str, message: Callable[[], DecisionMessage]) -> None:
         errors = tab().errors
         try:
             self.desk.live.decide(message())
         except (BrokerError, MessageError) as error:
-            errors[card.alert_id] = self._explain(error)
+            errors[place] = self._explain(error)
         else:
-            errors.pop(card.alert_id, None)
+            errors.pop(place, None)
 
     def _explain(self, error: BrokerError | MessageError) -> str:
         if isinstance(error, MessageError):

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from dashboard.cards import Card, Section, cards, my_teams, team_zone
-from dashboard.headline import Headline, Trouble, explain, headline, troubles
+from dashboard.headline import Headline, Trouble, explain, headline, silences, troubles
 from dashboard.live import LineState, LiveView
 from dashboard.ordering import arrange, settle
 from dashboard.queries import FRESH_S, PersonState
+from dashboard.rates import Figures
+from dashboard.records import Standing
 from dashboard.resources import Desk
 from dashboard.session import Tab
 from dashboard.watch import FloorView
@@ -24,13 +26,21 @@ GONE_FOR = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What the supervisor's screen shows at one moment; `blind` when alerts cannot arrive."""
+    """What the supervisor's screen shows at one moment; `blind` when alerts cannot arrive.
+
+    `figures` is ``None`` while they are not known; `ceiling` is the alert budget
+    per hour, `zone` whose clocks times that belong to no card are told on.
+    """
 
     headline: Headline
     problems: list[tuple[Trouble, str]]
     cards: list[Card]
     faults: list[Card]
     others: list[PersonState]
+    silences: tuple[Standing, ...]
+    figures: Figures | None
+    ceiling: int
+    zone: tzinfo
     blind: bool
 
 
@@ -69,6 +79,10 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
         cards=own,
         faults=[card for card in found if card.section is Section.TECHNICAL],
         others=others,
+        silences=silences(floor, now),
+        figures=None if floor.away_since is not None else floor.figures,
+        ceiling=desk.alerts_per_supervisor_hour,
+        zone=zone,
         blind=live.line is not LineState.UP,
     )
 
@@ -90,7 +104,7 @@ def without_cards(floor: FloorView, own: Sequence[Card], now: datetime) -> list[
     return rest
 
 
-def remember(memory: Tab, own: Sequence[Card], now: datetime) -> None:
+def remember(memory: Tab, own: Sequence[Card], standing: Sequence[Standing], now: datetime) -> None:
     """Bring `memory` up to date: the section of each card and its place within it."""
     sticky = {card.alert_id for card in own if card.taken_by_me and card.decision is None}
     homes = settle(memory.homes, {card.alert_id: card.section for card in own}, sticky)
@@ -110,6 +124,8 @@ def remember(memory: Tab, own: Sequence[Card], now: datetime) -> None:
         memory.places[section] = arrange(memory.places.get(section, []), [*left, *present])
     keep = {p for places in memory.places.values() for p in places if p is not None}
     memory.seen = {k: card for k, card in memory.seen.items() if k in keep}
+    known = keep | {silence.id for silence in standing}
     memory.errors = {
-        k: text for k, text in memory.errors.items() if k in keep or k.startswith("agent-")
+        k: text for k, text in memory.errors.items() if k in known or k.startswith("agent-")
     }
+    memory.lifted = {k: at for k, at in memory.lifted.items() if k in known}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from dashboard.cards import Card
+from dashboard.records import Standing
 from sensors.messages import Outcome, RequestKind
 from sensors.shown import FAULT_WORDS, bands, channel, clock, duration, first_upper
 from sensors.words import N_, Words
@@ -35,6 +36,7 @@ REQUEST_WORDS: dict[RequestKind, str] = {
     RequestKind.BREAK_PLEASE: N_("asks for a break."),
 }
 
+CAME_ON = N_("Nobody answered before, so it came on to you.")
 _ASKS = N_("asks for you.")
 _BROKEN = N_("does not work")
 
@@ -126,7 +128,7 @@ def request_sentence(words: Words, card: Card, now: datetime) -> str:
     waited = duration(words, (now - card.waiting_since).total_seconds())
     said = words.join(first_upper(asked), waiting(words, card, waited))
     if card.escalated:
-        said = words.join(said, words.say("Nobody answered before, so it came on to you."))
+        said = words.join(said, words.say(CAME_ON))
     return said
 
 
@@ -136,3 +138,12 @@ def fault_sentence(words: Words, card: Card) -> str:
     fault = words.say(FAULT_WORDS.get(card.fault or "", _BROKEN))
     since = words.say("since {time}", time=clock(card.started_at, card.zone))
     return f"{first_upper(what)}: {fault}, {since}."
+
+
+def silence_sentence(words: Words, silence: Standing, by: str, zone: tzinfo) -> str:
+    """Return what a standing silence says below whom it is about; `by` is a name."""
+    until = clock(silence.until_at, zone)
+    said = words.say("No alerts until {time}, silenced by {name}.", time=until, name=by)
+    if not silence.reason:
+        return said
+    return words.join(said, words.say("Why: {reason}.", reason=silence.reason.rstrip(".")))

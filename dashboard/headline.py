@@ -11,6 +11,7 @@ from enum import StrEnum
 from dashboard.cards import Card
 from dashboard.live import LineState, LiveView
 from dashboard.queries import PersonState
+from dashboard.records import Standing
 from dashboard.watch import FloorView
 from sensors.shown import Shown, clock, duration
 from sensors.words import N_, Words
@@ -73,6 +74,11 @@ def _silent_s(floor: FloorView, now: datetime) -> float:
     return float("inf") if newest is None else (now - newest).total_seconds()
 
 
+def silences(floor: FloorView, now: datetime) -> tuple[Standing, ...]:
+    """Return the silences that stand at `now`, as far as the store last said."""
+    return tuple(silence for silence in floor.silences if silence.until_at > now)
+
+
 def headline(
     words: Words,
     floor: FloorView,
@@ -108,6 +114,9 @@ def headline(
     parts.append(words.say("{n} of {budget} alerts this hour", n=told, budget=budget))
     if held_back:
         parts.append(words.say("{n} kept back", n=held_back))
+    muted = len(silences(floor, now))
+    if muted:
+        parts.append(words.say_n("{n} silence", "{n} silences", muted))
     newest = floor.people.newest_at if floor.people is not None else None
     if newest is None:
         updated = words.say("no data yet")

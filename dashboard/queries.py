@@ -10,16 +10,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from datetime import datetime, timedelta
 
-from analytics.features import PARTS, UNKNOWN_LEVEL, Part
 from analytics.store.base import Query, Row, Store
 from analytics.store.points import Measurement
+from dashboard import rates, records
 from dashboard.cards import Decided
+from dashboard.hour import BAND_FIELDS, Bands, bands, begin
 from dashboard.live import BUDGET_SPAN, KEEP_MINE_S
+from dashboard.rates import Answer, Figures, Telling
+from dashboard.records import APPLIED, Standing
+from dashboard.records import row_time as _time
 from sensors.errors import StoreError
-from sensors.messages import DECISIONS, Action, AlertKind, AlertState
+from sensors.messages import DECISIONS, Action, ReplyKind
 from sensors.shown import Shown
 
 FRESH_S = 20.0
@@ -28,17 +31,11 @@ FRESH_S = 20.0
 LOOK_BACK = timedelta(hours=2)
 """How far back newest states are looked for: a replay begins that far in its own past."""
 
-BANDS_MINUTES = 60
 HOUR_KEEPS = timedelta(seconds=10)
-MINUTE_BEGUN = timedelta(seconds=15)
 BUSY_S = 3.0
 
-LEVEL_FIELDS: tuple[str, ...] = tuple(f"level_{part}" for part in PARTS)
 STATE_FIELDS = ("state", "clock_offset_ms")
-BAND_FIELDS = (*LEVEL_FIELDS, "quality")
 
-_APPLIED = "applied"  # the server's word for a decision that counted
-_TELLS = frozenset({"fire", "return", "escalate", "repeat", "hand_on"})
 _DECIDING = DECISIONS - {Action.CANNOT_NOW}
 
 _SHOWN = {
@@ -67,51 +64,6 @@ class People:
     newest_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One minute of one part: a band from -2 to 2, or ``None`` for unknown."""
-
-    level: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive minutes in the same band."""
-
-    start_at: datetime
-    end_at: datetime
-    level: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bands:
-    """One person's last hour.
-
-    `cells` has for each part one cell per minute, oldest first; `quality` one
-    value from 0 to 1 per minute, ``None`` where nothing arrived.
-    """
-
-    start_at: datetime
-    cells: dict[Part, tuple[Cell, ...]]
-    quality: tuple[float | None, ...]
-
-    def runs(self, part: Part) -> list[Run]:
-        """Return the same hour as stretches, for words instead of a picture."""
-        found: list[Run] = []
-        minute = 0
-        for level, group in groupby(self.cells[part], key=lambda cell: cell.level):
-            length = len(list(group))
-            begin = self.start_at + timedelta(minutes=minute)
-            found.append(Run(begin, begin + timedelta(minutes=length), level))
-            minute += length
-        return found
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing at all arrived in the hour."""
-        return all(value is None for value in self.quality)
-
-
 class Reader:
     """Asks the store, one question at a time.
 
@@ -129,6 +81,7 @@ class Reader:
         self._site = site
         self._lock = threading.Lock()
         self._hours: dict[str, tuple[datetime, Bands]] = {}
+        self._scored: set[datetime] = set()
 
     def people(self, teams: Sequence[tuple[str, Sequence[str]]], now: datetime) -> People:
         """Return the state of every agent of `teams`, (name, agents) pairs.
@@ -169,22 +122,102 @@ class Reader:
         StoreError
             If the store cannot be read.
         """
+        tellings = self._tellings(me, now - BUDGET_SPAN)
+        return frozenset(telling.alert_id for telling in tellings if telling.personal)
+
+    def _tellings(self, me: str, start_at: datetime) -> list[Telling]:
         rows = self._read(
             Query(
                 measurement=Measurement.TRANSITION,
                 site=self._site,
-                fields=("alert_id", "kind", "event", "state", "told_to"),
-                start_at=now - BUDGET_SPAN,
+                fields=records.TELLING_FIELDS,
+                start_at=start_at,
             )
         )
-        return frozenset(
-            str(row.fields["alert_id"])
-            for row in rows
-            if row.fields.get("event") in _TELLS
-            and row.fields.get("state") == AlertState.FIRING
-            and row.fields.get("kind") == AlertKind.PERSONAL
-            and me == str(row.fields.get("told_to", "")).split(",", maxsplit=1)[0]
+        return records.tellings(rows, me)
+
+    def figures(
+        self,
+        me: str,
+        agents: Sequence[str],
+        on_duty: Callable[[datetime], bool],
+        now: datetime,
+    ) -> Figures:
+        """Return how often alerts ask for `me`, and what `agents` answered about theirs.
+
+        Parameters
+        ----------
+        me : str
+            Login of the supervisor.
+        agents : sequence of str
+            Everybody in the teams of `me`.
+        on_duty : callable
+            Time to whether `me` led a team then; other time is not counted.
+        now : datetime
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+        bins = rates.bins(now)
+        minutes = rates.minutes(now, self._scoring(bins), [at for at in bins if on_duty(at)])
+        tellings = self._tellings(me, bins[0] - BUDGET_SPAN)
+        was_so, helped = (
+            rates.share(self._answers(agents, kind, now))
+            for kind in (ReplyKind.WAS_IT_SO, ReplyKind.DID_IT_HELP)
         )
+        return Figures(now, rates.load(tellings, minutes), was_so, helped)
+
+    def _scoring(self, bins: Sequence[datetime]) -> set[datetime]:
+        """Return those of `bins` in which the server scored anybody at all."""
+        self._scored &= set(bins)
+        for start in set(bins) - self._scored:
+            newest = self._read(
+                Query(
+                    measurement=Measurement.SCORE,
+                    site=self._site,
+                    fields=("state",),
+                    start_at=start,
+                    end_at=start + rates.BIN,
+                    limit=1,
+                )
+            )
+            if newest:
+                self._scored.add(start)
+        return self._scored
+
+    def _answers(self, agents: Sequence[str], kind: ReplyKind, now: datetime) -> list[Answer]:
+        if not agents:  # to the store no agents means all of them
+            return []
+        rows = self._read(
+            Query(
+                measurement=Measurement.DECISION,
+                site=self._site,
+                fields=records.ANSWER_FIELDS,
+                agents=tuple(agents),
+                start_at=rates.answers_since(now),
+            )
+        )
+        return records.answers(rows, kind)
+
+    def silences(self, teams: Sequence[str], now: datetime) -> tuple[Standing, ...]:
+        """Return the silences about `teams` and their agents that stand at `now`.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+        rows = self._read(
+            Query(
+                measurement=Measurement.DECISION,
+                site=self._site,
+                fields=records.SILENCE_FIELDS,
+                start_at=now - records.SILENCES_BACK,
+            )
+        )
+        return records.standing(rows, teams, now)
 
     def decided(self, me: str, now: datetime) -> tuple[Decided, ...]:
         """Return what `me` decided in this shift and has not said the outcome of.
@@ -210,10 +243,10 @@ class Reader:
             alert_id, action = str(values["alert_id"]), str(values["action"])
             if action == Action.OUTCOME:
                 found.pop(alert_id, None)
-            elif action in _DECIDING and values.get("effect") == _APPLIED:
+            elif action in _DECIDING and values.get("effect") == APPLIED:
                 found[alert_id] = Decided(
                     alert_id=alert_id,
-                    at=_time(row.time_ns),
+                    at=_time(row),
                     action=Action(action),
                     agent=row.tags.get("agent"),
                     team=str(values.get("team", "")),
@@ -240,9 +273,7 @@ class Reader:
         return hour
 
     def _read_bands(self, agent: str, now: datetime) -> Bands:
-        # A minute that has only just begun is not shown: it would look like a gap.
-        last = (now - MINUTE_BEGUN).replace(second=0, microsecond=0)
-        start = last - timedelta(minutes=BANDS_MINUTES - 1)
+        start = begin(now)
         rows = self._read(
             Query(
                 measurement=Measurement.SCORE,
@@ -253,16 +284,7 @@ class Reader:
                 end_at=now + timedelta(seconds=1),
             )
         )
-        minutes: list[list[Row]] = [[] for _ in range(BANDS_MINUTES)]
-        for row in rows:
-            minute = int((_time(row.time_ns) - start).total_seconds() // 60)
-            if 0 <= minute < BANDS_MINUTES:
-                minutes[minute].append(row)
-        return Bands(
-            start,
-            {part: tuple(Cell(_band(rows, part)) for rows in minutes) for part in PARTS},
-            tuple(_quality(rows) for rows in minutes),
-        )
+        return bands(rows, start)
 
     def check(self) -> str:
         """Return what the store says about itself.
@@ -307,14 +329,10 @@ class _Turn:
         self._lock.release()
 
 
-def _time(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(time_ns / 1e9, UTC)
-
-
 def _server_time(row: Row) -> datetime:
     """Return when the window ended by the server's clock: a replay's own runs in the past."""
     offset_ms = float(row.fields.get("clock_offset_ms", 0.0))
-    return _time(row.time_ns) + timedelta(milliseconds=offset_ms)
+    return _time(row) + timedelta(milliseconds=offset_ms)
 
 
 def _optional_time(text: object) -> datetime | None:
@@ -326,18 +344,3 @@ def _state(row: Row | None, now: datetime) -> Shown:
         return Shown.NO_DATA
     # A state this version does not know is unknown, never fine.
     return _SHOWN.get(str(row.fields.get("state")), Shown.NO_DATA)
-
-
-def _band(rows: Sequence[Row], part: Part) -> int | None:
-    """Return the middle band of one minute; unknown when most of it is."""
-    levels = sorted(
-        int(value)
-        for row in rows
-        if (value := row.fields.get(f"level_{part}")) is not None and value != UNKNOWN_LEVEL
-    )
-    return levels[len(levels) // 2] if levels and 2 * len(levels) >= len(rows) else None
-
-
-def _quality(rows: Sequence[Row]) -> float | None:
-    values = [float(value) for row in rows if (value := row.fields.get("quality")) is not None]
-    return sum(values) / len(values) if values else None

@@ -16,7 +16,8 @@ class Tab:
     """One browser tab.
 
     `homes` is the section each card stands in and `places` the order within
-    each; `gone` holds the titles of cards that just left, with when.
+    each; `gone` holds the titles of cards that just left, with when, and `lifted`
+    the silences that were ended here, with when.
     `asked` is whom the supervisor wants to look at but has not confirmed,
     `open` whose detail is open; both are alert ids or ``agent:<pseudonym>``.
     """
@@ -27,6 +28,7 @@ class Tab:
     seen: dict[str, Card] = field(default_factory=dict)
     gone: dict[str, datetime] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    lifted: dict[str, datetime] = field(default_factory=dict)
     asked: str = ""
     open: str = ""
 

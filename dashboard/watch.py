@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dashboard.cards import Decided
 from dashboard.queries import People, Reader
+from dashboard.rates import Figures
+from dashboard.records import Standing
 from sensors.errors import StoreError
 
 EVERY_S = 1.0
+
+FIGURES_EVERY = timedelta(minutes=1)
+"""How often the figures of *How it does* are taken anew: they move slowly and cost more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +24,15 @@ class FloorView:
     """What the store last said; `people` is ``None`` until it said anything.
 
     `told` are the personal alerts of the last hour, `decided` what waits for
-    its outcome; `away_since` is when it stopped answering, ``None`` while it answers.
+    its outcome, `silences` those that stand, `figures` how the alerts do, ``None``
+    until that is known; `away_since` is when it stopped answering, ``None`` while it answers.
     """
 
     people: People | None = None
     told: frozenset[str] = frozenset()
     decided: tuple[Decided, ...] = ()
+    silences: tuple[Standing, ...] = ()
+    figures: Figures | None = None
     read_at: datetime | None = None
     away_since: datetime | None = None
     why: str = ""
@@ -76,16 +84,30 @@ class FloorWatch:
         """Ask the store once; an error keeps what was known and says since when."""
         now = self._clock()
         try:
-            view = FloorView(
-                people=self._reader.people(self._teams_at(now), now),
-                told=self._reader.told(self._me, now),
-                decided=self._reader.decided(self._me, now),
-                read_at=now,
-            )
+            self._look(now)
         except StoreError as error:
             since = self._view.away_since or now
-            view = replace(self._view, away_since=since, why=str(error))
-        self._view = view
+            self._view = replace(self._view, away_since=since, why=str(error))
+
+    def _look(self, now: datetime) -> None:
+        teams = self._teams_at(now)
+        figures = self._view.figures
+        self._view = FloorView(
+            people=self._reader.people(teams, now),
+            told=self._reader.told(self._me, now),
+            decided=self._reader.decided(self._me, now),
+            silences=self._reader.silences([name for name, _ in teams], now),
+            figures=figures,
+            read_at=now,
+        )
+        if figures is None or now - figures.at >= FIGURES_EVERY:
+            # After the view: a long count must not keep people's states from the screen.
+            agents = [agent for _, members in teams for agent in members]
+            figures = self._reader.figures(self._me, agents, self._on_duty, now)
+            self._view = replace(self._view, figures=figures)
+
+    def _on_duty(self, at: datetime) -> bool:
+        return bool(self._teams_at(at))
 
     def _run(self) -> None:
         while not self._end.is_set():

@@ -12,7 +12,7 @@ from html import escape
 
 from analytics.features import PARTS, Part
 from dashboard import formatting
-from dashboard.queries import BANDS_MINUTES, Bands, Run
+from dashboard.hour import BANDS_MINUTES, Bands, Run
 from sensors.shown import clock, first_upper, level, part
 from sensors.words import Words
 

@@ -117,14 +117,20 @@ def notes(screen: Screen, card: Card) -> list[str]:
     found: list[str] = []
     if card.resolved_at is not None and card.decision is None:
         found.append(words.say(_ENDINGS[card.ending]))
+    if card.repeated_at is not None and not card.taken_by:
+        again = clock(card.repeated_at, card.zone)
+        found.append(words.say("Told again {time}: nobody has taken it.", time=again))
+    elif card.escalated and card.request is None and not card.taken_by:
+        found.append(words.say(formatting.CAME_ON))  # a request says it in its sentence
     if card.with_other and not card.taken_by:
         found.append(words.say("Now with {name}.", name=card.with_other))
     if card.sending is not None:
-        found.append(_sending(screen, card.sending))
+        found.append(sending(screen, card.sending))
     return found
 
 
-def _sending(screen: Screen, at: datetime) -> str:
+def sending(screen: Screen, at: datetime) -> str:
+    """Return what is said of what was sent at `at` and has not come back from the server."""
     words = screen.words
     if (screen.now - at).total_seconds() < _SERVER_ANSWERS_S:
         return words.say("Sent.")

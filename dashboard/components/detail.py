@@ -11,7 +11,7 @@ from dashboard import actions
 from dashboard.cards import Card, Step, TimelineEntry
 from dashboard.components import bands
 from dashboard.desk import Screen
-from dashboard.queries import Bands
+from dashboard.hour import Bands
 from dashboard.session import chosen, tab
 from sensors.errors import StoreError
 from sensors.shown import clock, decision

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import floor
 from dashboard.cards import Card, Section
-from dashboard.components import card, header, people, style
+from dashboard.components import card, figures, header, people, silences, style
 from dashboard.desk import Screen
 from dashboard.floor import Floor
 from dashboard.resources import Desk
@@ -36,7 +36,7 @@ def render(desk: Desk, words: Words) -> None:
         language.render(words)
 
 
-_KEYS_HELP = N_("T take · L look · 1 to 8 decide · H N D X what followed")
+_KEYS_HELP = N_("T take · L look · 1 to 8 decide · H N D X what followed · E end a silence")
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -47,7 +47,7 @@ def _live(desk: Desk, words: Words) -> None:
     header.render(seen.headline)
     header.banners(words, seen.problems)
     memory = tab()
-    floor.remember(memory, seen.cards, now)
+    floor.remember(memory, seen.cards, seen.silences, now)
     by_id = {one.alert_id: one for one in seen.cards}
     keyed = _keys(memory, by_id)
     for section in _SECTIONS:
@@ -109,6 +109,11 @@ def _gone(screen: Screen, memory: Tab, place: str) -> None:
 
 def _rest(screen: Screen, seen: Floor) -> None:
     words = screen.words
+    with st.container(key="section-silences"):
+        if seen.silences:
+            title = words.say("Silenced")
+            st.html(f'<h2 class="wb-section">{escape(title)} · {len(seen.silences)}</h2>')
+            silences.render(screen, seen)
     with st.container(key="section-others"):
         st.html(f'<h2 class="wb-section">{escape(words.say("Everyone else"))}</h2>')
         people.render(screen, seen.others)
@@ -119,3 +124,5 @@ def _rest(screen: Screen, seen: Floor) -> None:
             words.say_n("✕ {n} fault", "✕ {n} faults", faults) if faults else words.say("No faults")
         )
         technical.link(label)
+    with st.container(key="section-figures"):
+        figures.render(words, seen)

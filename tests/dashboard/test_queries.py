@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from analytics import points_out
 from analytics.features import Part
 from analytics.store.base import Query, Row, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, point_time_ns
+from dashboard import hour as hour_of
 from dashboard import queries
-from dashboard.queries import Bands, People, Reader
+from dashboard.hour import Bands
+from dashboard.queries import People, Reader
+from dashboard.rates import Share
 from sensors.errors import StoreError
-from sensors.messages import Action
+from sensors.messages import Action, DecisionMessage, ReplyKind, ReplyMessage
 from sensors.shown import Shown
 from tests.dashboard.floors import SITE, score, strained_hour
 
@@ -109,7 +113,7 @@ def test_bands_of_an_hour_with_gap_and_unknown(store: EmbeddedStore, reader: Rea
     assert [run.level for run in hour.runs(Part.VOICE)] == [None]
     assert hour.runs(Part.TYPING)[-1].level == -1
     assert hour.quality.count(None) in (5, 6)
-    assert len(hour.quality) == len(hour.cells[Part.HEART]) == queries.BANDS_MINUTES
+    assert len(hour.quality) == len(hour.cells[Part.HEART]) == hour_of.BANDS_MINUTES
     last = hour.runs(Part.HEART)[-1]
     assert last.end_at - hour.start_at == timedelta(minutes=60)
 
@@ -206,6 +210,81 @@ def test_decided_survives_a_restart_until_its_outcome(store: EmbeddedStore, read
     assert reader.decided("ana", NOW) == ()
 
 
+def _reply(kind: str, agent: str, at: datetime, *, answer: bool) -> Point:
+    message = ReplyMessage(
+        id=f"answer{kind[:3]}{agent}{at:%H%M%S}",
+        at=at,
+        kind=ReplyKind(kind),
+        alert_id=f"alert{agent}000",
+        answer=answer,
+    )
+    return points_out.reply(SITE, agent, message, "recorded")
+
+
+def test_figures_of_a_morning(store: EmbeddedStore, reader: Reader) -> None:
+    """What the server's own points give, by hand; the server was away for an hour of it."""
+    minutes = timedelta(minutes=1)
+    six = NOW.replace(hour=6, minute=0, second=0)
+    store.write([score("s1", six + n * 5 * minutes) for n in range(31) if not 12 <= n < 24])
+    store.write(
+        [
+            _transition("fire", "ana", "aaaaaaaa01", six + 5 * minutes),
+            _transition("repeat", "ana", "aaaaaaaa01", six + 35 * minutes),
+            _transition("fire", "bo", "aaaaaaaa02", six + 6 * minutes),
+            _transition("fire", "ana", "aaaaaaaa03", NOW - 5 * minutes),
+            *(_reply("was_it_so", f"k{n}", NOW - n * minutes, answer=n != 3) for n in range(1, 6)),
+            *(_reply("did_it_help", f"k{n}", NOW - n * minutes, answer=True) for n in range(1, 5)),
+            _reply("did_it_help", "s1", NOW, answer=False),  # of another team
+        ]
+    )
+    agents = [f"k{n}" for n in range(1, 8)]
+    found = reader.figures("ana", agents, lambda _: True, NOW)
+    assert found.load.since == six
+    assert found.load.counted == timedelta(minutes=90)
+    assert found.load.told == 2
+    assert found.load.share_above(1) == 0.0
+    assert (found.was_so, found.helped) == (Share(4, 5), Share())
+    later = reader.figures("ana", agents, lambda at: at >= NOW - 20 * minutes, NOW)
+    assert later.load.per_hour is None
+    assert reader.figures("ana", [], lambda _: True, NOW).was_so == Share()
+
+
+def _silence(at: datetime, led: str = "billing", *, effect: str = "applied", **more: Any) -> Point:
+    values = {"agent": "k1", "until_at": NOW + timedelta(hours=1)} | more
+    message = DecisionMessage(
+        id=f"silence{at:%H%M%S}",
+        at=at,
+        alert_id="aaaaaaaa01",
+        by="bo",
+        action=Action.SILENCE,
+        reason="drill",
+        **values,
+    )
+    return points_out.silence(SITE, message, led, effect)
+
+
+def test_silences_that_stand_as_the_server_has_them(store: EmbeddedStore, reader: Reader) -> None:
+    minute = timedelta(minutes=1)
+    store.write(
+        [
+            _silence(NOW - 9 * minute),
+            _silence(NOW - 8 * minute, until_at=NOW + 20 * minute),  # the newest counts
+            _silence(NOW - 7 * minute, agent="k2"),
+            _silence(NOW - 6 * minute, agent="k2", effect="lifted"),
+            _silence(NOW - 5 * minute, agent="k3", effect="not_their_team"),
+            _silence(NOW - 4 * minute, agent="k4", until_at=NOW - minute),  # over
+            _silence(NOW - 3 * minute, agent=None, team="billing"),
+            _silence(NOW - 2 * minute, "sales", agent="s1"),  # of another team
+        ]
+    )
+    first, second = reader.silences(["billing"], NOW)
+    assert (first.agent, first.by, first.reason) == ("k1", "bo", "drill")
+    assert first.until_at == NOW + 20 * minute
+    assert (second.agent, second.team) == (None, "billing")
+    assert reader.silences([], NOW) == ()
+    assert reader.silences(["billing"], NOW + 30 * minute) == (second,)
+
+
 class Recording:
     """A store that notes every question."""
 
@@ -229,7 +308,9 @@ def test_no_question_names_index_score_or_a_measured_value(store: EmbeddedStore)
     reader.bands("k1", NOW)
     reader.told("ana", NOW)
     reader.decided("ana", NOW)
-    assert len(recording.asked) == 4
+    reader.silences(["billing"], NOW)
+    assert len(recording.asked) == 5
+    reader.figures("ana", ["k1"], lambda _: True, NOW)
     for query in recording.asked:
         assert query.fields, "an empty selection means every field"
         assert not FORBIDDEN & set(query.fields)
