@@ -170,17 +170,11 @@ def correct(
     [805.0, 800.0, 790.0, 800.0, 805.0, 805.0, 810.0]
     """
     series = without_holes(as_rows(rr_ms), present, beat_s)
-    n_windows = len(series.rr)
-    extra = np.zeros(n_windows, dtype=np.intp)
-    for _ in range(_MOST_PASSES):
-        joins = _halves(series)
-        if not joins.any():
-            break
-        extra += joins.sum(axis=1)
-        series = _join(series, joins)
+    series, extra = _without_halves(series)
     copies, missed, irregular = _long(series)
-    if (copies > 1).any():
-        series = repeat(series, copies)
+    divided = np.flatnonzero((copies > 1).any(axis=1))
+    if divided.size:
+        series = series.put(divided, repeat(series.take(divided), copies[divided]))
     natural = _natural(series)
     ectopic = _put_back(series, natural)
     irregular = irregular + _set_aside(series, natural)
@@ -199,6 +193,22 @@ def correct(
         ectopic=ectopic,
         irregular=irregular,
     )
+
+
+def _without_halves(series: Series) -> tuple[Series, Counts]:
+    """Return the series with extra beats joined, and how many per window."""
+    extra = np.zeros(len(series.rr), dtype=np.intp)
+    some, part = np.arange(len(series.rr)), series
+    for _ in range(_MOST_PASSES):
+        joins = _halves(part)
+        hit = np.flatnonzero(joins.any(axis=1))
+        if not hit.size:
+            break
+        some = some[hit]
+        extra[some] += joins[hit].sum(axis=1)
+        part = _join(part.take(hit), joins[hit])
+        series = series.put(some, part)
+    return series, extra
 
 
 def _halves(series: Series) -> Mask:

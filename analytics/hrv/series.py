@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,40 @@ class Series:
     at_s: Floats
     joined: Mask
     measured: Mask
+
+    def take(self, rows: NDArray[np.intp]) -> Series:
+        """Return a copy of some windows."""
+        return Series(self.rr[rows], self.at_s[rows], self.joined[rows], self.measured[rows])
+
+    def put(self, rows: NDArray[np.intp], part: Series) -> Series:
+        """Return the windows with `part` instead of `rows`, as wide as the longest needs.
+
+        Most windows hold nothing to join or divide: moving all would be most of the work.
+        """
+        others = np.isfinite(self.rr)
+        others[rows] = False
+        longest = int(others.sum(axis=1).max(initial=1))
+        width = max(longest, part.rr.shape[1])
+        return Series(
+            _replaced(self.rr, rows, part.rr, width),
+            _replaced(self.at_s, rows, part.at_s, width),
+            _replaced(self.joined, rows, part.joined, width),
+            _replaced(self.measured, rows, part.measured, width),
+        )
+
+
+def _replaced(values: Any, rows: NDArray[np.intp], part: Any, width: int) -> Any:
+    """Return `values` with `part` instead of `rows`; NaN or false where neither reaches."""
+    made = np.full((len(values), width), _blank(values), dtype=values.dtype)
+    kept = min(width, values.shape[1])
+    made[:, :kept] = values[:, :kept]
+    made[rows, : part.shape[1]] = part
+    made[rows, part.shape[1] :] = _blank(values)
+    return made
+
+
+def _blank(values: Any) -> float | bool:
+    return math.nan if values.dtype.kind == "f" else False
 
 
 def without_holes(rr: Floats, present: Mask | None, beat_s: ArrayLike | None) -> Series:
@@ -58,7 +93,8 @@ def repeat(series: Series, copies: Counts) -> Series:
     source = np.flatnonzero(copies)
     times = copies.ravel()[source]
     total = copies.sum(axis=1)
-    place = np.arange(total.max(initial=1)) < total[:, None]
+    shape = len(total), int(total.max(initial=1))
+    place = np.flatnonzero(np.arange(shape[1]) < total[:, None])
     many = np.flatnonzero(times > 1)
     index = np.repeat(source, times) if many.size else source
     rr, at_s = series.rr.ravel()[index], series.at_s.ravel()[index]
@@ -73,13 +109,13 @@ def repeat(series: Series, copies: Counts) -> Series:
         at_s[at] -= (copied - 1 - part) * rr[at] / 1000.0
         joined[at] |= part > 0
         measured[at] = False
-    return Series(*(_placed(v, place) for v in (rr, at_s, joined, measured)))
+    return Series(*(_placed(v, place, shape) for v in (rr, at_s, joined, measured)))
 
 
-def _placed(values: Any, place: Mask) -> Any:
+def _placed(values: Any, place: NDArray[np.intp], shape: tuple[int, int]) -> Any:
     """Return `values` row after row where `place` says; NaN or false elsewhere."""
-    made = np.full(place.shape, np.nan if values.dtype.kind == "f" else False, dtype=values.dtype)
-    made[place] = values
+    made = np.full(shape, _blank(values), dtype=values.dtype)
+    made.ravel()[place] = values
     return made
 
 
