@@ -96,6 +96,7 @@ class Detector:
         self._source = np.zeros((len(Channel), 0), dtype=np.int64)
         # Skin conductance as last seen, and by how much its electrode has moved since.
         self._skin = np.zeros(0, dtype=np.float32)
+        self._skin_s = np.zeros(0, dtype=np.float64)
         self._moved = np.zeros(0, dtype=np.float32)
 
     def ensure(self, n_rows: int) -> None:
@@ -214,6 +215,7 @@ class Detector:
         self._baseline.age(rows, self._elapsed(rows, at_s))
         reference = self._baseline.reference(rows, in_call)
         known = np.isfinite(values)
+        fusion.refuse_miscounted(values, known, reference)
         np.copyto(values, 0.0, where=~known)  # from here on NaN cannot spread
         squashed = fusion.deviations(values, reference)
         weight = fusion.weights(quality, reference, batch.moving[here], known)
@@ -248,12 +250,13 @@ class Detector:
         """Take out of the skin's conductance what no skin does: its electrode moved."""
         skin, before = values[_SKIN].copy(), self._skin[rows]
         here = np.isfinite(skin) & (at_s >= self._last_s[rows])
-        follows = here & np.isfinite(before) & (at_s - self._last_s[rows] <= LONGEST_STEP_S)
+        follows = here & (at_s - self._skin_s[rows] <= LONGEST_STEP_S)
         step = np.where(follows, skin - before, np.float32(0.0))
         moved = self._moved[rows] + (step - np.clip(step, -FASTEST_SKIN, FASTEST_SKIN))
         values[_SKIN] -= moved
         self._moved[rows] = moved
         self._skin[rows] = np.where(here, skin, before)
+        self._skin_s[rows] = np.where(here, at_s, self._skin_s[rows])
 
     def _elapsed(self, rows: Rows | slice, at_s: Floats) -> Singles:
         """Return the seconds since each agent's window before, 0 for the first."""
@@ -288,9 +291,9 @@ class Detector:
         self._last_s[rows] = np.maximum(last_s, at_s)
 
 
-_OWN = ("last_s", "before_s", "taught", "source", "skin", "moved")
-_PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin"})
-_BLANKS = {"skin": np.nan, "last_s": -np.inf, "before_s": -np.inf}
+_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved")
+_PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s"})
+_BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf}
 
 
 def _blank_of(name: str) -> float:

@@ -1,8 +1,8 @@
 """What the last minutes of deviations say together: the evidence of every agent.
 
 Each part's deviation is averaged over time before it is judged: strain lasts,
-noise does not, and what is averaged first and squashed after is the better
-test of something that lasts.
+noise does not. Two averages must agree, of about a minute and of about four:
+strain that is worth a supervisor has lasted, and is still there now.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Rows = NDArray[np.intp] | slice
 
-EVIDENCE_S = 60.0
-"""Time constant of the average. [s]
+NOW_S, LASTING_S = 60.0, 240.0
+"""Time constants of the two averages. [s]"""
 
-A compromise of delay and false alerts that lies between the shortest stretch
-that deserves a supervisor (two minutes) and the minutes over which calm
-people's level wanders by itself.
+NOISE_S = 100.0
+"""Calm people's deviations forget themselves about this fast: their noise is no faster. [s]
+
+An average over T of such noise has the share NOISE_S / (NOISE_S + T) of its
+variance; the longer average is scaled to the spread of the shorter.
 """
+
+_TIMES_S = np.array([[NOW_S], [LASTING_S]])
+_SCALE = np.sqrt((NOISE_S + _TIMES_S[:, 0]) / (NOISE_S + NOW_S))
 
 
 class Evidence:
@@ -35,7 +40,7 @@ class Evidence:
     ARRAYS: ClassVar = ("deviation", "certainty", "deviation_before", "certainty_before")
 
     def __init__(self) -> None:
-        shape = (len(PARTS), 0)
+        shape = (2, len(PARTS), 0)
         self.deviation = np.zeros(shape, dtype=np.float32)
         self.certainty = np.zeros(shape, dtype=np.float32)
         # As they were before the last window, for a second source of the same moment.
@@ -71,21 +76,21 @@ class Evidence:
         """
         parts, certainty = found
         again, ahead = at_s == last_s, at_s >= last_s
-        deviation = np.where(again, self.deviation_before[:, rows], self.deviation[:, rows])
-        trust = np.where(again, self.certainty_before[:, rows], self.certainty[:, rows])
+        deviation = np.where(again, self.deviation_before[..., rows], self.deviation[..., rows])
+        trust = np.where(again, self.certainty_before[..., rows], self.certainty[..., rows])
         step_s = at_s - np.where(again, before_s, last_s)
         step_s = np.where(np.isfinite(step_s), np.maximum(step_s, 0.0), WINDOW_S)
-        share = (1.0 - np.exp(-step_s / EVIDENCE_S)).astype(np.float32)
+        share = (1.0 - np.exp(-step_s / _TIMES_S)).astype(np.float32)[:, None, :]
         now = trust + share * (certainty - trust)
         known = certainty > 0
         pull = np.where(known, share * certainty / np.where(now > 0, now, 1.0), np.float32(0.0))
         moved = deviation + pull * (np.where(known, parts, np.float32(0.0)) - deviation)
         for name, new, old in (("deviation", moved, deviation), ("certainty", now, trust)):
             kept, kept_before = getattr(self, name), getattr(self, f"{name}_before")
-            kept_before[:, rows] = np.where(ahead, old, kept_before[:, rows])
-            kept[:, rows] = np.where(ahead, new, kept[:, rows])
-        total = _standardised(moved, now)
-        return np.where(known.any(axis=0) & ahead, total, np.nan)
+            kept_before[..., rows] = np.where(ahead, old, kept_before[..., rows])
+            kept[..., rows] = np.where(ahead, new, kept[..., rows])
+        each = [scale * _standardised(z, c) for scale, z, c in zip(_SCALE, moved, now, strict=True)]
+        return np.where(known.any(axis=0) & ahead, np.minimum(*each), np.nan)
 
 
 _DOUBT = 0.25

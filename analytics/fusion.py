@@ -36,6 +36,16 @@ A device that finds beats at times and none now fills the gap with a guess; one
 that never delivers beats is taken at its word.
 """
 
+MISCOUNTED = 1.75
+"""A heart rate this many times its level, or this part of it, is beats counted twice or lost.
+
+Strain and even stairs stay below: from 70 to 122 beats a minute within a
+minute is a sprint. A level that is wrong itself ages within hours.
+"""
+
+SETTLED_S = 300.0
+"""Until a level has seen this much it cannot refuse a value. [s]"""
+
 LEVELS = (0.8, 1.6)
 """A part is above (below) usual from the first, far above from the second. [spreads]"""
 
@@ -60,6 +70,15 @@ def deviations(values: Singles, reference: Reference) -> Singles:
     off *= _SIGN
     off /= reference.scale
     return np.clip(off, -SQUASH, SQUASH, out=off)
+
+
+def refuse_miscounted(values: Singles, known: Mask, reference: Reference) -> None:
+    """Take away from `known` the heart rates that are about twice or half the person's level."""
+    for row in (_BEAT_RATE, _DEVICE_RATE):
+        level = reference.mean[row]
+        with np.errstate(invalid="ignore"):
+            off = (values[row] > MISCOUNTED * level) | (values[row] * MISCOUNTED < level)
+        known[row] &= ~(off & (reference.seconds[row] >= SETTLED_S))
 
 
 def weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) -> Singles:

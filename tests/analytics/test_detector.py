@@ -199,6 +199,45 @@ def test_a_rate_between_found_beats_is_a_guess_and_a_rate_alone_is_not():
     assert score(beats_before=True) < score(beats_before=False) - 0.3
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_beats_counted_twice_or_lost_are_unknown_and_teach_nothing(factor):
+    heart = np.isin([feature.name for feature in FEATURES], ["heart_rate_bpm", "device_rate_bpm"])
+    detector, at_s, _ = settled(keep=heart)
+    mean = detector.to_arrays()["mean"]
+    values = np.where(heart, factor * _CENTRE, np.nan)
+    found = detector.step(rows(1), batch(at_s + 5, values), learn=np.ones(1, bool))
+    assert found.part_level[0, PARTS.index(Part.HEART)] == UNKNOWN_LEVEL
+    assert np.isnan(found.evidence[0])
+    assert np.array_equal(mean, detector.to_arrays()["mean"])
+
+
+def test_a_level_that_was_wrong_itself_gives_way_within_hours():
+    heart = np.isin([feature.name for feature in FEATURES], ["heart_rate_bpm"])
+    detector, at_s, _ = settled(keep=heart)
+    values = np.where(heart, 2.0 * _CENTRE, np.nan)
+    for k in range(1, 4 * 720):
+        found = detector.step(rows(1), batch(at_s + 5 * k, values), learn=np.ones(1, bool))
+    assert np.isfinite(found.score[0])
+    assert found.score[0] < 1
+
+
+def test_what_an_electrode_does_in_a_gap_counts_for_nothing():
+    skin = FEATURE_INDEX["log_eda"]
+    keep = np.arange(_D) == skin
+    detector, at_s, _ = settled(keep=keep)
+    values = np.where(keep, _CENTRE, np.nan)
+    for k in (1, 2):
+        detector.step(rows(1), batch(at_s + 5 * k, np.full(_D, np.nan)), learn=np.ones(1, bool))
+    moved = detector.to_arrays()["moved"].copy()
+    values[skin] += 1.0
+    detector.step(rows(1), batch(at_s + 15, values), learn=np.ones(1, bool))
+    assert np.array_equal(moved, detector.to_arrays()["moved"])
+    values[skin] += 1.0  # within a window no skin does that
+    found = detector.step(rows(1), batch(at_s + 20, values), learn=np.ones(1, bool))
+    assert detector.to_arrays()["moved"][0] == pytest.approx(moved[0] + 0.8, abs=1e-5)
+    assert np.isfinite(found.score[0])
+
+
 def test_what_must_not_teach_does_not():
     detector, at_s, _ = settled()
     before = detector.to_arrays()

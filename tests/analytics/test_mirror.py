@@ -116,7 +116,7 @@ def test_the_usual_range_is_where_level_0_holds() -> None:
 
     def level(value: float) -> int:
         arrays = f.pipeline._floor._detector.to_arrays()
-        arrays["skin"][:] = np.nan  # no step from the value before: no electrode moved
+        arrays["skin_s"][:] = -np.inf  # no step from the value before: no electrode moved
         detector = Detector.from_arrays(arrays)
         values = np.full((1, len(FEATURES)), np.nan)
         values[0, eda] = value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from analytics import baseline as b
 from analytics import fusion as f
 from analytics.detector import FASTEST_SKIN, LEARNING_S
-from analytics.evidence import _DOUBT, EVIDENCE_S
+from analytics.evidence import _DOUBT, LASTING_S, NOISE_S, NOW_S
 from analytics.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Feature, Part
 from sensors.messages import WINDOW_S
 
@@ -80,7 +80,7 @@ class Found:
 
 @dataclass
 class Gathered:
-    """What a part said over the last minutes."""
+    """What a part said over one time constant."""
 
     deviation: float = 0.0
     certainty: float = 0.0
@@ -91,9 +91,12 @@ class OneAgent:
     """One source, windows in order, at most one of each moment."""
 
     levels: dict[str, Level] = field(default_factory=lambda: {x.name: Level(x) for x in SCORED})
-    gathered: dict[Part, Gathered] = field(default_factory=lambda: {p: Gathered() for p in PARTS})
+    gathered: dict[tuple[float, Part], Gathered] = field(
+        default_factory=lambda: {(t, p): Gathered() for t in (NOW_S, LASTING_S) for p in PARTS}
+    )
     last_s: float | None = None
     skin: float | None = None
+    skin_age_s: float = 0.0
     moved: float = 0.0
 
     def step(
@@ -111,6 +114,7 @@ class OneAgent:
         values = self._without_electrode(values, elapsed_s)
         for level in self.levels.values():
             level.age(elapsed_s)
+        values = {name: x for name, x in values.items() if not self._miscounted(name, x, in_call)}
         weight = self._weights(values, quality, moving=moving)
         deviation, certainty = self._parts(values, weight, in_call=in_call)
         ratios = {p: log_ratio(p, z, certainty[p]) for p, z in deviation.items()}
@@ -130,14 +134,22 @@ class OneAgent:
         return found
 
     def _without_electrode(self, values: dict[str, float], elapsed_s: float) -> dict[str, float]:
-        now = values.get("log_eda")
+        now, before = values.get("log_eda"), self.skin
+        self.skin_age_s += elapsed_s
         if now is None:
             return values
-        if self.skin is not None and elapsed_s <= b.LONGEST_STEP_S:
-            step = now - self.skin
+        if before is not None and self.skin_age_s <= b.LONGEST_STEP_S:
+            step = now - before
             self.moved += step - max(-FASTEST_SKIN, min(FASTEST_SKIN, step))
-        self.skin = now
+        self.skin, self.skin_age_s = now, 0.0
         return {**values, "log_eda": now - self.moved}
+
+    def _miscounted(self, name: str, value: float, in_call: bool) -> bool:
+        level = self.levels[name]
+        if level.feature.part is not Part.HEART or level.seconds < f.SETTLED_S:
+            return False
+        usual = level.usual(in_call=in_call)
+        return value > f.MISCOUNTED * usual or value * f.MISCOUNTED < usual
 
     def _weights(
         self, values: dict[str, float], quality: dict[str, float], *, moving: bool
@@ -182,18 +194,21 @@ class OneAgent:
         self, deviation: dict[Part, float], certainty: dict[Part, float], elapsed_s: float
     ) -> float | None:
         step_s = WINDOW_S if self.last_s is None else elapsed_s
-        share = 1 - math.exp(-step_s / EVIDENCE_S)
-        total, square = 0.0, 0.0
-        for part, kept in self.gathered.items():
-            sure = certainty.get(part, 0.0)
-            kept.certainty += share * (sure - kept.certainty)
-            if part in deviation:
-                pull = share * sure / kept.certainty
-                kept.deviation += pull * (deviation[part] - kept.deviation)
-            total += log_ratio(part, kept.deviation, kept.certainty)
-            slope = RESPONSE[part].chance * RESPONSE[part].effect
-            square += slope**2 * kept.certainty**_DOUBT
-        return max(0.0, total / math.sqrt(square or 1.0)) if deviation else None
+        each = []
+        for time_s in (NOW_S, LASTING_S):
+            share, total, square = 1 - math.exp(-step_s / time_s), 0.0, 0.0
+            for part in PARTS:
+                kept, sure = self.gathered[time_s, part], certainty.get(part, 0.0)
+                kept.certainty += share * (sure - kept.certainty)
+                if part in deviation:
+                    pull = share * sure / kept.certainty
+                    kept.deviation += pull * (deviation[part] - kept.deviation)
+                total += log_ratio(part, kept.deviation, kept.certainty)
+                slope = RESPONSE[part].chance * RESPONSE[part].effect
+                square += slope**2 * kept.certainty**_DOUBT
+            scale = math.sqrt((NOISE_S + time_s) / (NOISE_S + NOW_S))
+            each.append(scale * total / math.sqrt(square or 1.0))
+        return max(0.0, min(each)) if deviation else None
 
     @staticmethod
     def _level(part: Part, deviation: float | None) -> int:
