@@ -7,7 +7,7 @@ label before everything is scored. Definitions stand beside each function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from analytics.evaluate_run import Progress, StackedTape, run
 from analytics.floor import blank_unmeasured, given
 from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.errors import RecordingError
-from sensors.messages import WINDOW_S
+from sensors.messages import WINDOW_S, ReadingMessage
 from sensors.recording import Recording, windows
 
 Floats = NDArray[np.float64]
@@ -109,19 +109,48 @@ class Tally:
 
 
 def trace(recording: Recording) -> Trace:
-    """Return the features of every window of `recording`.
+    """Return the features of every window of `recording`; see :func:`traces`."""
+    return traces([recording])[0]
+
+
+def traces(recordings: Sequence[Recording], progress: Progress | None = None) -> list[Trace]:
+    """Return the features of every window of each recording.
+
+    All are read side by side, each a row: the same numbers as one by one, sooner.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    progress : callable, optional
+        Told the share that is done, 0 to 1.
 
     Raises
     ------
     RecordingError
-        If it has no label, or none of a kind that can be compared.
+        If one has no label, or none of a kind that can be compared.
     """
-    messages = list(
+    sent = [_messages(one) for one in recordings]
+    found = []
+    for one, messages in zip(recordings, sent, strict=True):
+        t_s: Floats = WINDOW_S * np.arange(1, len(messages) + 1, dtype=np.float64)
+        found.append((t_s, _labels(one, t_s)))
+    return [
+        Trace(one.name, t_s, batch, label, _strained(one))
+        for one, (t_s, label), batch in zip(
+            recordings, found, _features(sent, progress), strict=True
+        )
+    ]
+
+
+def _messages(recording: Recording) -> list[ReadingMessage]:
+    return list(
         windows(
             recording, site="evaluate", agent="a", source="file", run="evaluate0", start_at=_EPOCH
         )
     )
-    t_s: Floats = WINDOW_S * np.arange(1, len(messages) + 1, dtype=np.float64)
+
+
+def _labels(recording: Recording, t_s: Floats) -> NDArray[np.int8]:
     label = recording.labels.at(t_s)
     counted = (t_s >= SCORED_FROM_S) & (label >= CALM)
     for kind, word in ((STRAINED, "1 (strained)"), (CALM, "0 (not strained)")):
@@ -130,19 +159,37 @@ def trace(recording: Recording) -> Trace:
                 f"{recording.name}: no time labelled {word} after the first "
                 f"{SCORED_FROM_S:g} s; nothing can be judged on it"
             )
-    ring = FeatureWindows()
-    ring.ensure(1)
-    row = np.zeros(1, dtype=np.intp)
-    parts = [ring.extract(row, [message]) for message in messages]
-    batch = FeatureBatch.join(parts)
-    measured_s = np.where(given(messages), batch.at_s[:, None], -np.inf)
-    blank_unmeasured(batch, np.maximum.accumulate(measured_s, axis=0))
-    stretches = [
+    return label
+
+
+def _strained(recording: Recording) -> list[tuple[float, float]]:
+    return [
         (start_s, end_s)
         for start_s, end_s, kind in recording.labels.stretches()
         if kind == STRAINED and end_s > SCORED_FROM_S
     ]
-    return Trace(recording.name, t_s, batch, label, stretches)
+
+
+def _features(
+    sent: Sequence[Sequence[ReadingMessage]], progress: Progress | None
+) -> Iterator[FeatureBatch]:
+    """Yield the features of each agent's messages, one row per message."""
+    lengths = np.array([len(messages) for messages in sent], np.intp)
+    longest = int(lengths.max(initial=0))
+    ring = FeatureWindows()
+    ring.ensure(len(sent))
+    rows, parts = [], []
+    for window in range(longest):
+        rows.append(np.flatnonzero(lengths > window))
+        parts.append(ring.extract(rows[-1], [sent[row][window] for row in rows[-1].tolist()]))
+        if progress is not None:
+            progress((window + 1) / longest)
+    together, owner = FeatureBatch.join(parts), np.concatenate(rows)
+    for row, messages in enumerate(sent):
+        batch = together.take(owner == row)
+        measured_s = np.where(given(messages), batch.at_s[:, None], -np.inf)
+        blank_unmeasured(batch, np.maximum.accumulate(measured_s, axis=0))
+        yield batch
 
 
 def judge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +116,20 @@ def test_one_recording_scores_the_same_alone_and_among_others():
     alone = evaluate.judge(traces[1:2], [1.0])
     assert np.array_equal(together[1][0].score, alone[0][0].score, equal_nan=True)
     assert np.array_equal(together[1][0].alerts_s, alone[0][0].alerts_s)
+
+
+def test_recordings_read_side_by_side_are_what_each_is_alone():
+    recordings = [read_recording(path) for path in sorted(RECORDINGS.glob("*.csv.gz"))]
+    shorter = recordings[1]
+    recordings[1] = replace(shorter, duration_s=shorter.duration_s - 120.0)
+    for together, one in zip(evaluate.traces(recordings), recordings, strict=True):
+        alone = evaluate.trace(one)
+        assert (together.name, together.stretches) == (alone.name, alone.stretches)
+        assert together.label.tobytes() == alone.label.tobytes()
+        for f in fields(FeatureBatch):
+            assert (
+                getattr(together.batch, f.name).tobytes() == getattr(alone.batch, f.name).tobytes()
+            )
 
 
 def test_a_device_that_gives_nothing_is_as_unknown_as_in_the_service():
