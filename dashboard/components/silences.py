@@ -12,10 +12,18 @@ from dashboard.desk import Screen
 from dashboard.floor import Floor
 from dashboard.records import Standing
 from dashboard.session import chosen, tab
+from sensors.words import N_
+
+_NOTE = N_("Requests for help and technical faults come through as ever.")
 
 
 def render(screen: Screen, seen: Floor) -> None:
     """Draw one card per silence, the first to end first; the single key ends the first."""
+    title, note = screen.words.say("Silenced"), screen.words.say(_NOTE)
+    st.html(
+        f'<h2 class="wb-section">{escape(title)} · {len(seen.silences)}</h2>'
+        f'<p class="wb-quiet">{escape(note)}</p>'
+    )
     lifted = tab().lifted
     first = next((one.id for one in seen.silences if one.id not in lifted), "")
     for silence in seen.silences:
@@ -37,14 +45,13 @@ def _html(screen: Screen, seen: Floor, silence: Standing) -> str:
     about = roster.agent(silence.agent) if silence.agent else silence.team.capitalize()
     by = words.say("you") if silence.by == screen.me else roster.supervisor(silence.by)
     said = formatting.silence_sentence(words, silence, by, seen.zone)
-    notes = [words.say("Requests for help come through as ever.")]
-    if silence.id in memory.lifted:
-        notes.append(sending(screen, memory.lifted[silence.id]))
     lines = [
         f'<div class="wb-head"><h3>{escape(about)}</h3></div>',
         f'<p class="wb-text">{escape(said)}</p>',
-        *(f'<p class="wb-note">{escape(note)}</p>' for note in notes),
     ]
+    if silence.id in memory.lifted:
+        sent = sending(screen, memory.lifted[silence.id])
+        lines.append(f'<p class="wb-note">{escape(sent)}</p>')
     error = memory.errors.get(silence.id)
     if error:
         lines.append(f'<p class="wb-error" role="alert">✕ {escape(error)}</p>')

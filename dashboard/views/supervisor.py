@@ -111,8 +111,6 @@ def _rest(screen: Screen, seen: Floor) -> None:
     words = screen.words
     with st.container(key="section-silences"):
         if seen.silences:
-            title = words.say("Silenced")
-            st.html(f'<h2 class="wb-section">{escape(title)} · {len(seen.silences)}</h2>')
             silences.render(screen, seen)
     with st.container(key="section-others"):
         st.html(f'<h2 class="wb-section">{escape(words.say("Everyone else"))}</h2>')
