@@ -101,6 +101,12 @@ def test_the_worked_examples_come_out(words: str, deviations: dict[str, float]) 
     assert f"| {words} | {total:.2f} | {100 * expit(total):.0f} |" in PAGE
 
 
+def test_numbers_within_sentences_are_those_of_the_code() -> None:
+    usual, far = fusion.LEVELS
+    assert f"from {usual:g} spreads on, *well above* or *well below* from {far:g}." in PAGE
+    assert f"sum((q d)^2 c^{evidence._DOUBT:g})" in PAGE
+
+
 def test_the_version_is_that_of_the_code() -> None:
     assert f"This page describes detector version {detector.DETECTOR_VERSION};" in PAGE
 
