@@ -206,7 +206,7 @@ def test_five_minutes_of_beats_are_those_of_five_minutes():
 
 
 def test_a_lively_heart_loses_no_beat_and_an_artefact_leaves_no_trace():
-    def rmssd(rr):
+    def rmssd_and_quality(rr):
         beat_s = np.cumsum(rr) / 1000
         windows = FeatureWindows()
         windows.ensure(1)
@@ -219,14 +219,18 @@ def test_a_lively_heart_loses_no_beat_and_an_artefact_leaves_no_trace():
                 beat_offset_ms=tuple(((beat_s[here] - 5 * k) * 1000).tolist()),
             )
             batch = windows.extract(_ROW, [replace(message, heart=heart)])
-        return np.exp(value(batch, "log_rmssd"))
+        return np.exp(value(batch, "log_rmssd")), batch.quality[0, FEATURE_INDEX["log_rmssd"]]
 
     # deep slow breathing at rest: single beats lie more than 20 % from their neighbours' median
-    lively = 900.0 + 190.0 * np.sin(np.arange(63) * 2 * np.pi / 5.3)
+    lively = 900.0 + 150.0 * np.sin(np.arange(65) * 2 * np.pi / 4.3)
     expected = np.sqrt(np.mean(np.diff(lively) ** 2))
-    assert rmssd(lively) == pytest.approx(expected, rel=0.02)
+    rmssd, quality = rmssd_and_quality(lively)
+    assert rmssd == pytest.approx(expected, rel=0.02)
+    assert quality > 0.97  # nothing was left out
     missed = np.concatenate([lively[:40], [lively[40] + lively[41]], lively[42:]])
-    assert rmssd(missed) == pytest.approx(expected, rel=0.03)
+    rmssd, quality = rmssd_and_quality(missed)
+    assert rmssd == pytest.approx(expected, rel=0.03)
+    assert 0.9 < quality < 0.97
 
 
 def test_identical_intervals_give_no_variability_however_they_round():
@@ -293,6 +297,15 @@ def test_movement_is_seen_and_wears_off():
     assert not batch.moving[0]
 
 
+def marred(message, agent):
+    """Return the window with beats missed or made up, of each agent at other times."""
+    heart = message.heart
+    if heart is None or message.seq % 4 != agent % 4:
+        return message
+    rr = [(2.0, 0.5, 3.0)[agent % 3] * heart.rr_ms[0], *heart.rr_ms[1:]]
+    return replace(message, heart=replace(heart, rr_ms=tuple(rr)))
+
+
 def test_a_batch_equals_one_by_one_and_inputs_stay_untouched():
     agents = 7
     together = FeatureWindows()
@@ -301,14 +314,37 @@ def test_a_batch_equals_one_by_one_and_inputs_stay_untouched():
     rows = np.arange(agents, dtype=np.intp)
     kept = rows.copy()
     for k in range(15):
-        messages = [window(k, seed=a, channels=_ALL[: a % 6]) for a in range(agents)]
+        messages = [marred(window(k, seed=a, channels=_ALL[: a % 6]), a) for a in range(agents)]
         batch = together.extract(rows, messages)
         for a, one in enumerate(alone):
             one.ensure(1)
             single = one.extract(_ROW, [messages[a]])
             assert np.array_equal(single.values[0], batch.values[a], equal_nan=True)
             assert np.array_equal(single.quality[0], batch.quality[a])
+    shared = together.to_arrays()
+    for a, one in enumerate(alone):
+        assert all(v.tobytes() == shared[n][a].tobytes() for n, v in one.to_arrays().items())
     assert np.array_equal(rows, kept)
+
+
+def test_whoever_else_is_in_the_batch_changes_no_bit():
+    agents, heart = 60, (Channel.HEART,)
+    rows = np.arange(agents)
+    together = FeatureWindows()
+    together.ensure(agents)
+    for k in range(15):
+        # each has its own number of beats, and artefacts at its own times
+        messages = [
+            marred(window(k, seed=a, channels=heart, rr_ms=600.0 + 5.0 * a), a)
+            for a in range(agents)
+        ]
+        alone = FeatureWindows.from_arrays(together.to_arrays())
+        batch = together.extract(rows, messages)
+    for a in range(agents):
+        single = alone.extract(rows[a : a + 1], messages[a : a + 1])
+        assert single.values.tobytes() == batch.values[a : a + 1].tobytes()
+    kept = alone.to_arrays()
+    assert all(v.tobytes() == kept[n].tobytes() for n, v in together.to_arrays().items())
 
 
 def test_rows_may_come_in_any_order():
@@ -323,11 +359,11 @@ def test_rows_may_come_in_any_order():
 
 
 def test_a_restart_goes_on_bit_for_bit():
-    windows, _ = fed(window(k, seed=8) for k in range(20))
+    windows, _ = fed(marred(window(k, seed=8), 0) for k in range(20))
     twin = FeatureWindows.from_arrays(windows.to_arrays())
     for k in range(20, 40):
-        one = windows.extract(_ROW, [window(k, seed=8)])
-        two = twin.extract(_ROW, [window(k, seed=8)])
+        one = windows.extract(_ROW, [marred(window(k, seed=8), 0)])
+        two = twin.extract(_ROW, [marred(window(k, seed=8), 0)])
         assert one.values.tobytes() == two.values.tobytes()
     assert {n: a.tobytes() for n, a in windows.to_arrays().items()} == {
         n: a.tobytes() for n, a in twin.to_arrays().items()
