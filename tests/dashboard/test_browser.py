@@ -18,7 +18,7 @@ from analytics import points_out
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Point
 from sensors import codec, topics
-from sensors.messages import Action, AlertState, DecisionMessage
+from sensors.messages import Action, AlertState, DecisionMessage, ReplyKind, ReplyMessage
 from tests.dashboard.floors import (
     SITE,
     Server,
@@ -351,6 +351,17 @@ def silence(identity: str, agent: str, minutes: int) -> Point:
     return points_out.silence(SITE, message, "billing", "applied")
 
 
+def answer(agent: str) -> Point:
+    message = ReplyMessage(
+        id=f"answer00{agent}",
+        at=utc_now(),
+        kind=ReplyKind.WAS_IT_SO,
+        alert_id=f"alert000{agent}",
+        answer=agent != "k1",
+    )
+    return points_out.reply(SITE, agent, message, "recorded")
+
+
 @pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh_CN", 390)])
 def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     floor: Floor, chromium: "Page", language: str, width: int
@@ -358,6 +369,7 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     page = chromium
     page.set_viewport_size({"width": width, "height": 1500})
     floor.store.write([silence("silence0001", "k3", 40), silence("silence0002", "k4", 90)])
+    floor.store.write([answer(f"k{n}") for n in range(1, 6)])
     fill(floor.server)
     visit(page, floor)
     button = "简体中文" if language == "zh_CN" else "English"
@@ -370,6 +382,7 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     page.locator(".wb-figures").wait_for()
     page.wait_for_timeout(2500)  # two redraws: what was unfolded stays so
     assert page.locator(".wb-figures").is_visible()
+    assert "80 %" in page.locator(".wb-figures").inner_text()
     assert page.evaluate(TOO_WIDE) == []
     shoot(page, f"figures-{language}-{width}")
     page.add_script_tag(path=AXE)

@@ -10,11 +10,12 @@ import pytest
 
 from analytics import points_out
 from analytics.features import Part
+from analytics.silences import Silences
 from analytics.store.base import Query, Row, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, point_time_ns
+from dashboard import actions, queries
 from dashboard import hour as hour_of
-from dashboard import queries
 from dashboard.hour import Bands
 from dashboard.queries import People, Reader
 from dashboard.rates import Share
@@ -283,6 +284,34 @@ def test_silences_that_stand_as_the_server_has_them(store: EmbeddedStore, reader
     assert (second.agent, second.team) == (None, "billing")
     assert reader.silences([], NOW) == ()
     assert reader.silences(["billing"], NOW + 30 * minute) == (second,)
+
+
+@pytest.mark.parametrize("about", [{"agent": "k1"}, {"agent": None, "team": "billing"}])
+def test_what_the_screen_sends_ends_a_silence_at_the_server(
+    store: EmbeddedStore, reader: Reader, about: dict[str, str | None]
+) -> None:
+    """The server's own book takes it, and what it then records takes it off the screen."""
+    begun = DecisionMessage(
+        id="silence00001",
+        at=NOW,
+        alert_id="silence00001",
+        by="bo",
+        action=Action.SILENCE,
+        until_at=NOW + timedelta(hours=1),
+        reason="drill",
+        **about,  # type: ignore[arg-type]
+    )
+    later = NOW + timedelta(minutes=5)
+    server = Silences()
+    effect = server.hear(begun, "billing", ("ana", "bo"), NOW)
+    store.write([points_out.silence(SITE, begun, "billing", effect)])
+    (standing,) = reader.silences(["billing"], later)
+    ended = actions.lift(standing, by="ana", at=later, identity="silence00002")
+    effect = server.hear(ended, "billing", ("ana", "bo"), later)
+    assert effect == "lifted"
+    assert server.all() == ()
+    store.write([points_out.silence(SITE, ended, "billing", effect)])
+    assert reader.silences(["billing"], later) == ()
 
 
 class Recording:
