@@ -215,6 +215,8 @@ def _halves(series: Series) -> Mask:
     """Return intervals that, together with the one after, are really one."""
     with np.errstate(invalid="ignore"):
         candidate = series.rr < 0.8 * np.fmax(*beside(series))
+        # What is usual lies between the least and the most: this only saves work.
+        candidate &= series.rr < SHORT * np.fmax.reduce(series.rr, axis=1, keepdims=True)
     p = places(series, candidate, 1)
     before = np.where(np.isfinite(p.before), p.before, np.inf)
     after = np.where(np.isfinite(p.after), p.after, np.inf)
@@ -251,6 +253,8 @@ def _long(series: Series) -> tuple[Counts, Counts, Counts]:
     """
     with np.errstate(invalid="ignore"):
         candidate = series.rr > 1.3 * np.fmin(*beside(series))
+        # As above; a little below MISSED, for the rounding of the ratio.
+        candidate &= series.rr > 1.49 * np.fmin.reduce(series.rr, axis=1, keepdims=True)
     p = places(series, candidate, 1)
     usual = np.fmax(p.usual, 0.5 * (p.before + p.after))
     with np.errstate(invalid="ignore"):
