@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from analytics import points_out
 from analytics.features import PARTS
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, point_time_ns
 from sensors import codec, topics
 from sensors.config import BrokerSettings
-from sensors.messages import AlertKind, AlertMessage, AlertState, Contribution, RequestKind
+from sensors.messages import (
+    Action,
+    AlertKind,
+    AlertMessage,
+    AlertState,
+    Contribution,
+    DecisionMessage,
+    ReplyKind,
+    ReplyMessage,
+    RequestKind,
+)
 from sensors.mqtt import Connection
 from sensors.signals import Channel
 from tests.rig.waiting import wait_until
@@ -162,6 +173,41 @@ def technical(alert_id: str, agent: str, at: datetime) -> AlertMessage:
         fault="not_worn",
         channel=Channel.HEART,
     )
+
+
+def silence(
+    identity: str,
+    agent: str | None,
+    at: datetime,
+    lasts: timedelta,
+    by: str = "bo",
+    reason: str = "drill",
+) -> Point:
+    """Return the server's record of a silence about `agent`, or about billing."""
+    message = DecisionMessage(
+        id=identity,
+        at=at,
+        alert_id=identity,
+        by=by,
+        action=Action.SILENCE,
+        agent=agent,
+        team=None if agent else "billing",
+        until_at=at + lasts,
+        reason=reason,
+    )
+    return points_out.silence(SITE, message, "billing", "applied")
+
+
+def answer(agent: str, at: datetime, *, yes: bool) -> Point:
+    """Return the server's record of what `agent` answered to *Was it so?*."""
+    message = ReplyMessage(
+        id=f"answer00{agent}",
+        at=at,
+        kind=ReplyKind.WAS_IT_SO,
+        alert_id=f"alert000{agent}",
+        answer=yes,
+    )
+    return points_out.reply(SITE, agent, message, "recorded")
 
 
 class Server:

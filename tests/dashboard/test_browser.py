@@ -16,15 +16,16 @@ import pytest
 
 from analytics import points_out
 from analytics.store.embedded import EmbeddedStore
-from analytics.store.points import Point
 from sensors import codec, topics
-from sensors.messages import Action, AlertState, DecisionMessage, ReplyKind, ReplyMessage
+from sensors.messages import Action, AlertState, DecisionMessage
 from tests.dashboard.floors import (
     SITE,
     Server,
+    answer,
     asking,
     keep_alive,
     personal,
+    silence,
     strained_hour,
     team_alert,
     technical,
@@ -336,40 +337,20 @@ AXE_ON_OURS = """rules => axe.run(
     {include: [['.st-key-section-silences'], ['.st-key-section-figures']]}, {runOnly: rules})"""
 
 
-def silence(identity: str, agent: str, minutes: int) -> Point:
-    now = utc_now()
-    message = DecisionMessage(
-        id=identity,
-        at=now,
-        alert_id=identity,
-        by="bo",
-        action=Action.SILENCE,
-        agent=agent,
-        until_at=now + timedelta(minutes=minutes),
-        reason="fire drill on the second floor",
-    )
-    return points_out.silence(SITE, message, "billing", "applied")
-
-
-def answer(agent: str) -> Point:
-    message = ReplyMessage(
-        id=f"answer00{agent}",
-        at=utc_now(),
-        kind=ReplyKind.WAS_IT_SO,
-        alert_id=f"alert000{agent}",
-        answer=agent != "k1",
-    )
-    return points_out.reply(SITE, agent, message, "recorded")
-
-
 @pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh_CN", 390)])
 def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     floor: Floor, chromium: "Page", language: str, width: int
 ) -> None:
     page = chromium
     page.set_viewport_size({"width": width, "height": 1500})
-    floor.store.write([silence("silence0001", "k3", 40), silence("silence0002", "k4", 90)])
-    floor.store.write([answer(f"k{n}") for n in range(1, 6)])
+    now, why = utc_now(), "fire drill on the second floor"
+    floor.store.write(
+        [
+            silence("silence0001", "k3", now, timedelta(minutes=40), reason=why),
+            silence("silence0002", "k4", now, timedelta(minutes=90), reason=why),
+            *(answer(f"k{n}", now, yes=n > 1) for n in range(1, 6)),
+        ]
+    )
     fill(floor.server)
     visit(page, floor)
     button = "简体中文" if language == "zh_CN" else "English"

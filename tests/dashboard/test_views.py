@@ -1,138 +1,21 @@
 """Each page drawn by Streamlit itself: empty first, then one of each, then in trouble."""
 
-import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from analytics import points_out
 from analytics.store.embedded import EmbeddedStore
-from analytics.store.points import Point
-from analytics.teams import Roster, parse_teams
 from dashboard import resources
-from dashboard.live import AlertBook, LiveView
-from dashboard.queries import Reader
 from dashboard.resources import Desk
-from dashboard.settings import DashboardSettings
-from dashboard.watch import FloorWatch
-from sensors.errors import BrokerError, StoreError
-from sensors.messages import Action, DecisionMessage
+from sensors.errors import StoreError
+from sensors.messages import Action
 from tests.dashboard.floors import (
     NAMES,
-    SITE,
-    TEAMS,
-    asking,
     keep_alive,
     personal,
-    strained_hour,
-    team_alert,
-    technical,
 )
-
-NOW = datetime(2026, 7, 1, 8, 30, 30, tzinfo=UTC)
-APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
-ALERT = personal("aaaaaaaa01", "k1", NOW - timedelta(minutes=7))
-
-
-class Line:
-    """A broker's line without a broker: the book is the real one."""
-
-    def __init__(self) -> None:
-        self.book = AlertBook(NOW - timedelta(minutes=1))
-        self.book.line(connected=True, now=NOW - timedelta(minutes=1))
-        self.decided: list[DecisionMessage] = []
-        self.told: list[tuple[str, str]] = []
-        self.away = False
-
-    def view(self, now: datetime) -> LiveView:
-        return self.book.view(now)
-
-    def decide(self, message: DecisionMessage) -> None:
-        self._refuse()
-        self.decided.append(message)
-        self.book.answered(message, self.book.alert(message.alert_id))
-
-    def looked(self, agent: str, by: str, now: datetime) -> None:
-        self._refuse()
-        self.told.append((agent, by))
-
-    def _refuse(self) -> None:
-        if self.away:
-            raise BrokerError("the broker is away; nothing was recorded")
-
-    def lose(self) -> None:
-        self.away = True
-        self.book.line(connected=False, now=NOW - timedelta(seconds=30))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(tmp_path / "store.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def line() -> Line:
-    return Line()
-
-
-@pytest.fixture
-def desk(store: EmbeddedStore, line: Line, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    teams = parse_teams(tomllib.loads(TEAMS))
-    reader = Reader(lambda: store, SITE)
-    watch = FloorWatch(
-        reader, "ana", lambda now: [("billing", teams.agents("billing", now))], lambda: NOW
-    )
-    own = DashboardSettings(site=SITE, supervisor="ana", language="en")
-    desk = Desk(
-        own,
-        teams,
-        Roster(NAMES, {"ana": "Ana", "bo": "Bo Chen"}),
-        line,
-        reader,
-        watch,
-        lambda: NOW,  # type: ignore[arg-type]
-        2,
-    )
-    monkeypatch.setattr(resources, "desk", lambda: desk)
-    return desk
-
-
-@pytest.fixture
-def floor(store: EmbeddedStore, line: Line, desk: Desk) -> Desk:
-    """A floor on which one of everything happens."""
-    at = NOW - timedelta(seconds=3)
-    store.write(strained_hour("k1", at))
-    keep_alive(store, {"k2": "as_usual", "k3": "as_usual", "k4": "learning", "k5": "fault"}, at)
-    alerts = [
-        ALERT,
-        asking("aaaaaaaa02", "k2", NOW - timedelta(seconds=40)),
-        team_alert("aaaaaaaa03", NOW - timedelta(minutes=9)),
-        technical("aaaaaaaa04", "k5", NOW - timedelta(minutes=3)),
-    ]
-    for alert in alerts:
-        line.book.heard(alert.alert_id, alert)
-    desk.watch.look()
-    return desk
-
-
-def page(desk: Desk) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=30).run()
-    assert not app.exception
-    return app
-
-
-def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
+from tests.dashboard.pages import NOW, Line, html, labels, page
 
 
 def test_before_the_store_has_answered(desk: Desk) -> None:
@@ -348,88 +231,6 @@ def test_chinese(floor: Desk) -> None:
     assert "现在需要帮助。" in said
     assert "接手" in labels(app)
     assert "Nobody" not in said
-
-
-def silence(agent: str | None = "k3", by: str = "ana", **more: object) -> Point:
-    values = {"until_at": NOW + timedelta(hours=2), "reason": "drill"} | more
-    identity = f"silence{agent or 'team'}0000"
-    message = DecisionMessage(
-        id=identity,
-        at=NOW - timedelta(minutes=1),
-        alert_id=identity,
-        by=by,
-        action=Action.SILENCE,
-        agent=agent,
-        team=None if agent else "billing",
-        **values,
-    )  # type: ignore[arg-type]
-    return points_out.silence(SITE, message, "billing", "applied")
-
-
-def test_a_silence_stands_on_the_page_and_can_be_ended(
-    floor: Desk, store: EmbeddedStore, line: Line
-) -> None:
-    store.write([silence(), silence(None, "bo", until_at=NOW + timedelta(hours=1))])
-    floor.watch.look()
-    app = page(floor)
-    said = html(app)
-    assert "2 silences" in said
-    assert "No alerts until 12:30, silenced by you. Why: drill." in said
-    assert "No alerts until 11:30, silenced by Bo Chen. Why: drill." in said
-    keys = [b.proto.shortcut for b in app.button if b.proto.shortcut]
-    assert sorted(keys) == ["e", "l", "t"], "one key, one meaning"
-    app.button(key="lift-silencek30000").click().run()
-    (message,) = line.decided
-    assert (message.action, message.agent, message.team) == (Action.SILENCE, "k3", None)
-    assert message.until_at == NOW
-    assert "Sent." in html(app)
-    assert "lift-silencek30000" not in {button.key for button in app.button}
-    line.lose()
-    app.button(key="lift-silenceteam0000").click().run()
-    assert "Not recorded: the message broker is away." in html(app)
-    assert "lift-silenceteam0000" in {button.key for button in app.button}
-
-
-def test_a_silence_that_ended_is_gone_even_while_the_store_is_away(
-    floor: Desk, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.write([silence(until_at=NOW + timedelta(seconds=30))])
-    floor.watch.look()
-    assert "1 silence" in html(page(floor))
-    later = replace(floor, clock=lambda: NOW + timedelta(minutes=1))
-    monkeypatch.setattr(resources, "desk", lambda: later)
-    assert "silence" not in html(page(later))
-
-
-def test_told_again_and_passed_on_are_said_in_one_note(floor: Desk, line: Line) -> None:
-    again = "Told again 10:29: nobody has taken it."
-    came = "Nobody answered before, so it came on to you."
-    line.book.heard(ALERT.alert_id, replace(ALERT, escalated=1, told_to=("ana", "bo")))
-    said = html(page(floor))
-    assert came in said
-    repeated = replace(ALERT, escalated=1, repeated_at=NOW - timedelta(minutes=1))
-    line.book.heard(ALERT.alert_id, repeated)
-    said = html(page(floor))
-    assert again in said
-    assert came not in said
-    line.book.heard(ALERT.alert_id, replace(repeated, told_to=("bo", "ana")))
-    said = html(page(floor))
-    assert "Now with Bo Chen." in said
-    assert came not in said
-    line.book.heard(ALERT.alert_id, replace(repeated, taken_by="ana", taken_at=NOW))
-    assert again not in html(page(floor))
-
-
-def test_how_the_alerts_do_is_folded_at_the_bottom(floor: Desk) -> None:
-    app = page(floor)
-    (folded,) = app.expander
-    assert folded.label == "How the alerts do"
-    assert not folded.proto.expanded
-    said = html(app)
-    assert "0.0 an hour; at most 2." in said
-    assert said.index("Everyone else") < said.index("Signals told to you")
-    for name in NAMES.values():
-        assert name not in said[said.index("Signals told to you") :]
 
 
 def test_technical_page(floor: Desk) -> None:
