@@ -35,7 +35,11 @@ class Silence:
     @property
     def subject(self) -> str:
         """What it is about; an agent and a team may share a name."""
-        return f"agent {self.agent}" if self.agent is not None else f"team {self.team}"
+        return _subject(self.agent, self.team)
+
+
+def _subject(agent: str | None, team: str | None) -> str:
+    return f"agent {agent}" if agent is not None else f"team {team}"
 
 
 class Silences:
@@ -65,8 +69,14 @@ class Silences:
         """
         if team is None or message.by not in leads:
             return "not_their_team"
+        if message.until_at is not None and message.until_at <= message.at:
+            # By its own clock: one that runs ahead of the server's must not silence by lifting.
+            lifted = self._of.pop(_subject(message.agent, message.team), None)
+            return "lifted" if lifted is not None else "over_already"
         if message.until_at is None or message.until_at - now > LONGEST:
             return "too_long"
+        if message.until_at <= now:
+            return "over_already"  # it came late; a newer one stands
         silence = Silence(
             id=message.id,
             by=message.by,
@@ -75,11 +85,8 @@ class Silences:
             agent=message.agent,
             team=message.team,
         )
-        if message.until_at > now:
-            self._of[silence.subject] = silence
-            return "applied"
-        lifted = self._of.pop(silence.subject, None)
-        return "lifted" if lifted is not None else "over_already"
+        self._of[silence.subject] = silence
+        return "applied"
 
     def of(self, alert: AlertMessage, now: datetime) -> str | None:
         """Return the silence that mutes `alert` at `now`, if one does."""

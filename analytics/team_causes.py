@@ -89,7 +89,7 @@ class TeamCauses:
         if cause is not None:
             self._begin(team, cause, rows[cause.affected], now)
         elif standing is not None and now - (standing.ended_at or now) >= AFTERMATH:
-            del self._standing[team]
+            self._let_go(team, standing, now)
 
     def _begin(self, team: str, cause: Cause, affected: Any, now: datetime) -> None:
         standing = self._standing.get(team)
@@ -159,10 +159,17 @@ class TeamCauses:
     def _end(self, standing: _Standing, now: datetime) -> None:
         standing.ended_at = now
         alert = self._book.get(standing.alert_id)
-        if alert is not None and alert.message.resolved_at is None:
-            # Silenced, nobody sees it: it goes into the record.
-            event = Event.VANISH if alert.state is AlertState.PENDING else Event.RESOLVE
-            self._book.apply(standing.alert_id, event, now)
+        if alert is None or alert.state is AlertState.PENDING or alert.message.resolved_at:
+            return  # decided, silenced (it may only waver), or resolved already
+        self._book.apply(standing.alert_id, Event.RESOLVE, now)
+
+    def _let_go(self, team: str, standing: _Standing, now: datetime) -> None:
+        """Forget a cause that is over for good."""
+        alert = self._book.get(standing.alert_id)
+        if alert is not None and alert.state is AlertState.PENDING:
+            # Silenced, nobody saw it: it goes into the record.
+            self._book.apply(standing.alert_id, Event.VANISH, now)
+        del self._standing[team]
 
     def to_plain(self) -> Any:
         """Return the state as plain values."""

@@ -22,16 +22,25 @@ K0 = {"agent": "k0"}
 TEAM = {"team": "billing"}
 
 
-def silence(e: Evidence, about: dict[str, str], lasting: timedelta = HOUR, by: str = "ana") -> str:
-    """Silence an agent or the team; return what the record says it did."""
+def silence(
+    e: Evidence,
+    about: dict[str, str],
+    lasting: timedelta = HOUR,
+    by: str = "ana",
+    clock: timedelta = timedelta(0),
+) -> str:
+    """Silence an agent or the team; return what the record says it did.
+
+    `clock` is how far that of whoever silences runs ahead of the server's.
+    """
     identity = f"silence{e.floor.t_s:.0f}{by}"
     message = DecisionMessage(
         id=identity,
-        at=e.floor.now,
+        at=e.floor.now + clock,
         alert_id=identity,
         by=by,
         action=Action.SILENCE,
-        until_at=e.floor.now + lasting,
+        until_at=e.floor.now + clock + lasting,
         reason="drill",
         **about,
     )
@@ -121,6 +130,9 @@ def test_a_silenced_cause_still_speaks_for_its_people_and_is_told_if_it_lasts() 
     assert e.floor.open() == []
     e.end(*e.agents)
     e.wait(60)
+    assert e.floor.open() == []
+    assert e.events(AlertKind.TEAM) == ["silence", "fire", "silence"], "it may only waver"
+    e.wait(300)
     assert e.events(AlertKind.TEAM) == ["silence", "fire", "silence", "vanish"]
 
 
@@ -178,6 +190,38 @@ def test_one_that_ends_at_once_lifts_it() -> None:
     assert told(e) == []
     assert silence(e, K0, timedelta(0), by="bo") == "lifted"
     assert told(e) == [("fire", "k0")]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=13)], ids=str)
+def test_one_that_ends_at_once_lifts_it_from_a_clock_that_runs_ahead(ahead: timedelta) -> None:
+    e = Evidence(12)
+    silence(e, K0, timedelta(minutes=5))
+    assert silence(e, K0, timedelta(0), by="bo", clock=ahead) == "lifted"
+    e.begin("k0")
+    e.step()
+    assert told(e) == [("fire", "k0")]
+
+
+def test_one_that_arrives_after_its_end_leaves_the_newer_one_alone() -> None:
+    e = Evidence(12)
+    silence(e, K0)
+    assert silence(e, K0, timedelta(minutes=5), by="bo", clock=-HOUR) == "over_already"
+    e.begin("k0")
+    e.step()
+    assert told(e) == []
+
+
+def test_a_silenced_cause_that_wavers_is_told_at_the_end_if_it_stands() -> None:
+    e = Evidence(10)
+    silence(e, TEAM, timedelta(minutes=10))
+    e.begin(*e.agents[:6])
+    e.wait(60)
+    e.end(*e.agents[1:6])
+    e.wait(30)
+    e.begin(*e.agents[1:6])
+    e.wait(600)
+    (work,) = e.floor.open()
+    assert (work.kind, work.state) == (AlertKind.TEAM, AlertState.FIRING)
 
 
 def test_a_silence_outlives_a_restart() -> None:
