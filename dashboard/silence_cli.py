@@ -111,12 +111,14 @@ def parse_until(text: str, now: datetime) -> datetime:
         wall = datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day
     except ValueError:
         raise ConfigurationError(f"--until is {text!r}; expected HH:MM such as 14:30") from None
-    at = here.replace(hour=wall.hour, minute=wall.minute, second=0, microsecond=0)
-    at = at if at > here else at + timedelta(days=1)
-    if at - here > LONGEST:
+    # A wall time without an offset first: clocks may change between now and then.
+    day = datetime.combine(here.date(), wall)
+    at = day.astimezone(UTC)
+    at = at if at > now else (day + timedelta(days=1)).astimezone(UTC)
+    if at - now > LONGEST:
         hours = LONGEST // timedelta(hours=1)
         raise ConfigurationError(f"--until is {text!r}; expected at most {hours} h from now")
-    return at.astimezone(UTC)
+    return at
 
 
 def _send(settings: BrokerSettings, site: str, message: DecisionMessage) -> None:

@@ -1,5 +1,6 @@
 """`wellbeing silence`: what the server hears, and one line for every mistake."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -93,3 +94,23 @@ def test_until_is_the_next_time_the_clock_shows_it_and_a_shift_away_at_most() ->
     assert parse_until(f"{soon:%H:%M}", now) == now + timedelta(minutes=45)
     with pytest.raises(ConfigurationError, match="at most 12 h from now"):
         parse_until(f"{earlier:%H:%M}", now)
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        pytest.param("2026-10-24T22:00", "2026-10-25T05:00", id="clocks go back"),
+        pytest.param("2026-03-28T22:30", "2026-03-29T04:00", id="clocks go forward"),
+    ],
+)
+def test_until_holds_over_a_night_in_which_the_clocks_change(
+    now: str, until: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        found = parse_until("06:00", datetime.fromisoformat(now).replace(tzinfo=UTC))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == datetime.fromisoformat(until).replace(tzinfo=UTC)
