@@ -201,8 +201,10 @@ class Reader:
         )
         return records.answers(rows, kind)
 
-    def silences(self, teams: Sequence[str], now: datetime) -> tuple[Standing, ...]:
-        """Return the silences about `teams` and their agents that stand at `now`.
+    def silences(
+        self, teams: Sequence[tuple[str, Sequence[str]]], now: datetime
+    ) -> tuple[Standing, ...]:
+        """Return the silences that stand at `now` about `teams`, (name, agents) pairs.
 
         Raises
         ------

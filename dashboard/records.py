@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -74,21 +74,27 @@ def answers(rows: Iterable[Row], kind: ReplyKind) -> list[Answer]:
     ]
 
 
-def standing(rows: Iterable[Row], teams: Iterable[str], now: datetime) -> tuple[Standing, ...]:
-    """Return the silences of `teams` that stand at `now`, the first to end first.
+def standing(
+    rows: Iterable[Row], teams: Sequence[tuple[str, Sequence[str]]], now: datetime
+) -> tuple[Standing, ...]:
+    """Return the silences of `teams`, (name, agents) pairs, that stand at `now`.
 
-    As at the server: the newest about somebody counts, and a lifted one is gone.
+    The first to end comes first. As at the server: the newest about somebody
+    counts, a lifted one is gone, and one about an agent moves teams with them.
     """
-    mine, newest = set(teams), dict[tuple[str, str | None], Standing]()
+    mine = {("team", name) for name, _ in teams}
+    mine |= {("agent", agent) for _, members in teams for agent in members}
+    newest: dict[tuple[str, str], Standing] = {}
     for row in rows:
         values = row.fields
         team, agent = str(values.get("team", "")), row.tags.get("agent")
-        if values.get("kind") != "silence" or team not in mine:
+        about = ("team", team) if agent is None else ("agent", agent)
+        if values.get("kind") != "silence" or about not in mine:
             continue
         if values.get("effect") == _LIFTED:
-            newest.pop((team, agent), None)
+            newest.pop(about, None)
         elif values.get("effect") == APPLIED:
-            newest[team, agent] = Standing(
+            newest[about] = Standing(
                 id=str(values["id"]),
                 agent=agent,
                 team=team,

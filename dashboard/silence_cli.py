@@ -23,6 +23,7 @@ from sensors.mqtt import Connection
 app = plain_app()
 
 _CONNECT_WITHIN_S = 10.0
+_LONGEST_REASON = 64  # what the message holds
 
 
 @app.command()
@@ -57,8 +58,7 @@ def silence(  # noqa: PLR0917 - typer reads the options from the parameters
     _refuse_strangers(load_teams(Path(own.teams)), own.supervisor, agent, team, now)
     if lift == (until is not None):
         raise ConfigurationError("give --until HH:MM to silence, or --lift to end it")
-    if not (why or lift):
-        raise ConfigurationError("--why is missing; say in a few words why, for the record")
+    reason = _reason(why, lift=lift)
     identity = secrets.token_hex(8)
     message = DecisionMessage(
         id=identity,
@@ -69,12 +69,24 @@ def silence(  # noqa: PLR0917 - typer reads the options from the parameters
         agent=agent,
         team=team,
         until_at=now if until is None else parse_until(until, now),
-        reason=why or "lifted",
+        reason=reason,
     )
     _send(chosen.broker, own.site, message)
     about = f"agent {agent}" if agent else f"team {team}"
     said = "is no longer silenced" if lift else f"is silenced until {until}"
     typer.echo(f"{about} {said}; requests for help come through as ever")
+
+
+def _reason(why: str | None, *, lift: bool) -> str:
+    """Return what the record keeps as the reason."""
+    reason = (why or "").strip() or ("lifted" if lift else "")
+    if not reason:
+        raise ConfigurationError("--why is missing; say in a few words why, for the record")
+    if len(reason) > _LONGEST_REASON:
+        raise ConfigurationError(
+            f"--why has {len(reason)} characters; shorten it to {_LONGEST_REASON}"
+        )
+    return reason
 
 
 def _refuse_strangers(

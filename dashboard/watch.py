@@ -96,7 +96,7 @@ class FloorWatch:
             people=self._reader.people(teams, now),
             told=self._reader.told(self._me, now),
             decided=self._reader.decided(self._me, now),
-            silences=self._reader.silences([name for name, _ in teams], now),
+            silences=self._reader.silences(teams, now),
             figures=figures,
             read_at=now,
         )

@@ -273,17 +273,28 @@ def test_silences_that_stand_as_the_server_has_them(store: EmbeddedStore, reader
             _silence(NOW - 7 * minute, agent="k2"),
             _silence(NOW - 6 * minute, agent="k2", effect="lifted"),
             _silence(NOW - 5 * minute, agent="k3", effect="not_their_team"),
-            _silence(NOW - 4 * minute, agent="k4", until_at=NOW - minute),  # over
+            _silence(NOW - 4 * minute, agent="k3", until_at=NOW - minute),  # over
             _silence(NOW - 3 * minute, agent=None, team="billing"),
             _silence(NOW - 2 * minute, "sales", agent="s1"),  # of another team
         ]
     )
-    first, second = reader.silences(["billing"], NOW)
+    first, second = reader.silences(TEAM, NOW)
     assert (first.agent, first.by, first.reason) == ("k1", "bo", "drill")
     assert first.until_at == NOW + 20 * minute
     assert (second.agent, second.team) == (None, "billing")
     assert reader.silences([], NOW) == ()
-    assert reader.silences(["billing"], NOW + 30 * minute) == (second,)
+    assert reader.silences(TEAM, NOW + 30 * minute) == (second,)
+
+
+def test_a_silence_goes_with_its_agent_to_the_team_they_move_to(
+    store: EmbeddedStore, reader: Reader
+) -> None:
+    store.write([_silence(NOW - timedelta(minutes=9), "sales", agent="k2")])
+    (moved,) = reader.silences(TEAM, NOW)
+    assert (moved.agent, moved.by) == ("k2", "bo")
+    assert reader.silences([("sales", ("s1",))], NOW) == ()
+    store.write([_silence(NOW - timedelta(minutes=1), "billing", agent="k2", effect="lifted")])
+    assert reader.silences(TEAM, NOW) == ()
 
 
 @pytest.mark.parametrize("about", [{"agent": "k1"}, {"agent": None, "team": "billing"}])
@@ -305,13 +316,13 @@ def test_what_the_screen_sends_ends_a_silence_at_the_server(
     server = Silences()
     effect = server.hear(begun, "billing", ("ana", "bo"), NOW)
     store.write([points_out.silence(SITE, begun, "billing", effect)])
-    (standing,) = reader.silences(["billing"], later)
+    (standing,) = reader.silences(TEAM, later)
     ended = actions.lift(standing, by="ana", at=later, identity="silence00002")
     effect = server.hear(ended, "billing", ("ana", "bo"), later)
     assert effect == "lifted"
     assert server.all() == ()
     store.write([points_out.silence(SITE, ended, "billing", effect)])
-    assert reader.silences(["billing"], later) == ()
+    assert reader.silences(TEAM, later) == ()
 
 
 class Recording:
@@ -337,7 +348,7 @@ def test_no_question_names_index_score_or_a_measured_value(store: EmbeddedStore)
     reader.bands("k1", NOW)
     reader.told("ana", NOW)
     reader.decided("ana", NOW)
-    reader.silences(["billing"], NOW)
+    reader.silences(TEAM, NOW)
     assert len(recording.asked) == 5
     reader.figures("ana", ["k1"], lambda _: True, NOW)
     for query in recording.asked:

@@ -75,6 +75,16 @@ def test_the_server_hears_who_until_when_and_why_and_that_it_is_lifted(
         pytest.param(
             ["--team", "billing", "--until", in_minutes(60)], "--why is missing", id="why"
         ),
+        pytest.param(
+            ["--team", "billing", "--until", in_minutes(60), "--why", " "],
+            "--why is missing",
+            id="a blank why",
+        ),
+        pytest.param(
+            ["--team", "billing", "--until", in_minutes(60), "--why", "x" * 65],
+            "--why has 65 characters; shorten it to 64",
+            id="a long why",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(
