@@ -65,7 +65,7 @@ def evaluate(  # noqa: PLR0917 - the options of a command line
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(help="Simulated: full intensity of episodes; 1 is a clear response."),
+        typer.Option(help="Simulated: full intensity of episodes, 0 to 10; 1 is a clear response."),
     ] = None,
     react: Annotated[
         float | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ def check_plot(path: Path) -> None:
     Raises
     ------
     ConfigurationError
-        If the name does not end in .svg or .png, or its folder does not exist.
+        If the name does not end in .svg or .png, is a folder's, or lies in one
+        that does not exist or cannot be written into.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -25,6 +27,13 @@ def check_plot(path: Path) -> None:
         raise ConfigurationError(f"--plot {path}: expected a name that ends in .svg or .png")
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"--plot {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ConfigurationError(f"--plot {path}: {path} is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise ConfigurationError(f"--plot {path}: {error.strerror or error}") from None
     try:
         importlib.import_module("matplotlib")
     except ImportError as error:

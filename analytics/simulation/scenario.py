@@ -43,6 +43,10 @@ class CommonCause:
     share: float = 0.7
 
 
+STRONGEST = 10.0
+"""Ten clear responses: +140/min heart rate. Far beyond, figures of single precision overflow."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Everything about a simulated floor that a caller may choose.
@@ -53,7 +57,7 @@ class Scenario:
         Mean number of personal episodes in 8 h of an agent.
     strength : float
         Full intensity; 1 is a clear response (+14/min heart rate, +40 % skin
-        conductance), 0.6 the hard case.
+        conductance), 0.6 the hard case; 0 to 10, which no body exceeds.
     react : float
         Chance of each :class:`Group` to react to an episode, drawn
         independently: at 0.6 one episode in 39 shows nowhere at all.
@@ -101,9 +105,12 @@ class Scenario:
         for name in ("react", "day_offset", "movement_known", *(f"has_{x}" for x in _OWNED)):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigurationError(f"{name} is {getattr(self, name):g}; expected 0 to 1")
+        if not 0 <= self.strength <= STRONGEST:
+            raise ConfigurationError(
+                f"strength is {self.strength:g}; expected 0 to {STRONGEST:g} (1 is a clear response)"
+            )
         for name in (
             "episodes_per_shift",
-            "strength",
             "first_s",
             "restlessness",
             "dropouts_per_hour",

@@ -168,6 +168,11 @@ def test_people_are_told_in_words(capsys):
     assert "unknown" in shown  # no episode, no share of them
 
 
+def _too_late(n_agents, hours, seed, scenario, **_):
+    simulate(1, 0.1, seed, scenario)  # says what it refuses
+    pytest.fail("nothing may take long before it is refused")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -180,9 +185,20 @@ def test_people_are_told_in_words(capsys):
         pytest.param(["--simulate", "--seed", "-1"], "seed of a simulated floor is -1", id="seed"),
         pytest.param(["--simulate", "--plot", "a.pdf"], "ends in .svg or .png", id="ending"),
         pytest.param(["--simulate", "--plot", "no/a.svg"], "there is no folder no", id="folder"),
+        pytest.param(["--simulate", "--plot", "/proc/a.svg"], "--plot /proc/a.svg: ", id="locked"),
+        pytest.param(["--simulate", "--plot", "here.svg"], "here.svg is a folder", id="a folder"),
+        pytest.param(
+            ["--simulate", "--strength", "inf"], "strength is inf; expected", id="endless"
+        ),
+        pytest.param(["--simulate", "--strength", "1e9"], "expected 0 to 10", id="strength"),
     ],
 )
-def test_what_does_not_go_together_ends_in_one_line(capsys, arguments, words):
+def test_what_does_not_go_together_ends_in_one_line(
+    capsys, arguments, words, tmp_path, monkeypatch
+):
+    (tmp_path / "here.svg").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("analytics.evaluate_floor_report.judge_simulated", _too_late)
     assert main(["evaluate", *arguments]) == 2
     shown = capsys.readouterr().err.strip()
     assert words in shown
