@@ -48,7 +48,7 @@ while a level is young.
 """
 
 CALL_PRIOR_S = 1800.0
-"""How much time in calls it takes until half of their usual effect is believed. [s]"""
+"""So much time in calls without any effect stands against what is seen of it. [s]"""
 
 WINSOR = 4.0
 """Deviations are cut at this many spreads before they teach anything.
@@ -146,12 +146,8 @@ class Baseline:
         scale *= np.sqrt(1.0 + WANDERS_S / np.maximum(seconds, WINDOW_S))
         mean = self.mean[:, rows]
         if in_call is not None and in_call.any():
-            mean = mean + np.where(in_call, self._call_effect(rows), np.float32(0.0))
+            mean = mean + np.where(in_call, self.call[:, rows], np.float32(0.0))
         return Reference(mean=mean, scale=scale, seconds=seconds)
-
-    def _call_effect(self, rows: Rows) -> Singles:
-        seen = self.call_s[:, rows]
-        return np.asarray(self.call[:, rows] * (seen / (seen + CALL_PRIOR_S)))
 
     def learn(
         self,
@@ -204,13 +200,13 @@ class Baseline:
         """Move the effect of a call by what level and effect did not explain.
 
         What a call adds beyond its effect lifts the level too, so that between
-        calls values lie too low: both sides tell, each about half.
+        calls values lie too low: both sides tell, each about half. No effect is
+        taken as seen for `CALL_PRIOR_S` before the first call.
         """
         seen = self.call_s[:, rows]
         if not (in_call.any() or seen.any()):
             return
         seen = np.where(in_call, seen * (1.0 - step / _SPREAD_HORIZON) + step, seen)
-        side = np.where(in_call, np.float32(2.0), np.float32(-2.0))
-        gain = np.where(seen > 0, step / np.maximum(seen, WINDOW_S), np.float32(0.0))
-        self.call[:, rows] += side * np.minimum(gain, 0.5) * off
+        side = np.where(in_call, np.float32(2.0), np.float32(-2.0)) * (seen > 0)
+        self.call[:, rows] += side * step / (seen + np.float32(CALL_PRIOR_S)) * off
         self.call_s[:, rows] = seen

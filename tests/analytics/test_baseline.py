@@ -39,11 +39,8 @@ class Naive:
         else:
             self.seconds *= 1 - elapsed_s / self.feature.horizon_s
 
-    def effect(self):
-        return self.call * self.call_s / (self.call_s + CALL_PRIOR_S)
-
     def usual(self, in_call):
-        return self.mean + (self.effect() if in_call else 0.0)
+        return self.mean + (self.call if in_call else 0.0)
 
     def scale(self):
         own = ABS_TO_SD * self.spread
@@ -61,7 +58,7 @@ class Naive:
         if not first and (in_call or self.call_s > 0):
             if in_call:
                 self.call_s = self.call_s * (1 - step_s / SPREAD_HORIZON_S) + step_s
-            gain = min(step_s / max(self.call_s, 5.0), 0.5)
+            gain = step_s / (self.call_s + CALL_PRIOR_S)
             self.call += (2 if in_call else -2) * gain * off
         self.seconds += step_s
         self.mean += step_s / self.seconds * off
@@ -164,6 +161,18 @@ def test_what_a_call_adds_is_learnt_and_is_no_deviation():
     quiet = baseline.reference(_ROWS, np.array([False])).mean[_HEART, 0]
     assert quiet == pytest.approx(70, abs=1)
     assert talking - quiet == pytest.approx(6, abs=1)
+
+
+@pytest.mark.parametrize("cycle_s", [10, 7200])
+def test_the_effect_of_calls_is_never_taken_for_more_than_it_is(cycle_s):
+    baseline, believed = Baseline(1), []
+    for k in range(3 * 720):
+        in_call = 5 * k % cycle_s >= cycle_s / 2
+        teach(baseline, np.full(_S, 70.0) + 6 * in_call, in_call=in_call)
+        quiet, talking = (baseline.reference(_ROWS, np.array([c])).mean for c in (False, True))
+        believed.append(talking[_HEART, 0] - quiet[_HEART, 0])
+    assert max(believed) < 6.1
+    assert believed[-1] > 3
 
 
 def test_reopening_forgets_the_level_alone_and_only_where_meant():

@@ -35,11 +35,8 @@ class Level:
         scale = max(scale, self.feature.floor)
         return scale * math.sqrt(1 + b.WANDERS_S / max(self.seconds, WINDOW_S))
 
-    def call_effect(self) -> float:
-        return self.call * self.call_s / (self.call_s + b.CALL_PRIOR_S)
-
     def usual(self, *, in_call: bool) -> float:
-        return self.mean + (self.call_effect() if in_call else 0.0)
+        return self.mean + (self.call if in_call else 0.0)
 
     def age(self, elapsed_s: float) -> None:
         share = elapsed_s / self.feature.horizon_s
@@ -65,7 +62,7 @@ class Level:
         if in_call:
             self.call_s += step_s * (1 - self.call_s / b.SPREAD_HORIZON_S)
         if self.call_s > 0:
-            gain = min(0.5, step_s / max(self.call_s, WINDOW_S))
+            gain = step_s / (self.call_s + b.CALL_PRIOR_S)
             self.call += (2 if in_call else -2) * gain * off
 
 
