@@ -8,7 +8,7 @@ part says nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,9 @@ class ScoreBatch:
         -2 to 2: below or above the agent's usual; `UNKNOWN_LEVEL`.
     part_contribution : ndarray of float64, shape (n, P)
         What each part adds to the log-likelihood ratio of this window.
+    young : ndarray of bool, shape (n,), optional
+        Something is measured whose level is too young to score it; where that
+        is all, nothing is known and yet this is no lack of data.
     """
 
     score: Floats
@@ -81,6 +84,11 @@ class ScoreBatch:
     quality: Floats
     part_level: NDArray[np.int8]
     part_contribution: Floats
+    young: Mask = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.young) != len(self.score):
+            self.young = np.zeros(len(self.score), bool)
 
 
 class Detector:
@@ -218,6 +226,7 @@ class Detector:
         fusion.refuse_miscounted(values, known, reference)
         np.copyto(values, 0.0, where=~known)  # from here on NaN cannot spread
         squashed = fusion.deviations(values, reference)
+        out.young[here] = fusion.young(quality, reference, known).any(axis=0)
         weight = fusion.weights(quality, reference, batch.moving[here], known)
         parts, certainty = fusion.parts_of(squashed, weight)
         ratios = fusion.log_ratios(parts, certainty)

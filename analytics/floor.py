@@ -43,7 +43,8 @@ Features look back a minute; without this, somebody who paused would be drawn
 as usual for as long (TRUST T13), and could alert on what was before (T6).
 """
 
-SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PARTS))
+_STATE = [name for kind in (FeatureWindows, Detector, Episodes) for name in kind().to_arrays()]
+SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PARTS, *_STATE))
 """What the scoring arrays of a snapshot mean; those of another version are not read."""
 
 _TEAM_CHECK_S = 60.0

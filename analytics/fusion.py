@@ -81,10 +81,19 @@ def refuse_miscounted(values: Singles, known: Mask, reference: Reference) -> Non
         known[row] &= ~(off & (reference.seconds[row] >= SETTLED_S))
 
 
+def young(quality: Singles, reference: Reference, known: Mask) -> Mask:
+    """Return which features are measured while their level has not seen enough to score them."""
+    return known & (quality > 0) & ~_seen_enough(reference)
+
+
+def _seen_enough(reference: Reference) -> Mask:
+    return reference.seconds >= KNOWN_S - 2 * WINDOW_S
+
+
 def weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) -> Singles:
     """Return how much each feature counts: its share, quality, age and calm of body."""
     weight = quality * _WEIGHT
-    weight *= known & (reference.seconds >= KNOWN_S - 2 * WINDOW_S)
+    weight *= known & _seen_enough(reference)
     if moving.any():
         weight *= np.where(moving & _DISTURBED, np.float32(MOVEMENT), np.float32(1.0))
     guessed = np.where(reference.seconds[_BEAT_RATE] > 0, np.float32(GUESS), np.float32(1.0))

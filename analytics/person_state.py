@@ -38,7 +38,8 @@ def states(
     """
     found = np.where(active, _CODE[PersonState.DIFFERENT], _CODE[PersonState.AS_USUAL])
     found = np.where(scores.learning, _CODE[PersonState.LEARNING], found)
-    unknown = np.isnan(scores.evidence)
+    # With data but no level yet nothing is scored: that is learning, not silence.
+    unknown = np.isnan(scores.evidence) & ~scores.young
     found = np.where(unknown, _CODE[PersonState.NO_DATA], found).astype(np.int8)
     nothing = unknown & (scores.part_level == UNKNOWN_LEVEL).all(axis=1)
     for index in np.flatnonzero(nothing).tolist():

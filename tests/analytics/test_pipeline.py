@@ -351,6 +351,15 @@ def test_states_of_a_person() -> None:
     assert not {"score", "evidence", "strain_index", "level_heart"} & set(withheld)
 
 
+@pytest.mark.parametrize("moment_s", [5, 30, 60, 120])
+def test_whoever_gives_data_is_learning_from_the_first_window_on(moment_s: float) -> None:
+    broken = {Channel.KEYBOARD: Absence.DISCONNECTED}
+    people = [Person("k0"), Person("k1", absent=lambda _: broken)]
+    f = floor(2, dict(enumerate(people)))
+    f.run(moment_s)
+    assert [p.fields["state"] for p in f.of(Measurement.SCORE)[-2:]] == ["learning"] * 2
+
+
 def test_outside_the_shift_nobody_is_alerted() -> None:
     shifts = [{"days": ["mon"], "start": "09:00", "end": "09:10"}]
     people = [Person(f"k{i}", strained_after(CALM_S)) for i in range(2)]
@@ -405,6 +414,14 @@ def test_after_an_upgrade_alerts_stay_and_scoring_learns_afresh(
     assert f.open() == before
     f.run(60)
     assert {p.fields["state"] for p in f.of(Measurement.SCORE)[-6:]} <= {"learning", "no_data"}
+
+
+def test_the_scoring_version_tells_which_arrays_a_snapshot_holds() -> None:
+    arrays, values = unpack(Pipeline(SITE, teams(1)).snapshot())
+    scoring = {name.partition(".") for name in arrays}
+    names = {name for of, _, name in scoring if of in {"windows", "detector", "episodes"}}
+    assert "skin_s" in names
+    assert names <= set(values["scoring"].split("|"))
 
 
 def test_snapshot_of_another_build_is_one_line() -> None:
