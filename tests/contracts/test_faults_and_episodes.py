@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -9,15 +11,18 @@ from benchmarks import _faults, one_episode, technical_faults
 from benchmarks.technical_faults import Injected, Shown, Tally
 from sensors.messages import AlertKind, AlertMessage, AlertState
 
-STILL_RAISED = frozenset({"counted_twice", "spikes", "stuck_key"})
-"""Faults that nothing recognises yet: measured by the benchmark, not promised here."""
+STILL_RAISED = {"counted_twice": 1, "spikes": 1}
+"""Faults that nothing recognises yet, and how many alerts all of a kind may raise here.
+
+A target of 0 (TRUST T14) is missed by these, in about one of 600 faults; no other kind is forgiven.
+"""
 
 
-def test_hundreds_of_technical_faults_raise_no_wellbeing_alert() -> None:
+def test_hundreds_of_technical_faults_raise_no_wellbeing_alert_but_for_what_is_known() -> None:
     tally: Tally = technical_faults.count(150, n_agents=15, hours=0.6, every_s=200.0)
     assert sum(tally.injected.values()) >= 150
     assert len(tally.injected) >= len(_faults.FAULTS) - 1
-    assert set(tally.raised) <= STILL_RAISED
+    assert tally.raised <= Counter(STILL_RAISED)
 
 
 def test_every_fault_changes_what_is_heard_and_says_so() -> None:
