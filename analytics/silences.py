@@ -5,8 +5,8 @@ and hides alerts without stopping them: they go on pending, every one is in the
 record with the silence that hid it, and what still stands at the end is told.
 Inhibition comes first; what a person asks for (a request) and what is broken
 (a technical alert) is never silenced, and what a colleague has taken stays
-with them. The newest silence about somebody counts; one that ends at once
-lifts it.
+with them. The newest silence about somebody counts; one that ends at once, by
+the clock of whoever says so, lifts it.
 """
 
 from __future__ import annotations
