@@ -45,6 +45,7 @@ _CHUNK = 2048
 """Agents worked on at a time: the temporaries then stay in a core's cache."""
 
 _SKIN = fusion.NAMES.index("log_eda")
+_IS_SKIN = np.arange(len(SCORED))[:, None] == _SKIN
 _CHANNEL_OF = np.array([tuple(Channel).index(PART_CHANNEL[p]) for p in fusion.PART_OF], np.intp)
 _IN_CALL = CONTEXTS.index(ContextState.ON_CALL)
 
@@ -256,12 +257,21 @@ class Detector:
                 self._baseline.reopen(rows, fresh[_CHANNEL_OF])
 
     def _follow_electrode(self, rows: Rows | slice, at_s: Floats, values: Singles) -> None:
-        """Take out of the skin's conductance what no skin does: its electrode moved."""
+        """Take out of the skin's conductance what no skin does: its electrode moved.
+
+        One that had moved and then was silent may have been put back, or not:
+        its level is learnt anew.
+        """
         skin, before = values[_SKIN].copy(), self._skin[rows]
         here = np.isfinite(skin) & (at_s >= self._last_s[rows])
         follows = here & (at_s - self._skin_s[rows] <= LONGEST_STEP_S)
         step = np.where(follows, skin - before, np.float32(0.0))
-        moved = self._moved[rows] + (step - np.clip(step, -FASTEST_SKIN, FASTEST_SKIN))
+        moved = self._moved[rows]
+        lost = here & ~follows & (np.abs(moved) > FASTEST_SKIN)
+        if lost.any():
+            moved = np.where(lost, np.float32(0.0), moved)
+            self._baseline.reopen(rows, lost & _IS_SKIN)
+        moved = moved + (step - np.clip(step, -FASTEST_SKIN, FASTEST_SKIN))
         values[_SKIN] -= moved
         self._moved[rows] = moved
         self._skin[rows] = np.where(here, skin, before)

@@ -238,6 +238,19 @@ def test_what_an_electrode_does_in_a_gap_counts_for_nothing():
     assert np.isfinite(found.score[0])
 
 
+def test_an_electrode_that_came_off_and_is_put_back_is_no_strain():
+    skin = FEATURE_INDEX["log_eda"]
+    keep = np.arange(_D) == skin
+    detector, at_s, _ = settled(keep=keep)
+    on, nothing = np.where(keep, _CENTRE, np.nan), np.full(_D, np.nan)
+    off = on - 2.5 * keep
+    for values in [off] * 3 + [nothing] * 12 + [on] * 60:
+        at_s += 5
+        found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
+        assert not found.evidence[0] > 0.5
+    assert found.part_level[0, PARTS.index(Part.SKIN)] == 0
+
+
 def test_what_must_not_teach_does_not():
     detector, at_s, _ = settled()
     before = detector.to_arrays()

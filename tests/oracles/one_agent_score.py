@@ -138,6 +138,8 @@ class OneAgent:
         if before is not None and self.skin_age_s <= b.LONGEST_STEP_S:
             step = now - before
             self.moved += step - max(-FASTEST_SKIN, min(FASTEST_SKIN, step))
+        elif abs(self.moved) > FASTEST_SKIN:  # put back, or not: learnt anew
+            self.moved = self.levels["log_eda"].seconds = 0.0
         self.skin, self.skin_age_s = now, 0.0
         return {**values, "log_eda": now - self.moved}
 
