@@ -216,7 +216,7 @@ def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]
     It depends on the agent's own beats alone, so that whoever else is in the
     batch changes no digit.
     """
-    some = np.flatnonzero(at_s - rings["newest_s"][rows] < RATE_SPAN_S)
+    some = np.flatnonzero(at_s - rings["newest_s"][rows] < SPAN_S)  # older ones say nothing of now
     r = rows[some]
     oldest_s = rings["beat_s"][r, (rings["head"][r] - _USUALLY - 1) % _BEATS]
     few = oldest_s <= at_s[some] - SPAN_S

@@ -141,7 +141,7 @@ class ByHand:
         found["skin_temp_slope_c_min"] = (slope, len(points) / 60)
 
     def _rhythm(self, end, number, found):
-        if not self.beats or end - self.beats[-1][0] >= 120:
+        if not self.beats or end - self.beats[-1][0] >= 60:
             return
         # no more are looked at than a minute needs
         within = sum(t > end - 60 for t, _ in self.beats)
@@ -152,8 +152,6 @@ class ByHand:
             self._rate([rr for _, rr, _ in good], found)
             self._minute([one for one in good if one[0] > end - 60], found)
             self._settle(beats, good, end, number)
-        if end - self.beats[-1][0] >= 60:
-            return
         used = [one for n in range(number - 59, number + 1) for one in self.settled.get(n, [])]
         steps = [step for _, step in used if step is not None]
         if len(steps) >= 100 and any(steps):

@@ -134,8 +134,8 @@ def index_lines(words: Words, mirror: MirrorMessage, *, is_private: bool = False
     if mirror.strain_index is not None:
         lines.append(
             words.say(
-                "Strain index {value} of 100: about {value} of 100 of your own calm moments would "
-                "lie lower. It says how your body and hands respond, not why.",
+                "Strain index {value} of 100: above 50 this moment looks more like strain than like "
+                "calm, below 50 less. It says how your body and hands respond, not why.",
                 value=round(mirror.strain_index),
             )
         )
