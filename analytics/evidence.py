@@ -89,15 +89,18 @@ class Evidence:
             kept, kept_before = getattr(self, name), getattr(self, f"{name}_before")
             kept_before[..., rows] = np.where(ahead, old, kept_before[..., rows])
             kept[..., rows] = np.where(ahead, new, kept[..., rows])
-        each = [scale * _standardised(z, c) for scale, z, c in zip(_SCALE, moved, now, strict=True)]
+        # What is not measured now counts no more, whatever it said (T6); it is kept, fading.
+        still = np.where(known, now, np.float32(0.0))
+        each = [
+            scale * _standardised(z, c) for scale, z, c in zip(_SCALE, moved, still, strict=True)
+        ]
         return np.where(known.any(axis=0) & ahead, np.minimum(*each), np.nan)
 
 
 _DOUBT = 0.25
 """How fast a doubtful part leaves the yardstick: slower than it leaves the sum.
 
-Doubt then always makes for less evidence, and a part that is long gone still
-leaves both.
+Doubt then always makes for less evidence.
 """
 
 

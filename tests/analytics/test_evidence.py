@@ -71,9 +71,11 @@ def test_calm_noise_spreads_alike_however_many_parts_are_known():
     assert max(spreads) < 1.35 * min(spreads)
 
 
-def test_a_part_that_went_silent_leaves_within_minutes():
+def test_a_part_that_is_not_measured_now_counts_no_more():
     told = Told(known=2)
     told.tell(2.0, minutes=10)
     told.known = 1
-    told.tell(0.0, minutes=15)
-    assert told.tell(0.0) < 0.1
+    told.tell(0.0, minutes=3)  # the part that differs is gone, the other is as usual by now
+    assert told.tell(0.0) < 0.3
+    told.known = 2
+    assert told.tell(0.0) > told.tell(0.0, minutes=5)

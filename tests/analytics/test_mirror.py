@@ -63,13 +63,13 @@ def test_the_agent_sees_the_state_that_is_written_for_others_and_the_figures_beh
     f.run(CALM_S + 200)
     (score,) = f.of(Measurement.SCORE)[-1:]
     seen = {m.state for _, _, m in f.told_mirrors}
-    # Before the first reference there is nothing to judge.
-    assert seen == set(PersonState) - {PersonState.FAULT}
+    # Who gives data is learning until there is something to judge.
+    assert seen == set(PersonState) - {PersonState.FAULT, PersonState.NO_DATA}
     # Every change was told in the step in which it was written.
     told = {round(at.timestamp()): m.state.value for at, _, m in f.told_mirrors}
     written = [(round(p.time_ns / 1e9), p.fields["state"]) for p in f.of(Measurement.SCORE)]
     changes = [after for before, after in pairwise([(0, None), *written]) if before[1] != after[1]]
-    assert len(changes) >= 4
+    assert len(changes) >= 3
     assert [(at, told.get(at)) for at, _ in changes] == changes
     last = f.last()
     assert last.state.value == score.fields["state"] == "different"

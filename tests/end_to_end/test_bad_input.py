@@ -135,7 +135,8 @@ def test_a_file_that_is_no_recording(tmp_path: Path, capfd: pytest.CaptureFixtur
     ("arguments", "words"),
     [
         pytest.param(["nonsense"], "unknown verb 'nonsense'; known: up, me, edge", id="verb"),
-        pytest.param(["evaluate"], "Missing argument", id="argument"),
+        pytest.param(["replay"], "Missing argument", id="argument"),
+        pytest.param(["evaluate"], "nothing to judge; name recordings", id="nothing"),
         pytest.param(["evaluate", "--jsn"], "wellbeing evaluate --help", id="option"),
         pytest.param(["up", "--port", "99999"], "--port", id="port"),
         pytest.param(["up", "--speed", "fast"], "--speed is 'fast'", id="speed"),

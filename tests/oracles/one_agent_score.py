@@ -202,6 +202,8 @@ class OneAgent:
                 if part in deviation:
                     pull = share * sure / kept.certainty
                     kept.deviation += pull * (deviation[part] - kept.deviation)
+                if part not in deviation:
+                    continue  # what is not measured now counts no more
                 total += log_ratio(part, kept.deviation, kept.certainty)
                 slope = RESPONSE[part].chance * RESPONSE[part].effect
                 square += slope**2 * kept.certainty**_DOUBT

@@ -134,7 +134,8 @@ def test_reminder_self_report_help_and_break_work_with_no_channel_at_all(
     kept = wait_until(lambda: _kept(installation, 6))
     assert kept["self_report"]["demanding"] == 7
     assert kept["self_report"]["recovered"] == 3
-    assert kept["erase"]["effect"] == kept["different_today"]["effect"] == "recorded"
+    assert kept["erase"]["effect"] == "recorded"
+    assert kept["different_today"]["effect"] == "applied"
     assert kept["fine"]["kind"] == "reply"
 
     # And of somebody who has no sensor, nothing was measured meanwhile.

@@ -232,8 +232,9 @@ def _rmssd(study: Study, rows: Any) -> None:
 def _no_data(study: Study, rows: Any) -> None:
     assert len(rows) == 4
     for _, row in rows.iterrows():
-        told = study.values(Measurement.SCORE, row["agent"], "state")
-        unknown = [state for state in told if state in {"no_data", "fault"}]
+        told = [p for p in study.floor.of(Measurement.SCORE) if p.tags["agent"] == row["agent"]]
+        unknown = [p.fields["state"] for p in told if "evidence" not in p.fields]
+        assert set(unknown) <= {"no_data", "fault", "learning"}
         assert row["windows"] == len(told)
         assert row["judged"] == len(told) - len(unknown)
         assert row["no_data"] == pytest.approx(len(unknown) / len(told))

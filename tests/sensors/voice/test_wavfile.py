@@ -100,7 +100,7 @@ def test_real_speech_or_synthetic(record_property):
         assert 75 <= found.f0_hz <= 350
         assert 0.3 < found.voiced_ratio <= 1.0
         assert found.speech_ratio > 0.4
-        assert found.hnr_db < 40
+        assert found.hnr_db < 60  # a synthetic voice is cleaner than any person's
         assert all(SIGNALS[n].accepts(v) for n, v in found.known().items())
 
 

@@ -71,7 +71,9 @@ def test_one_sentence_for_every_state_and_for_none():
 def test_index_and_evidence_come_with_their_meaning_and_are_left_out_when_unknown():
     full = mirror(strain_index=97.4, evidence=5.2, threshold=4.61, quality=0.83)
     lines = tables.index_lines(EN, full)
-    assert lines[0].startswith("Strain index 97 of 100: above 50 this moment looks more like strain")
+    assert lines[0].startswith(
+        "Strain index 97 of 100: above 50 this moment looks more like strain"
+    )
     assert lines[1] == "Evidence 5.2; from 4.61 on your supervisor would be told."
     assert lines[2] == "Signal quality 83 %."
     assert tables.index_lines(ZH, mirror()) == []
