@@ -163,10 +163,10 @@ async def _run(
             process.consent(_ask(process.channels, is_private=given.edge.private))
         else:
             _line(say("nobody was asked yet, so nothing is measured; run: wellbeing edge consent"))
-    _line(process.start_line())
-    if for_s is not None:
-        asyncio.get_running_loop().call_later(for_s, process.stop)
-    with stopping_on_signals(process.stop):
+    with stopping_on_signals(process.stop):  # from before it says that it started
+        _line(process.start_line())
+        if for_s is not None:
+            asyncio.get_running_loop().call_later(for_s, process.stop)
         await process.run()
     _line(say("stopped; windows that were not sent yet are kept"))
 
