@@ -19,7 +19,7 @@ from typing import Any
 
 from sensors.codec import convert
 
-HOUR = timedelta(hours=1)
+SPAN = timedelta(hours=1)
 
 Told = dict[str, datetime]
 
@@ -53,7 +53,7 @@ class Budget:
 
     def _of_last_hour(self, supervisor: str, now: datetime) -> Told:
         told = self._told.get(supervisor, {})
-        return {alert_id: at for alert_id, at in told.items() if now - at < HOUR}
+        return {alert_id: at for alert_id, at in told.items() if now - at < SPAN}
 
     def to_plain(self) -> dict[str, Told]:
         """Return the state as plain values."""

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from analytics import budget
 from analytics.alerting import AlertPolicy
-from analytics.budget import HOUR
 from analytics.detector import ScoreBatch
 from analytics.episodes import EpisodeBatch, threshold_for
 from analytics.events import Arrival, Outputs
@@ -49,7 +49,7 @@ class Told:
         """Most personal alerts that one supervisor was told in any 60 minutes."""
         return max(
             (
-                sum(1 for other in times if timedelta(0) <= other - at < HOUR)
+                sum(1 for other in times if timedelta(0) <= other - at < budget.SPAN)
                 for times in self.personal.values()
                 for at in times
             ),

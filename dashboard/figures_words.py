@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from analytics.alerting import SMALLEST_GROUP
 from dashboard.rates import (
     FLOOD_OVER,
     FLOOD_SPAN,
     FLOOD_TARGET,
-    SMALLEST_GROUP,
     SPAN,
     Figures,
     Share,

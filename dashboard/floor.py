@@ -29,7 +29,9 @@ class Floor:
     """What the supervisor's screen shows at one moment; `blind` when alerts cannot arrive.
 
     `figures` is ``None`` while they are not known; `ceiling` is the alert budget
-    per hour, `zone` whose clocks times that belong to no card are told on.
+    per hour, `zone` whose clocks times that belong to no card are told on,
+    `came_through` names the alerts whose answer was recorded although its
+    confirmation did not come in time.
     """
 
     headline: Headline
@@ -42,6 +44,7 @@ class Floor:
     ceiling: int
     zone: tzinfo
     blind: bool
+    came_through: frozenset[str] = frozenset()
 
 
 def look(desk: Desk, words: Words, now: datetime) -> Floor:
@@ -84,6 +87,7 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
         ceiling=desk.alerts_per_supervisor_hour,
         zone=zone,
         blind=live.line is not LineState.UP,
+        came_through=live.came_through,
     )
 
 
@@ -104,8 +108,9 @@ def without_cards(floor: FloorView, own: Sequence[Card], now: datetime) -> list[
     return rest
 
 
-def remember(memory: Tab, own: Sequence[Card], standing: Sequence[Standing], now: datetime) -> None:
-    """Bring `memory` up to date: the section of each card and its place within it."""
+def remember(memory: Tab, seen: Floor, now: datetime) -> None:
+    """Bring `memory` up to date with what is `seen`: each card's section and place, and errors."""
+    own = seen.cards
     sticky = {card.alert_id for card in own if card.taken_by_me and card.decision is None}
     homes = settle(memory.homes, {card.alert_id: card.section for card in own}, sticky)
     for alert_id, section in memory.homes.items():
@@ -124,8 +129,10 @@ def remember(memory: Tab, own: Sequence[Card], standing: Sequence[Standing], now
         memory.places[section] = arrange(memory.places.get(section, []), [*left, *present])
     keep = {p for places in memory.places.values() for p in places if p is not None}
     memory.seen = {k: card for k, card in memory.seen.items() if k in keep}
-    known = keep | {silence.id for silence in standing}
+    known = keep | {silence.id for silence in seen.silences}
     memory.errors = {
-        k: text for k, text in memory.errors.items() if k in known or k.startswith("agent-")
+        k: text
+        for k, text in memory.errors.items()
+        if (k in known and k not in seen.came_through) or k.startswith("agent-")
     }
     memory.lifted = {k: at for k, at in memory.lifted.items() if k in known}

@@ -10,9 +10,10 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from analytics import budget
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, MessageError
@@ -30,14 +31,12 @@ from sensors.topics import TopicKind
 SETTLE_S = 1.0
 """How long after connecting retained alerts may still be arriving. [s] MQTT marks no end."""
 
-CONFIRM_S = 2.0
-"""How long a decision may take to be confirmed by the broker. [s]"""
+CONFIRM_S = 4.0
+"""How long a decision may take to be confirmed by the broker. [s] A broker known to be away is
+not waited for: this is for a machine that is busy."""
 
 KEEP_MINE_S = 8 * 3600.0
 """How long a decided alert waits for its outcome before it leaves the screen: a shift. [s]"""
-
-BUDGET_SPAN = timedelta(hours=1)
-"""What the alert budget is counted over (TRUST A1)."""
 
 
 class LineState(StrEnum):
@@ -72,6 +71,8 @@ class LiveView:
         Personal alerts of the last hour, open or not, for the alert budget.
     finished : frozenset of str
         Alerts whose outcome was recorded here; the store may not know it yet.
+    came_through : frozenset of str
+        Alerts whose answer was not confirmed in time and was recorded after all.
     unreadable : int
         Alerts that could not be decoded; never hidden.
     """
@@ -82,6 +83,7 @@ class LiveView:
     sent: dict[str, Sent]
     told: tuple[AlertMessage, ...] = ()
     finished: frozenset[str] = frozenset()
+    came_through: frozenset[str] = frozenset()
     unreadable: int = 0
     why: str = ""
 
@@ -97,6 +99,8 @@ class AlertBook:
         self._mine: dict[str, tuple[AlertMessage, DecisionMessage]] = {}
         self._told: dict[str, AlertMessage] = {}
         self._finished: set[str] = set()
+        self._unconfirmed: dict[str, tuple[AlertMessage | None, DecisionMessage]] = {}
+        self._came_through: set[str] = set()
         self._connected = False
         self._ever = False
         self._since = now
@@ -108,6 +112,7 @@ class AlertBook:
         if alert is None:
             self._alerts.pop(alert_id, None)
             self._sent.pop(alert_id, None)
+            self._unconfirmed.pop(alert_id, None)
             return
         self._alerts[alert_id] = alert
         if alert.kind is AlertKind.PERSONAL and alert.told_at is not None:
@@ -115,6 +120,10 @@ class AlertBook:
         sent = self._sent.get(alert_id)
         if sent is not None and _came_back(sent.message, alert):
             del self._sent[alert_id]
+        answering, message = self._unconfirmed.get(alert_id, (None, None))
+        if message is not None and _is_own(message, alert):
+            self.answered(message, answering)
+            self._came_through.add(alert_id)
 
     def could_not_read(self, alert_id: str) -> None:
         """Note an alert that is there and cannot be shown."""
@@ -135,12 +144,18 @@ class AlertBook:
         """Return an open alert."""
         return self._alerts.get(alert_id)
 
+    def unconfirmed(self, message: DecisionMessage, answering: AlertMessage | None) -> None:
+        """Note a decision of which nobody knows yet whether the broker has it."""
+        self._came_through.discard(message.alert_id)
+        self._unconfirmed[message.alert_id] = (answering, message)
+
     def answered(self, message: DecisionMessage, answering: AlertMessage | None) -> None:
         """Note a decision that the broker took, about the alert as it was when it was sent.
 
         The server may have been quicker than the broker's confirmation: then
         the alert shows the decision already, or is closed and gone.
         """
+        self._unconfirmed.pop(message.alert_id, None)
         if message.action is Action.OUTCOME:
             self._mine.pop(message.alert_id, None)
             self._finished.add(message.alert_id)
@@ -164,7 +179,7 @@ class AlertBook:
             if (now - message.at).total_seconds() > KEEP_MINE_S:
                 del self._mine[alert_id]
         for alert_id, alert in list(self._told.items()):
-            if alert.told_at is None or now - alert.told_at > BUDGET_SPAN:
+            if alert.told_at is None or now - alert.told_at > budget.SPAN:
                 del self._told[alert_id]
         return LiveView(
             line=self._line(settled, age_s),
@@ -173,6 +188,7 @@ class AlertBook:
             sent=dict(self._sent),
             told=tuple(self._told.values()),
             finished=frozenset(self._finished),
+            came_through=frozenset(self._came_through),
             unreadable=len(self._unreadable),
         )
 
@@ -201,6 +217,13 @@ def _came_back(message: DecisionMessage, alert: AlertMessage) -> bool:
     if message.action is Action.CANNOT_NOW:
         return alert.taken_by != message.by
     return alert.decision is not None
+
+
+def _is_own(message: DecisionMessage, alert: AlertMessage) -> bool:
+    """Return whether the server's `alert` shows `message` itself, not what somebody else did."""
+    if message.action is Action.TAKE:
+        return alert.taken_by == message.by
+    return alert.decision == message.action and alert.taken_by == message.by
 
 
 class Live:
@@ -256,6 +279,7 @@ class Live:
         """
         with self._lock:
             answering = self._book.alert(message.alert_id)
+            self._book.unconfirmed(message, answering)
         self._publish(topics.decision(self._site), message)
         with self._lock:
             self._book.answered(message, answering)

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from analytics import budget
 from analytics.store.base import Query, Row, Store
 from analytics.store.points import Measurement
 from dashboard import rates, records
 from dashboard.cards import Decided
 from dashboard.hour import BAND_FIELDS, Bands, bands, begin
-from dashboard.live import BUDGET_SPAN, KEEP_MINE_S
+from dashboard.live import KEEP_MINE_S
 from dashboard.rates import Answer, Figures, Telling
 from dashboard.records import APPLIED, Standing
 from dashboard.records import row_time as _time
@@ -122,7 +123,7 @@ class Reader:
         StoreError
             If the store cannot be read.
         """
-        tellings = self._tellings(me, now - BUDGET_SPAN)
+        tellings = self._tellings(me, now - budget.SPAN)
         return frozenset(telling.alert_id for telling in tellings if telling.personal)
 
     def _tellings(self, me: str, start_at: datetime) -> list[Telling]:
@@ -162,7 +163,7 @@ class Reader:
         """
         bins = rates.bins(now)
         minutes = rates.minutes(now, self._scoring(bins), [at for at in bins if on_duty(at)])
-        tellings = self._tellings(me, bins[0] - BUDGET_SPAN)
+        tellings = self._tellings(me, bins[0] - budget.SPAN)
         was_so, helped = (
             rates.share(self._answers(agents, kind, now))
             for kind in (ReplyKind.WAS_IT_SO, ReplyKind.DID_IT_HELP)

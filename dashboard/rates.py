@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dashboard.live import BUDGET_SPAN
+from analytics import budget
+from analytics.alerting import SMALLEST_GROUP
 
 SPAN = timedelta(hours=8)
 """What the rate is taken over: a shift."""
@@ -27,9 +28,6 @@ FLOOD_OVER, FLOOD_SPAN = 10, timedelta(minutes=10)
 
 FLOOD_TARGET = 0.01
 """Floods are to stay under this share of the time. (TRUST A1)"""
-
-SMALLEST_GROUP = 5
-"""Fewer people than this show nothing. (TRUST T16)"""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -74,7 +72,7 @@ class Load:
     @property
     def per_hour(self) -> float | None:
         """Personal alerts per counted hour [1/h]; ``None`` with less than `LEAST` counted."""
-        return None if self.counted < LEAST else self.told * BUDGET_SPAN / self.counted
+        return None if self.counted < LEAST else self.told * budget.SPAN / self.counted
 
     def share_above(self, ceiling: int) -> float | None:
         """Return in which share (0 to 1) of the hours more than `ceiling` asked, if known."""
@@ -102,7 +100,7 @@ def load(tellings: Sequence[Telling], minutes: Sequence[datetime]) -> Load:
     if not minutes:
         return Load()
     personal = [telling for telling in tellings if telling.personal]
-    within = [_within(personal, minute + _MINUTE, BUDGET_SPAN) for minute in minutes]
+    within = [_within(personal, minute + _MINUTE, budget.SPAN) for minute in minutes]
     flooded = sum(
         len(_within(tellings, minute + _MINUTE, FLOOD_SPAN)) > FLOOD_OVER for minute in minutes
     )
@@ -124,7 +122,7 @@ def _took_room(personal: Iterable[Telling], since: datetime) -> int:
     told = 0
     for telling in personal:
         before = last.get(telling.alert_id)
-        took = before is None or telling.at - before >= BUDGET_SPAN
+        took = before is None or telling.at - before >= budget.SPAN
         told += took and telling.at >= since
         last[telling.alert_id] = telling.at
     return told

@@ -23,6 +23,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     needs.require(item)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add what the page said to the report of a failed browser test: a rare failure is seen once.
+
+    Written in the words of the page, so that the log of a machine nobody can reach tells it.
+    """
+    report = yield
+    page = getattr(item, "funcargs", {}).get("chromium")
+    if report.when == "call" and report.failed and page is not None and not page.is_closed():
+        report.sections.append(("the page said", page.locator("body").inner_text(timeout=5_000)))
+    return report
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show how many tests could not run."""
     needs.report(terminalreporter)

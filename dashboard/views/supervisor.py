@@ -47,7 +47,7 @@ def _live(desk: Desk, words: Words) -> None:
     header.render(seen.headline)
     header.banners(words, seen.problems)
     memory = tab()
-    floor.remember(memory, seen.cards, seen.silences, now)
+    floor.remember(memory, seen, now)
     by_id = {one.alert_id: one for one in seen.cards}
     keyed = _keys(memory, by_id)
     for section in _SECTIONS:

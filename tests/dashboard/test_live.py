@@ -108,6 +108,22 @@ def test_a_server_quicker_than_the_brokers_confirmation_changes_nothing(book: Al
     assert kept.sent == {}, "nothing is waited for"
 
 
+def test_answer_that_was_not_confirmed_in_time_and_was_recorded_is_kept(book: AlertBook) -> None:
+    message = decision(Action.TALK)
+    book.heard(ALERT.alert_id, ALERT)
+    book.unconfirmed(message, ALERT)
+    book.heard(ALERT.alert_id, replace(ALERT, taken_by="bo"))  # somebody else's, not this one
+    assert book.view(at(2)).came_through == frozenset()
+    closed = replace(ALERT, state=AlertState.CLOSED, decision=Action.TALK, taken_by=message.by)
+    book.heard(ALERT.alert_id, closed)
+    book.heard(ALERT.alert_id, None)
+    kept = book.view(at(3))
+    assert [(a.taken_by, a.decision) for a in kept.alerts] == [(message.by, Action.TALK)]
+    assert kept.came_through == {ALERT.alert_id}
+    book.unconfirmed(decision(Action.OUTCOME, outcome=Outcome.HELPED), ALERT)
+    assert book.view(at(4)).came_through == frozenset(), "a new attempt, a new answer"
+
+
 def test_outcome_that_never_came_ends_with_the_shift(book: AlertBook) -> None:
     book.heard(ALERT.alert_id, ALERT)
     book.answered(decision(Action.TALK), ALERT)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from analytics.alerting import SMALLEST_GROUP
 from dashboard import figures_words, rates
 from dashboard.rates import Answer, Figures, Load, Share, Telling, load, share
 from sensors.words import Words
@@ -90,7 +91,7 @@ def test_no_answer_can_be_told_by_subtracting() -> None:
     for count in range(60):
         given = [Answer(f"k{n * 7 % 11}", f"alert{n}", n % 3 == 0) for n in range(count)]
         now = share(given)
-        assert now == before or now.of - before.of >= rates.SMALLEST_GROUP
+        assert now == before or now.of - before.of >= SMALLEST_GROUP
         before = now
     assert before.of >= 50
 

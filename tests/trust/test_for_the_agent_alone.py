@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.store.base import Query
+from analytics.store.base import Query, Row
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
 from dashboard.queries import STATE_FIELDS
@@ -67,6 +67,7 @@ def test_a_mirror_is_on_its_agents_topic_and_nowhere_else(
         )
         latecomer.start()
         wait_until(lambda: any(_kind(one) is TopicKind.STORED for one in late))
+        wait_until(lambda: _rows(server.store), 30, "what is kept to be written to the store")
         server.kill()  # so that the log of what was written stays where it is
         latecomer.stop()
     assert set(mirrors) == {topics.mirror(SITE, "k1"), topics.mirror(SITE, "k2")}
@@ -95,13 +96,17 @@ def _assert_not_kept(state: Path, store: Path) -> None:
     assert b"/alert/" in written, "what is published for good passes through here"
     assert b"/mirror" not in written
     assert b'"usual"' not in written
-    kept = EmbeddedStore(store, read_only=True)
-    rows = [
-        row for m in Measurement for row in kept.read(Query(measurement=m, site=SITE))
-    ]  # fmt: skip
-    kept.close()
+    rows = _rows(store)
     assert rows
     assert not {n for row in rows for n in row.fields if n in {"usual", "low", "high", "threshold"}}
+
+
+def _rows(store: Path) -> list[Row]:
+    kept = EmbeddedStore(store, read_only=True)
+    try:
+        return [row for m in Measurement for row in kept.read(Query(measurement=m, site=SITE))]
+    finally:
+        kept.close()
 
 
 def test_a_supervisors_screen_asks_for_the_state_and_no_figure() -> None:
