@@ -19,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics import site_prior
 from analytics.features import FEATURES
 from sensors.messages import WINDOW_S
 
@@ -30,7 +31,7 @@ SCORED: NDArray[np.intp] = np.flatnonzero([feature.weight > 0 for feature in FEA
 """Columns of the features that are scored; the reference holds these, in this order."""
 
 PRIOR_S = 600.0
-"""How much of the agent's own time the shipped spread is worth. [s]
+"""How much of the agent's own time the site's spread is worth. [s]
 
 Ten minutes of a slowly varying signal hold only a few independent values, too
 few to trust a spread.
@@ -109,6 +110,12 @@ class Baseline:
         self.spread_s = np.zeros(shape, dtype=np.float32)
         self.call = np.zeros(shape, dtype=np.float32)  # how much higher a value is in a call
         self.call_s = np.zeros(shape, dtype=np.float32)
+        self.site = _PRIOR.copy()  # how far values usually stray here, before one's own is known
+
+    def follow_site(self, n: int) -> None:
+        """Take the site's usual spread anew from the first `n` agents."""
+        own = self.spread[:, :n] * np.float32(ABS_TO_SD)
+        self.site = site_prior.spread(own, self.spread_s[:, :n], _PRIOR)
 
     def age(self, rows: Rows, elapsed_s: Singles) -> None:
         """Let what is known of the levels of `rows` grow old by `elapsed_s`, shape (n,)."""
@@ -140,7 +147,7 @@ class Baseline:
         """
         seconds, spread_s = self.seconds[:, rows], self.spread_s[:, rows]
         scale = self.spread[:, rows] * (ABS_TO_SD * spread_s)
-        scale += PRIOR_S * _PRIOR
+        scale += PRIOR_S * self.site
         scale /= spread_s + PRIOR_S
         np.maximum(scale, _FLOOR, out=scale)
         scale *= np.sqrt(1.0 + WANDERS_S / np.maximum(seconds, WINDOW_S))

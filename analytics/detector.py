@@ -161,9 +161,17 @@ class Detector:
         """
         self._baseline.reopen(rows)
 
+    def follow_site(self) -> None:
+        """Learn from the whole floor what new agents begin with (see `analytics.site_prior`).
+
+        Not part of :meth:`step`, whose result must not depend on who is scored with whom.
+        """
+        self._baseline.follow_site(self._n)
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
-        return {name: array[..., : self._n].copy() for name, array in self._all().items()}
+        own = {name: array[..., : self._n].copy() for name, array in self._all().items()}
+        return {**own, _SITE: self._baseline.site.copy()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Detector:
@@ -172,6 +180,7 @@ class Detector:
         for name in made._all():
             made._set(name, arrays[name].copy())
         made._n = len(made._last_s)
+        made._baseline.site = arrays[_SITE].astype(np.float32)
         return made
 
     def _all(self) -> dict[str, NDArray[np.generic]]:
@@ -310,6 +319,7 @@ class Detector:
         self._last_s[rows] = np.maximum(last_s, at_s)
 
 
+_SITE = "site"
 _OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved")
 _PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s"})
 _BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf}

@@ -48,6 +48,7 @@ SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PART
 """What the scoring arrays of a snapshot mean; those of another version are not read."""
 
 _TEAM_CHECK_S = 60.0
+_SITE_EVERY_S = 3600.0
 _CONTEXT_CODE = {state: code for code, state in enumerate(CONTEXTS)}
 _CHANNELS = tuple(Channel)
 _sections = attrgetter(*(channel.value for channel in _CHANNELS))
@@ -122,6 +123,7 @@ class Floor:
         self.level = np.zeros((0, len(PARTS)), np.int8)
         self.contribution = np.zeros((0, len(PARTS)))
         self.measured_s = np.zeros((0, len(_CHANNELS)))  # newest reading of each channel
+        self._site_due_s = np.zeros(1)
 
     def row(self, agent: str) -> int:
         """Return the row of `agent`; a new one gets the next."""
@@ -279,6 +281,12 @@ class Floor:
         self.contribution[rows] = scores.part_contribution
         return scores, episodes
 
+    def follow_site(self, now_s: float) -> None:
+        """Once an hour of the server's clock, learn what new agents begin with."""
+        if now_s >= self._site_due_s[0]:
+            self._site_due_s[0] = (now_s // _SITE_EVERY_S + 1) * _SITE_EVERY_S
+            self._detector.follow_site()
+
     def members(self, team: str) -> Rows:
         """Return the rows whose newest window belongs to `team`."""
         index = self.team_names.index(team)
@@ -304,6 +312,7 @@ class Floor:
         arrays = {f"floor.{name}": column.copy() for name, column in self.columns.items()}
         arrays |= {"floor.level": self.level.copy(), "floor.contribution": self.contribution.copy()}
         arrays["floor.measured_s"] = self.measured_s.copy()
+        arrays["floor.site_due_s"] = self._site_due_s.copy()
         for prefix, part in self._parts():
             arrays |= {f"{prefix}.{name}": a for name, a in part.to_arrays().items()}
         return arrays
@@ -339,6 +348,7 @@ class Floor:
         arrays = {"floor.heard_s": np.full(self._capacity, -np.inf), **arrays}
         self.columns = {name: arrays[f"floor.{name}"] for name in _COLUMNS}
         self.measured_s = arrays["floor.measured_s"]
+        self._site_due_s = arrays.get("floor.site_due_s", np.zeros(1))
         if tuple(team_names) != self.team_names:
             self.columns["team"][:] = -1
             self.columns["team_checked_s"][:] = -np.inf

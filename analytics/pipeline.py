@@ -93,6 +93,7 @@ class Pipeline:
         for arrival in arrivals:
             if not isinstance(arrival.message, ReadingMessage):
                 self._hear(arrival, now)
+        self._floor.follow_site(now.timestamp())
         for windows in self._floor.rounds(arrivals):
             self._judge(windows, now, points)
         self._technical.step(now)

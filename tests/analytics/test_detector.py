@@ -292,6 +292,7 @@ def test_part_of_the_floor_leaves_the_rest_alone():
     values = np.stack([strained(), _CENTRE])
     detector.step(chosen, batch(at_s + 5, values), learn=np.ones(2, bool))
     after = detector.to_arrays()
+    assert np.array_equal(before.pop("site"), after["site"]), "a step teaches nothing of the site"
     for name, array in before.items():
         assert np.array_equal(array[..., [0, 2, 4]], after[name][..., [0, 2, 4]])
         if name in {"mean", "seconds", "deviation", "last_s"}:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from analytics import baseline, detector, episodes, evidence, floor, fusion
+from analytics import baseline, detector, episodes, evidence, floor, fusion, site_prior
 from analytics.features import FEATURES, PARTS, RESPONSE
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,7 @@ MODULES = {
     "evidence": evidence,
     "floor": floor,
     "fusion": fusion,
+    "site_prior": site_prior,
 }
 LARGEST = 60_000
 
