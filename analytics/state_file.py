@@ -57,6 +57,16 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB);
     CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    # Who was erased, and what was asked in the agents' name (`analytics.tombstones`,
+    # `analytics.rights_requests`).
+    """
+    CREATE TABLE tombstone (
+        agent TEXT PRIMARY KEY, id TEXT NOT NULL, at_us INTEGER NOT NULL,
+        consent_after_us INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE rights (
+        id TEXT PRIMARY KEY, agent TEXT NOT NULL, kind TEXT NOT NULL, by TEXT NOT NULL,
+        asked_us INTEGER NOT NULL, state TEXT NOT NULL, receipt TEXT) WITHOUT ROWID;
+    """,
 )
 
 VERSION = len(MIGRATIONS)
