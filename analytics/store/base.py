@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from analytics.store.points import FieldValue, Measurement, Point
+from sensors.errors import ConfigurationError
+
+
+class Aggregate(StrEnum):
+    """What becomes of the values of one stretch of time."""
+
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    SUM = "sum"
+    COUNT = "count"
+
+    def column(self, field: str) -> str:
+        """Return the name that this figure of `field` has in a row."""
+        return f"{self}_{field}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +46,19 @@ class Query:
         Only the newest point of each agent (and source).
     limit : int or None
         At most so many of the newest points over all.
+    aggregates : tuple of Aggregate
+        One row of figures for each agent (and source) instead of its points:
+        field ``mean_hr_bpm`` of a row is the mean of `hr_bpm`. Wants `fields`.
+        Never across agents: for groups see :mod:`analytics.store.groups`.
+    every : timedelta or None
+        With `aggregates`, a row for each such stretch that has a value. They
+        lie on a grid from 1970 on and are stamped with their begin; wants
+        `start_at` and `end_at`. ``None`` makes one row, stamped `start_at`.
+
+    Raises
+    ------
+    ConfigurationError
+        If these do not go together.
     """
 
     measurement: Measurement
@@ -40,6 +69,33 @@ class Query:
     end_at: datetime | None = None
     latest: bool = False
     limit: int | None = None
+    aggregates: tuple[Aggregate, ...] = ()
+    every: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.aggregates and (not self.fields or self.latest or self.limit is not None):
+            raise ConfigurationError("aggregates want fields, and neither latest nor limit")
+        if self.every is None:
+            return
+        if not self.aggregates or self.start_at is None or self.end_at is None:
+            raise ConfigurationError("every wants aggregates, start_at and end_at")
+        if self.every < timedelta(milliseconds=1):
+            raise ConfigurationError(f"every is {self.every}; expected a millisecond or more")
+
+    def refuse_words(self, kinds: Mapping[str, str]) -> None:
+        """Raise :class:`ConfigurationError` if a figure of words or of yes and no is asked for.
+
+        Parameters
+        ----------
+        kinds : mapping
+            Field to its kind in the store: float, integer, boolean or string.
+        """
+        for name in self.fields:
+            for aggregate in self.aggregates:
+                if aggregate is not Aggregate.COUNT and kinds.get(name) in {"string", "boolean"}:
+                    raise ConfigurationError(
+                        f"{aggregate} of {name}: it holds no number; ask for its count"
+                    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +127,13 @@ class Store(Protocol):
         """Write `points`; refused ones are reported, the rest is written."""
 
     def read(self, query: Query) -> list[Row]:
-        """Return matching rows, oldest first."""
+        """Return matching rows, oldest first.
+
+        Raises
+        ------
+        ConfigurationError
+            If an aggregate of words is asked for.
+        """
 
     def count(self, query: Query) -> int:
         """Return how many points match (`latest` and `limit` do not apply)."""

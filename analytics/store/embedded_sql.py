@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from analytics.store.base import Query
+from analytics.store.base import Aggregate, Query
 from analytics.store.points import Measurement, epoch_ns
 
 SCHEMA = """
@@ -134,6 +135,44 @@ def select(query: Query, columns: Sequence[Column]) -> tuple[str, list[Any]]:
         f" WHERE {where} ORDER BY {order}{tail}"
     )
     return statement, values
+
+
+_FUNCTIONS = {
+    Aggregate.MEAN: "avg({})",
+    Aggregate.MIN: "min({})",
+    Aggregate.MAX: "max({})",
+    Aggregate.SUM: "sum({})",
+    Aggregate.COUNT: "nullif(count({}), 0)",
+}
+
+
+def figures(query: Query, columns: Sequence[Column]) -> list[Column]:
+    """Return the figures asked for as columns: name, expression, kind (a number's)."""
+    return [
+        (aggregate.column(name), _FUNCTIONS[aggregate].format(f"m.{column}"), "float")
+        for name, column, _ in columns
+        for aggregate in dict.fromkeys(query.aggregates)
+    ]
+
+
+def select_figures(
+    query: Query, columns: Sequence[Column], figures: Sequence[Column]
+) -> tuple[str, list[Any]]:
+    """Return the statement that reads `figures` of what matches, and its values."""
+    where, values = _where(query, columns)
+    if query.every is None:
+        begin = "?"
+        before: list[Any] = [0 if query.start_at is None else epoch_ns(query.start_at)]
+    else:
+        # Twice the remainder: SQLite's is negative before 1970.
+        begin = "m.time_ns - ((m.time_ns % ?) + ?) % ?"
+        before = [query.every // timedelta(microseconds=1) * 1_000] * 3
+    names = ", ".join(expression for _, expression, _ in figures)
+    statement = (
+        f"SELECT s.site, s.agent, s.source, {begin} AS begin_ns, {names} FROM {_source(query)}"
+        f" WHERE {where} GROUP BY s.id, begin_ns ORDER BY begin_ns, s.agent, s.source"
+    )
+    return statement, before + values
 
 
 def count(query: Query, columns: Sequence[Column]) -> tuple[str, list[Any]]:

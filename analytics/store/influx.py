@@ -153,10 +153,20 @@ class InfluxStore:
 
     def read(self, query: Query) -> list[Row]:
         """Return matching rows, oldest first."""
+        if query.aggregates:
+            return self._read_figures(query)
         statement = influxql.select(self._settings.database, query)
         answers = self._query(statement, query.measurement.database)
         kinds = self._known_kinds(query.measurement, influxql.columns_of(answers))
         return influxql.in_order(influxql.rows_of(answers, kinds), query.limit)
+
+    def _read_figures(self, query: Query) -> list[Row]:
+        known = self._known_kinds(query.measurement, query.fields)
+        query.refuse_words(known)
+        statement = influxql.select(self._settings.database, query)
+        answers = self._query(statement, query.measurement.database)
+        rows = influxql.rows_of(answers, influxql.figure_kinds(query, known))
+        return influxql.in_order(influxql.figure_rows(query, rows), None)
 
     def _known_kinds(self, measurement: Measurement, columns: Iterable[str]) -> dict[str, str]:
         """Return the fields' types, asking again only when a new field has appeared."""

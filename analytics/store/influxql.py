@@ -12,10 +12,11 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from analytics.store.admission import TAGS
-from analytics.store.base import Query, Row
+from analytics.store.base import Aggregate, Query, Row
 from analytics.store.points import Database, Measurement, epoch_ns
 
 Answers = list[dict[str, Any]]
@@ -65,12 +66,56 @@ def select(database: str, query: Query) -> str:
     groups, with the tags as columns, so that the server cuts and not we.
     """
     origin = f"FROM {source(database, query.measurement)} WHERE {_where(query)}"
+    if query.aggregates:
+        return f"SELECT {_figures(query)} {origin} {_GROUPED}{_stretches(query.every)}"
     if query.latest:
         return f"SELECT {_wanted(query)} {origin} {_GROUPED} ORDER BY time DESC LIMIT 1"
     if query.limit is not None:
         tags = ", ".join(f"{name(tag)}::tag" for tag in TAGS)
         return f"SELECT {_wanted(query)}, {tags} {origin} ORDER BY time DESC LIMIT {query.limit:d}"
     return f"SELECT {_wanted(query)} {origin} {_GROUPED}"
+
+
+def _figures(query: Query) -> str:
+    return ", ".join(
+        f"{aggregate}({name(field)}::field) AS {name(aggregate.column(field))}"
+        for field in dict.fromkeys(query.fields)
+        for aggregate in dict.fromkeys(query.aggregates)
+    )
+
+
+def _stretches(every: timedelta | None) -> str:
+    """Return the grid in time; stretches without a value are left out."""
+    if every is None:
+        return ""
+    return f", time({every // timedelta(microseconds=1):d}u) fill(none)"
+
+
+def figure_kinds(query: Query, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return the types of the columns of figures from those of the fields."""
+    own = {Aggregate.MEAN: "float", Aggregate.COUNT: "integer"}
+    return {
+        aggregate.column(field): own.get(aggregate, kinds.get(field, "float"))
+        for field in query.fields
+        for aggregate in query.aggregates
+    }
+
+
+def figure_rows(query: Query, rows: Sequence[Row]) -> list[Row]:
+    """Return rows of figures as every store gives them: none that counts nothing.
+
+    Without a grid a server stamps them in its own way.
+    """
+    counts = [
+        Aggregate.COUNT.column(f) for f in query.fields if Aggregate.COUNT in query.aggregates
+    ]
+    start_ns = 0 if query.start_at is None else epoch_ns(query.start_at)
+    found = []
+    for row in rows:
+        fields = {n: v for n, v in row.fields.items() if v != 0 or n not in counts}
+        if fields:
+            found.append(Row(row.time_ns if query.every else start_ns, row.tags, fields))
+    return found
 
 
 def count(database: str, query: Query, field: str) -> str:
