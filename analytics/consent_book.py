@@ -32,6 +32,20 @@ class ConsentBook:
         if entry not in entries:
             insort(entries, entry, key=lambda known: known[0])
 
+    def forget(self, agent: str) -> None:
+        """Remove what `agent` ever decided: they were erased."""
+        self._by_agent.pop(agent, None)
+
+    def newest_at(self, agent: str) -> datetime | None:
+        """Return when `agent` decided last, by the clock of their edge."""
+        entries = self._by_agent.get(agent)
+        return entries[-1][0] if entries else None
+
+    def first_given(self, agent: str, after: datetime) -> datetime | None:
+        """Return when `agent` first consented to any channel after `after`."""
+        entries = self._by_agent.get(agent, ())
+        return next((at for at, channels in entries if at > after and channels), None)
+
     def refused_channel(self, agent: str, message: ReadingMessage) -> Channel | None:
         """Return a channel that `message` carries without consent, if there is one.
 

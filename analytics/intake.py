@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -12,6 +12,7 @@ from typing import cast
 from analytics.consent_book import ConsentBook
 from analytics.events import Input, is_late
 from analytics.teams import Teams
+from analytics.tombstones import Tombstones
 from sensors import codec, topics
 from sensors.errors import MessageError, Refusal
 from sensors.messages import (
@@ -126,14 +127,21 @@ class Intake:
         Kept up to date by the caller with what was accepted.
     forbidden : frozenset of Channel
         Channels that the profile of the installation forbids.
+    tombstones : Tombstones or None
+        Who was erased; kept up to date by the caller.
     """
 
     def __init__(
-        self, teams: Teams, consents: ConsentBook, forbidden: frozenset[Channel] = frozenset()
+        self,
+        teams: Teams,
+        consents: ConsentBook,
+        forbidden: frozenset[Channel] = frozenset(),
+        tombstones: Tombstones | None = None,
     ) -> None:
         self._teams = teams
         self._consents = consents
         self._forbidden = forbidden
+        self._tombstones = tombstones if tombstones is not None else Tombstones()
 
     def judge(self, topic: str, payload: bytes, received_at: datetime) -> Judged:
         """Return what to do with one message; never raises for what a sender did."""
@@ -141,11 +149,12 @@ class Intake:
             return Cleared(topic)
         try:
             agent, message = decode(topic, payload)
+            self._refuse_erased(agent, message)
             self._refuse_unknown(agent, received_at)
             if isinstance(message, ReadingMessage):
                 self._refuse_without_consent(cast("str", agent), message)
         except MessageError as error:
-            return _refused(topic, payload, error)
+            return self._without_erased(_refused(topic, payload, error))
         if isinstance(message, ReadingMessage):
             late = is_late(message.window_end_at, message.clock_offset_ms, received_at)
             return Accepted(topic, payload, agent, message, BACKLOG if late else LIVE)
@@ -159,6 +168,18 @@ class Intake:
         match judged:
             case Accepted(agent=str(agent), message=ConsentMessage() as consent):
                 self._consents.record(agent, consent)
+
+    def _refuse_erased(self, agent: str | None, message: Input) -> None:
+        if self._tombstones.refuses(agent, message, self._consents):
+            raise MessageError(Refusal.ERASED, "from before the erasure")
+
+    def _without_erased(self, refused: Refused) -> Refused:
+        """Keep nothing of what cannot be read or is in no team, where its sender was erased."""
+        gone = refused.agent is not None and self._tombstones.of(refused.agent) is not None
+        if not gone or refused.refusal is Refusal.ERASED:
+            return refused
+        anew = self._tombstones.consented_at(cast("str", refused.agent), self._consents)
+        return refused if anew else replace(refused, refusal=Refusal.ERASED, payload=None)
 
     def _refuse_unknown(self, agent: str | None, at: datetime) -> None:
         if agent is not None and self._teams.team_of(agent, at) is None:
@@ -181,7 +202,7 @@ class Intake:
 
 def _refused(topic: str, payload: bytes, error: MessageError) -> Refused:
     # What was sent without consent is not kept either, not even set aside (T6).
-    keep = error.refusal is not Refusal.NOT_CONSENTED
+    keep = error.refusal not in {Refusal.NOT_CONSENTED, Refusal.ERASED}
     kept = payload[:_MAX_KEPT_BYTES] if keep else None
     try:
         parsed = parse_topic(topic)

@@ -16,7 +16,16 @@ from typing import Any
 
 from analytics.consent_book import ConsentBook
 from analytics.events import Arrival
-from analytics.intake import BACKLOG, LIVE, Accepted, Cleared, Judged, Refused, decode
+from analytics.intake import (
+    BACKLOG,
+    LIVE,
+    Accepted,
+    Cleared,
+    Judged,
+    Refused,
+    decode,
+    parse_topic,
+)
 from analytics.state_file import add_counts, from_us, state_errors, to_us, transaction
 from analytics.steps import Step
 from analytics.streams import StreamKey, Streams
@@ -41,6 +50,8 @@ class Appended:
     backlog: int = 0
     touched: set[StreamKey] = field(default_factory=set)
     repeated: set[StreamKey] = field(default_factory=set)
+    # Refused for good, nothing of it kept: up to which window of a run the edge may let go.
+    erased: dict[StreamKey, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -153,6 +164,13 @@ class Journal:
 
     def _take_refused(self, judged: Refused, found: Appended, rows: _Batch) -> None:
         window = judged.window
+        if judged.refusal is Refusal.ERASED:
+            # Counted, and nothing else: not even that it came is kept of who was erased.
+            rows.counts[f"refused.{judged.refusal.value}"] += 1
+            if window is not None and judged.agent is not None:
+                run = (judged.agent, window.source, window.run)
+                found.erased[run] = max(found.erased.get(run, -1), window.seq)
+            return
         if window is not None and judged.agent is not None:
             key = (judged.agent, window.source, window.run)
             new = self.streams.add(key, window.seq, 0, rows.at_us, late=False, refused=True)
@@ -252,6 +270,14 @@ class Journal:
                 "SELECT count(*) FROM journal WHERE lane = 1 AND position > ?", (after,)
             ).fetchone()
         return int(row[0])
+
+    def forget(self, agent: str) -> None:
+        """Forget in memory what is known of `agent`; the caller erases the rows."""
+        self.streams.forget(agent)
+        self.consents.forget(agent)
+        gone = [t for t in self._latest if parse_topic(t).agent == agent]
+        for topic in gone:
+            del self._latest[topic]
 
     def checkpoint(self, at: datetime) -> None:
         """Write the account of every run, so that a start need not read all of the journal."""

@@ -10,21 +10,20 @@ already in the spool.
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
+from analytics import set_aside
 from analytics.events import Publication
+from analytics.packing import pack
+from analytics.set_aside import RefusedPoints
 from analytics.state_file import add_counts, from_us, state_errors, to_us, transaction
 from analytics.store.points import Point
 from sensors import codec
 from sensors.errors import StateError
-
-POINTS_PER_BATCH = 5_000
-"""InfluxDB's own advice for one request."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,14 +61,18 @@ class Commit:
     ----------
     steps : list of Step
         In order; earlier ones had no output and waited for this one.
-    written_spool_id, confirmed : int, list of int
-        Spool batches the store has and publications the broker has: deleted.
+    written_spool, confirmed : list of (int, int), list of int
+        Spool batches the store has, from the first to the last of each range,
+        and publications the broker has: deleted.
+    refused : list of RefusedPoints
+        What the store refused of those batches: set aside.
     """
 
     steps: list[Step] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
-    written_spool_id: int = 0
+    written_spool: list[tuple[int, int]] = field(default_factory=list)
+    refused: list[RefusedPoints] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     status: str | None = None
@@ -123,8 +126,8 @@ class StepLog:
             )
             db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", pack(commit.points))
             pending = [self._keep(publication) for publication in commit.publications]
-            if commit.written_spool_id:
-                db.execute("DELETE FROM spool WHERE id <= ?", (commit.written_spool_id,))
+            db.executemany("DELETE FROM spool WHERE id BETWEEN ? AND ?", commit.written_spool)
+            set_aside.keep(db, commit.refused)
             db.executemany(
                 "DELETE FROM publications WHERE id = ?", [(i,) for i in commit.confirmed]
             )
@@ -149,20 +152,24 @@ class StepLog:
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot."""
-        step = snapshot.step
         with state_errors(self._path), transaction(self._db):
-            self._db.execute("DELETE FROM snapshot")
-            self._db.execute(
-                "INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    step.number,
-                    step.live,
-                    step.backlog,
-                    to_us(step.now),
-                    _digest(snapshot.data),
-                    snapshot.data,
-                ),
-            )
+            self.put_snapshot(snapshot)
+
+    def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot, within the caller's transaction."""
+        step = snapshot.step
+        self._db.execute("DELETE FROM snapshot")
+        self._db.execute(
+            "INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                step.number,
+                step.live,
+                step.backlog,
+                to_us(step.now),
+                _digest(snapshot.data),
+                snapshot.data,
+            ),
+        )
 
     def prune(self, at: datetime, keep: timedelta) -> None:
         """Forget steps that a snapshot covers and that are older than `keep`."""
@@ -193,35 +200,6 @@ class StepLog:
             dropped = sum(int(points) for _, points in found)
             add_counts(self._db, {"spool_dropped": dropped})
         return dropped
-
-
-def pack(points: Sequence[Point]) -> list[tuple[int, bytes]]:
-    """Return `points` as spool rows: how many, and their compressed bytes."""
-    return [
-        (len(part), zlib.compress(codec.dump_json(part), 1))
-        for part in (
-            points[start : start + POINTS_PER_BATCH]
-            for start in range(0, len(points), POINTS_PER_BATCH)
-        )
-    ]
-
-
-def unpack(payload: bytes) -> list[Point]:
-    """Return the points that :func:`pack` packed, equal to the last bit.
-
-    Raises
-    ------
-    ValueError
-        If `payload` is not what `pack` returns.
-    """
-    told = codec.load_json(zlib.decompress(payload))
-    try:
-        return codec.convert(told, list[Point])
-    except ValueError:
-        # JSON has no NaN or infinity and says null: that field is unknown, the rest stands.
-        for point in told:
-            point["fields"] = {k: v for k, v in point["fields"].items() if v is not None}
-        return codec.convert(told, list[Point])
 
 
 def _step(row: Sequence[int]) -> Step:

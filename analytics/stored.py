@@ -50,6 +50,14 @@ class StoredPublisher:
         self._due |= {(*where, run): None for where, (run, _) in self._told.items()}
         self._told.clear()
 
+    def forget(self, agent: str) -> None:
+        """Say nothing more about the runs of `agent`: they were erased."""
+        for waiting in (self._asked, self._due):
+            for key in [key for key in waiting if key[0] == agent]:
+                del waiting[key]
+        for where in [where for where in self._told if where[0] == agent]:
+            del self._told[where]
+
     def publish(self, at: datetime) -> None:
         """Tell as many as one tick allows, those that asked first."""
         if not self._sink.is_connected:

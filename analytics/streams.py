@@ -43,6 +43,12 @@ class Streams:
         self.missing = 0
         self.checkpointed_position = 0
 
+    def forget(self, agent: str) -> None:
+        """Forget every run of `agent`: they were erased."""
+        for key in [key for key in self._all if key[0] == agent]:
+            self.missing -= self._all.pop(key).seen.missing
+            self._dirty.discard(key)
+
     def add(
         self, key: StreamKey, seq: int, oldest_seq: int, at_us: int, *, late: bool, refused: bool
     ) -> bool:

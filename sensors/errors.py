@@ -50,6 +50,14 @@ class StoreError(WellbeingError, OSError):
     exit_code = 6
 
 
+class StoreBusyError(StoreError):
+    """The database has too much to do just now; `retry_after_s` is what it asked for, if it did."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class StateError(WellbeingError, RuntimeError):
     """A file of our own state (outbox, journal, snapshot) is damaged or too new."""
 
@@ -71,6 +79,7 @@ class Refusal(StrEnum):
     UNKNOWN_AGENT = "unknown_agent"
     UNKNOWN_TOPIC = "unknown_topic"
     NOT_CONSENTED = "not_consented"
+    ERASED = "erased"  # of somebody who was erased, and from before they consented anew
     FAULT = "fault"  # ours, not the sender's: accepted, and then our own program failed on it
 
 

@@ -1,0 +1,123 @@
+"""Every row of ``server.sqlite`` that is about one agent: counted, or deleted.
+
+Within the caller's transaction. What is deleted is overwritten as far as the
+connection's ``secure_delete`` says.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from analytics.intake import parse_topic
+from analytics.steps import pack, unpack
+from analytics.store.points import Point
+from sensors.errors import MessageError
+
+PLACES: dict[str, str] = {
+    "journal": "messages received",
+    "set_aside": "messages refused and set aside",
+    "sequences": "runs: which windows came",
+    "latest": "fingerprints of retained messages",
+    "consent": "consents",
+    "spool": "points on their way into the store",
+    "publications": "messages on their way to the broker",
+}
+"""The tables that hold something about a person, and what."""
+
+
+class Purge:
+    """One agent's rows.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+    agent : str
+    alert_ids : iterable of str
+        Of every alert about the agent that is known.
+    """
+
+    def __init__(self, db: sqlite3.Connection, agent: str, alert_ids: Iterable[str] = ()) -> None:
+        self._db, self._agent = db, agent
+        self._ids = frozenset(alert_ids)
+        self._marks = tuple(f'"{word}"'.encode() for word in (agent, *sorted(self._ids)))
+
+    def sources(self) -> list[str]:
+        """Return the agent's sources, as far as their runs and topics are known."""
+        query = "SELECT DISTINCT source FROM sequences WHERE agent = ?"
+        found = {str(row[0]) for row in self._db.execute(query, (self._agent,))}
+        topics = (parse_topic(topic) for topic in self._topics())
+        return sorted(found | {t.source for t in topics if t.source is not None})
+
+    def count(self) -> dict[str, int]:
+        """Return how many rows (in the spool: points) of the agent each table holds."""
+        counts = {name: len(list(ids)) for name, ids in self._by_id()}
+        for name in ("sequences", "consent"):
+            query = f"SELECT count(*) FROM {name} WHERE agent = ?"  # noqa: S608 - a literal
+            counts[name] = self._db.execute(query, (self._agent,)).fetchone()[0]
+        counts["latest"] = len(self._topics())
+        counts["spool"] = sum(gone for _, _, gone in self._spool())
+        return {name: counts[name] for name in PLACES}
+
+    def delete(self) -> dict[str, int]:
+        """Delete every row of the agent; return how many went, by table."""
+        counts = self.count()
+        for name, ids in self._by_id():
+            key = "position" if name == "journal" else "id"
+            rows = [(found,) for found in ids]
+            self._db.executemany(f"DELETE FROM {name} WHERE {key} = ?", rows)  # noqa: S608
+        for name in ("sequences", "consent"):
+            self._db.execute(f"DELETE FROM {name} WHERE agent = ?", (self._agent,))  # noqa: S608
+        topics = [(topic,) for topic in self._topics()]
+        self._db.executemany("DELETE FROM latest WHERE topic = ?", topics)
+        for batch, kept, gone in list(self._spool()):
+            if gone:
+                self._rewrite(batch, kept)
+        return counts
+
+    def _by_id(self) -> Iterator[tuple[str, list[int]]]:
+        """Yield the numbered tables with the numbers of the agent's rows."""
+        journal = "SELECT position, topic, payload FROM journal WHERE agent = ? OR agent IS NULL"
+        found = self._db.execute(journal, (self._agent,))
+        yield "journal", [n for n, topic, payload in found if self._is_theirs(topic, payload)]
+        for name in ("set_aside", "publications"):
+            rows = self._db.execute(f"SELECT id, topic, payload FROM {name}")  # noqa: S608
+            yield name, [n for n, topic, payload in rows if self._is_theirs(topic, payload)]
+
+    def _is_theirs(self, topic: str, payload: bytes | None) -> bool:
+        """Return whether a message came from the agent, went to them, or names them."""
+        try:
+            parsed = parse_topic(topic)
+        except MessageError:
+            return f"/{self._agent}/" in f"{topic}/" or self._names(payload)
+        if parsed.agent is not None:
+            return parsed.agent == self._agent
+        return parsed.alert_id in self._ids or self._names(payload)
+
+    def _names(self, payload: bytes | None) -> bool:
+        return payload is not None and any(mark in payload for mark in self._marks)
+
+    def _topics(self) -> list[str]:
+        topics = (str(row[0]) for row in self._db.execute("SELECT topic FROM latest"))
+        return [topic for topic in topics if parse_topic(topic).agent == self._agent]
+
+    def _spool(self) -> Iterator[tuple[int, list[Point], int]]:
+        """Yield each batch that holds points of the agent: what stays, and how many do not."""
+        for number, payload in self._db.execute("SELECT id, payload FROM spool ORDER BY id"):
+            points = unpack(payload)
+            kept = [point for point in points if not self._is_about(point)]
+            if len(kept) < len(points):
+                yield number, kept, len(points) - len(kept)
+
+    def _is_about(self, point: Point) -> bool:
+        return point.tags.get("agent") == self._agent or point.fields.get("alert_id") in self._ids
+
+    def _rewrite(self, batch: int, kept: list[Point]) -> None:
+        """Put what stays in the batch's place; a batch never grows, so it stays one row."""
+        if not kept:
+            self._db.execute("DELETE FROM spool WHERE id = ?", (batch,))
+            return
+        ((count, payload),) = pack(kept)
+        self._db.execute(
+            "UPDATE spool SET points = ?, payload = ? WHERE id = ?", (count, payload, batch)
+        )
