@@ -105,7 +105,6 @@ class Service:
         self._snapshot_step = 0
         self._safe_position = 0
         self._spooled_points, self._spooled_bytes = 0, 0
-        self._deleted_spool_id = 0
         self._told_trouble = ""
         self._quiet_until = time.monotonic() + _PATIENCE_S
         self._told_clock = False
@@ -228,18 +227,19 @@ class Service:
         return max(now, before)
 
     def _commit(self, outputs: Outputs, *, with_status: bool) -> None:
-        written = self._writer.written_id
+        settled = self._writer.take_settled()
         commit = Commit(
             steps=self._stepper.unrecorded,
             points=outputs.points,
             publications=outputs.publications,
-            written_spool_id=written if written > self._deleted_spool_id else 0,
+            written_spool=settled.written,
+            refused=settled.refused,
             confirmed=self._confirmed,
             status=self._status() if with_status else None,
         )
         pending = self._steps.commit(commit)
         self._stepper.unrecorded.clear()
-        self._confirmed, self._deleted_spool_id = [], written
+        self._confirmed = []
         if outputs.points:
             self._writer.notify()
         if self._connections:
@@ -363,6 +363,7 @@ class Service:
                     "written": store.written,
                     "refused": store.refused,
                     "last_refusal": store.last_refusal,
+                    "catching_up": store.catching_up,
                 },
                 "alerts": dict(alerts),
             }

@@ -2,29 +2,33 @@
 
 The store may be slow or away for hours: nobody waits for it, the spool grows
 on disk up to its bound, and the same batch told twice leaves one point each.
+Once it is back, what is new goes first and what waited follows
+(`analytics.spool_lanes`). A batch leaves the spool only when the store has
+confirmed it, in the transaction that also keeps what was refused of it.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import sqlite3
 import threading
 import time
-import zlib
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from analytics.packing import UNREADABLE, unpack
+from analytics.set_aside import RefusedPoints, bundle
+from analytics.spool_lanes import Lanes, patience_s, pause_s
 from analytics.state_file import FILE_NAME, open_for_reading, state_errors
-from analytics.steps import unpack
 from analytics.store.base import Store
 from analytics.store.points import Point
-from sensors.errors import StoreError, WellbeingError
+from sensors.errors import StoreBusyError, StoreError, WellbeingError
 
 POINTS_AT_ONCE = 10_000
-BACK_OFF_MIN_S = 0.5
-BACK_OFF_MAX_S = 30.0
 EXPIRE_EVERY_S = 3600.0
 _LOOK_AGAIN_S = 1.0
 _FAREWELL_S = 3.0
@@ -34,12 +38,24 @@ _log = logging.getLogger("wellbeing.detect")
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """How the store is, for status."""
+    """How the store is, for status; counts since the start.
+
+    `catching_up` says that batches of an earlier time are still being written.
+    """
 
     written: int = 0
     refused: int = 0
     last_refusal: str = ""
     trouble: str = ""
+    catching_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the store has, for the next commit: ranges of batches, and what it refused of them."""
+
+    written: list[tuple[int, int]]
+    refused: list[RefusedPoints]
 
 
 class SpoolWriter:
@@ -60,12 +76,16 @@ class SpoolWriter:
     ) -> None:
         self._directory, self._open_store, self._clock = directory, open_store, clock
         self._expire_due_s = 0.0
+        self._replay_due_s = 0.0
+        self._farewell_s: float | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._db: sqlite3.Connection | None = None
+        self._lanes = Lanes()
+        self._written: deque[tuple[int, int]] = deque()
+        self._refused: deque[RefusedPoints] = deque()
         self.state = StoreState()
-        self.written_id = 0
         self.failure: WellbeingError | None = None
 
     def start(self) -> None:
@@ -83,25 +103,39 @@ class SpoolWriter:
         if self._thread.is_alive():
             self._thread.join()
 
+    @property
+    def written_id(self) -> int:
+        """The batch up to which the store has everything."""
+        return self._lanes.written_id
+
+    def take_settled(self) -> Settled:
+        """Return, once, what has been written and refused since the last call."""
+        # Ranges first: what was refused of a batch is noted before the batch is.
+        written = [self._written.popleft() for _ in range(len(self._written))]
+        refused = [self._refused.popleft() for _ in range(len(self._refused))]
+        return Settled(written, refused)
+
     def _run(self) -> None:
         store: Store | None = None
-        back_off_s = BACK_OFF_MIN_S
+        failures = 0
         try:
             self._db = open_for_reading(self._directory)
-            while True:
+            # Of an earlier run; who looks at a screen wants what comes now.
+            self._lanes.fall_behind(self._newest())
+            while not self._is_over():
                 try:
                     store = store or self._open_store()
-                    idle = self._drain(store)
+                    self._round(store)
                     self._expire(store)
-                    back_off_s = BACK_OFF_MIN_S
+                    failures = 0
                 except StoreError as error:
                     self._note_trouble(str(error))
-                    if self._stopping.wait(back_off_s):
+                    self._lanes.fall_behind(self._newest())
+                    asked_s = error.retry_after_s if isinstance(error, StoreBusyError) else None
+                    chance = random.random()  # noqa: S311 - only spreads retries
+                    if self._stopping.wait(patience_s(failures, asked_s, chance)):
                         return
-                    back_off_s = min(BACK_OFF_MAX_S, back_off_s * 2)
-                    continue
-                if idle and self._stopping.is_set():
-                    return
+                    failures += 1
         except WellbeingError as error:
             self.failure = error  # told by the service, which ends with it
         finally:
@@ -110,22 +144,52 @@ class SpoolWriter:
             if self._db is not None:
                 self._db.close()
 
-    def _drain(self, store: Store) -> bool:
-        """Write everything there is; return whether the spool is empty (or time is up)."""
-        farewell_at: float | None = None
-        while True:
-            if self._stopping.is_set():
-                farewell_at = farewell_at or time.monotonic() + _FAREWELL_S
-                if time.monotonic() > farewell_at:
-                    return True
-            last_id, points = self._next()
-            if last_id == self.written_id:
-                if not self._stopping.is_set():
-                    self._wake.wait(_LOOK_AGAIN_S)
-                    self._wake.clear()
-                return True
-            self._write(store, points)
-            self.written_id = last_id
+    def _is_over(self) -> bool:
+        """Return whether to end: asked to, and nothing left or no time left."""
+        if not self._stopping.is_set():
+            return False
+        if self._farewell_s is None:
+            self._farewell_s = time.monotonic() + _FAREWELL_S
+        newest = self._newest()
+        self._lanes.fall_behind(newest)
+        nothing_left = self.written_id == newest
+        return nothing_left or time.monotonic() > self._farewell_s
+
+    def _round(self, store: Store) -> None:
+        """Write what is new, then some of what waits; sleep if there is nothing to do."""
+        self._note_lanes()
+        wrote = self._write_live(store)
+        if self._lanes.is_behind and self._is_due():
+            self._write_waiting(store)
+            wrote = True
+        if not wrote and not self._stopping.is_set():
+            pause = _LOOK_AGAIN_S
+            if self._lanes.is_behind:
+                pause = max(0.0, min(pause, self._replay_due_s - time.monotonic()))
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def _is_due(self) -> bool:
+        return self._stopping.is_set() or time.monotonic() >= self._replay_due_s
+
+    def _write_live(self, store: Store) -> bool:
+        last_id, points, unreadable = self._between(self._lanes.live_after, None)
+        if last_id == self._lanes.live_after:
+            return False
+        self._write(store, points, unreadable)
+        self._written.append(self._lanes.wrote_live(last_id))
+        return True
+
+    def _write_waiting(self, store: Store) -> None:
+        after, until = self._lanes.waiting()
+        started_s = time.monotonic()
+        last_id, points, unreadable = self._between(after, until)
+        # No row is left of the span: they were dropped at the bound, or erased.
+        last_id = until if last_id == after else last_id
+        self._write(store, points, unreadable)
+        self._written.append(self._lanes.wrote_waiting(last_id))
+        now_s = time.monotonic()
+        self._replay_due_s = now_s + pause_s(now_s - started_s)
 
     def _expire(self, store: Store) -> None:
         """Once an hour, delete what has been kept for long enough."""
@@ -136,51 +200,71 @@ class SpoolWriter:
         if expired:
             _log.info("%d points were older than their retention and are gone", expired)
 
-    def _next(self) -> tuple[int, list[Point]]:
-        """Return the next points and the id up to which they are."""
+    def _newest(self) -> int:
+        assert self._db is not None  # noqa: S101 - opened before the loop
+        with state_errors(self._directory / FILE_NAME):
+            # Not of the table: the newest may have been deleted, its number is not used again.
+            row = self._db.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'spool'"
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _between(
+        self, after: int, until: int | None
+    ) -> tuple[int, list[Point], list[RefusedPoints]]:
+        """Return the next points and the batch up to which they are, and batches nobody can read."""
         assert self._db is not None  # noqa: S101 - opened before the loop
         points: list[Point] = []
-        last_id = self.written_id
+        unreadable: list[RefusedPoints] = []
+        last_id = after
         with state_errors(self._directory / FILE_NAME):
             rows = self._db.execute(
-                "SELECT id, payload FROM spool WHERE id > ? ORDER BY id", (last_id,)
+                "SELECT id, payload FROM spool WHERE id > ? AND id <= ? ORDER BY id",
+                (after, 2**62 if until is None else until),
             )
             for batch_id, payload in rows:
                 last_id = batch_id
-                points.extend(self._readable(batch_id, payload))
+                try:
+                    points.extend(unpack(payload))
+                except UNREADABLE as error:
+                    # One bad batch must not stand in the way of all that follow.
+                    reason = f"spool batch {batch_id} cannot be read: {error}"
+                    unreadable.append(RefusedPoints(self._clock(), reason, 1, payload))
                 if len(points) >= POINTS_AT_ONCE:
                     break
             rows.close()
-        return last_id, points
+        return last_id, points, unreadable
 
-    def _readable(self, batch_id: int, payload: bytes) -> list[Point]:
-        try:
-            return unpack(payload)
-        except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
-            # One bad batch must not stand in the way of all that follow.
-            self._refuse(1, f"spool batch {batch_id} cannot be read: {error}")
-            return []
-
-    def _write(self, store: Store, points: list[Point]) -> None:
-        report = store.write(points)
-        if report.refused:
-            point, reason = report.refused[0]
-            self._refuse(len(report.refused), f"{point.measurement.value}: {reason}")
+    def _write(self, store: Store, points: list[Point], unreadable: list[RefusedPoints]) -> None:
+        written = 0
+        if points:
+            report = store.write(points)
+            written = report.written
+            if report.refused:
+                point, reason = report.refused[0]
+                self._refuse(len(report.refused), f"{point.measurement.value}: {reason}")
+                self._refused.extend(bundle(report.refused, self._clock()))
+        for one in unreadable:
+            self._refuse(one.points, one.reason)
+        self._refused.extend(unreadable)
         if self.state.trouble:
             _log.info("the store answers again")
-        state = self.state
-        self.state = StoreState(state.written + report.written, state.refused, state.last_refusal)
+        self.state = replace(self.state, written=self.state.written + written, trouble="")
 
     def _refuse(self, count: int, reason: str) -> None:
-        state = self.state
-        if not state.refused:
+        if not self.state.refused:
             _log.warning(
-                "the store refused %d points (%s); `wellbeing status` counts", count, reason
+                "the store refused %d points (%s); see `wellbeing store set-aside list`",
+                count,
+                reason,
             )
-        self.state = StoreState(state.written, state.refused + count, reason, state.trouble)
+        self.state = replace(self.state, refused=self.state.refused + count, last_refusal=reason)
 
     def _note_trouble(self, trouble: str) -> None:
-        state = self.state
-        if not state.trouble:
+        if not self.state.trouble:
             _log.warning("%s; results wait in the spool, retrying", trouble)
-        self.state = StoreState(state.written, state.refused, state.last_refusal, trouble)
+        self.state = replace(self.state, trouble=trouble)
+
+    def _note_lanes(self) -> None:
+        if self.state.catching_up != self._lanes.is_behind:
+            self.state = replace(self.state, catching_up=self._lanes.is_behind)

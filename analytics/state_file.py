@@ -67,6 +67,12 @@ MIGRATIONS: tuple[str, ...] = (
         id TEXT PRIMARY KEY, agent TEXT NOT NULL, kind TEXT NOT NULL, by TEXT NOT NULL,
         asked_us INTEGER NOT NULL, state TEXT NOT NULL, receipt TEXT) WITHOUT ROWID;
     """,
+    # Points that the store refused, packed like the spool (`analytics.set_aside`).
+    """
+    CREATE TABLE refused_points (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, points INTEGER NOT NULL,
+        reason TEXT NOT NULL, payload BLOB NOT NULL);
+    """,
 )
 
 VERSION = len(MIGRATIONS)

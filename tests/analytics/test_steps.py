@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.events import Publication
+from analytics.packing import pack, unpack
 from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, open_state
-from analytics.steps import Commit, Snapshot, Step, StepLog, pack, unpack
+from analytics.steps import Commit, Snapshot, Step, StepLog
 from analytics.store.base import Query, Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, epoch_ns
@@ -90,7 +91,7 @@ def test_a_commit_is_there_after_a_restart(tmp_path: Path) -> None:
     assert again.steps_after(1) == [step(2)]
     assert again.pending() == sent
     assert again.spool_size()[0] == 2
-    again.commit(Commit(confirmed=[sent[0].id], written_spool_id=1))
+    again.commit(Commit(confirmed=[sent[0].id], written_spool=[(1, 1)]))
     assert again.pending() == sent[1:]
     assert again.spool_size() == (0, 0)
     again._db.close()
@@ -198,7 +199,7 @@ def test_a_store_that_is_away_loses_nothing_and_doubles_nothing(tmp_path: Path) 
     wait_until(lambda: writer.written_id == 20)
     assert writer.state.trouble == ""
     assert writer.state.written == 200
-    log.commit(Commit(steps=[step(21)], points=[point(1000)], written_spool_id=20))
+    log.commit(Commit(steps=[step(21)], points=[point(1000)], written_spool=[(1, 20)]))
     writer.notify()
     wait_until(lambda: writer.written_id == 21)
     writer.stop()

@@ -1,0 +1,44 @@
+"""Points as they lie in the spool and among what was set aside: compressed JSON; pure."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from analytics.store.points import Point
+from sensors import codec
+
+POINTS_PER_BATCH = 5_000
+"""InfluxDB's own advice for one request."""
+
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error)
+"""What :func:`unpack` raises on a batch that was damaged or that nobody wrote."""
+
+
+def pack(points: Sequence[Point]) -> list[tuple[int, bytes]]:
+    """Return `points` as spool rows: how many, and their compressed bytes."""
+    return [
+        (len(part), zlib.compress(codec.dump_json(part), 1))
+        for part in (
+            points[start : start + POINTS_PER_BATCH]
+            for start in range(0, len(points), POINTS_PER_BATCH)
+        )
+    ]
+
+
+def unpack(payload: bytes) -> list[Point]:
+    """Return the points that :func:`pack` packed, equal to the last bit.
+
+    Raises
+    ------
+    ValueError
+        If `payload` is not what `pack` returns.
+    """
+    told = codec.load_json(zlib.decompress(payload))
+    try:
+        return codec.convert(told, list[Point])
+    except ValueError:
+        # JSON has no NaN or infinity and says null: that field is unknown, the rest stands.
+        for point in told:
+            point["fields"] = {k: v for k, v in point["fields"].items() if v is not None}
+        return codec.convert(told, list[Point])

@@ -1,0 +1,104 @@
+"""What the store refused is kept with its reason, bounded, and told again on demand."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from analytics import set_aside
+from analytics.set_aside import bundle
+from analytics.spool import SpoolWriter
+from analytics.state_file import FILE_NAME, open_state
+from analytics.steps import Commit, Step, StepLog
+from analytics.store.base import Query
+from analytics.store.embedded import EmbeddedStore
+from analytics.store.points import Measurement, Point
+from tests.rig import wait_until
+
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path):
+    db = open_state(tmp_path)
+    yield StepLog(db, tmp_path / FILE_NAME)
+    db.close()
+
+
+def point(n: int, value: object = 1.0) -> Point:
+    return Point(Measurement.SCORE, {"site": "lab", "agent": "k1"}, {"evidence": value}, n)
+
+
+def listed(log: StepLog) -> list[set_aside.SetAsidePoints]:
+    return set_aside.listed(log._db, log._path)
+
+
+def counter(log: StepLog, name: str) -> int:
+    row = log._db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else 0
+
+
+def drain(log: StepLog, directory: Path) -> SpoolWriter:
+    """Write the whole spool, settled as the service does it."""
+    file = directory / "store.sqlite"
+    writer = SpoolWriter(
+        directory, lambda: EmbeddedStore(file), lambda: datetime(1970, 1, 1, tzinfo=UTC)
+    )
+    newest = log._db.execute("SELECT max(id) FROM spool").fetchone()[0]
+    writer.start()
+    wait_until(lambda: writer.written_id >= newest)
+    writer.stop()
+    settled = writer.take_settled()
+    log.commit(Commit(written_spool=settled.written, refused=settled.refused))
+    return writer
+
+
+def test_a_refused_point_is_kept_and_can_be_told_again(log: StepLog, tmp_path: Path) -> None:
+    log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(1), point(2, "text"), point(3)]))
+    drain(log, tmp_path)
+    assert log.spool_size() == (0, 0)
+    (kept,) = listed(log)
+    assert (kept.points, kept.measurements) == (1, {"score": 1})
+    assert "evidence" in kept.reason
+    assert counter(log, "points_set_aside") == 1
+    # Somebody mends the cause: here, the store is made anew.
+    (tmp_path / "store.sqlite").unlink()
+    assert set_aside.replay(log._db, log._path) == 1
+    assert listed(log) == []
+    drain(log, tmp_path)
+    store = EmbeddedStore(tmp_path / "store.sqlite", read_only=True)
+    (row,) = store.read(Query(measurement=Measurement.SCORE, site="lab"))
+    store.close()
+    assert (row.time_ns, row.fields) == (2, {"evidence": "text"})
+
+
+def test_bundles_are_by_reason_and_can_be_dropped_one_by_one(log: StepLog) -> None:
+    refused = [(point(n), "odd" if n % 2 else "even") for n in range(7)]
+    log.commit(Commit(refused=bundle(refused, NOW)))
+    assert [(one.reason, one.points) for one in listed(log)] == [("even", 4), ("odd", 3)]
+    first, second = (one.id for one in listed(log))
+    assert set_aside.drop(log._db, log._path, [second]) == 3
+    assert set_aside.replay(log._db, log._path, [second]) == 0
+    assert set_aside.replay(log._db, log._path, [first]) == 4
+    assert log.spool_size()[0] == 4
+
+
+def test_what_is_kept_is_bounded_and_what_goes_is_counted(
+    log: StepLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_aside, "KEPT_POINTS", 10)
+    for round_ in range(5):
+        log.commit(Commit(refused=bundle([(point(n), f"why {round_}") for n in range(4)], NOW)))
+    assert [one.reason for one in listed(log)] == ["why 3", "why 4"]
+    assert counter(log, "points_set_aside") == 20
+    assert counter(log, "points_set_aside_dropped") == 12
+
+
+def test_a_batch_that_nobody_can_read_is_listed_too(log: StepLog, tmp_path: Path) -> None:
+    log._db.execute("INSERT INTO spool (points, payload) VALUES (1, x'00')")
+    log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(3)]))
+    writer = drain(log, tmp_path)
+    assert (writer.state.written, writer.state.refused) == (1, 1)
+    (kept,) = listed(log)
+    assert "spool batch 1 cannot be read" in kept.reason
+    assert kept.measurements == {}
