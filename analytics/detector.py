@@ -36,8 +36,8 @@ LEARNING_S = 300.0
 FASTEST_SKIN = 0.2
 """Fastest that skin conductance changes within one window, up or down. [ln(uS)]
 
-Sweat glands fill within seconds and dry slowly (Boucsein 2012); a faster
-change is an electrode that moved, was pressed or came off. The same limit both
+Ours: a faster change is taken for an electrode that moved, was pressed or came
+off. Conductance falls more slowly than it rises, but the limit is the same both
 ways, so that noise beyond it cancels.
 """
 

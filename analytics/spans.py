@@ -45,7 +45,8 @@ SETTLE_S = 30.0
 RISE_US = 0.05
 """From here on a change of skin conductance from window to window is a rise. [uS]
 
-The usual least amplitude of a response: Boucsein 2012, Electrodermal Activity, 2nd ed.
+A usual least amplitude of a response scored by hand: Boucsein et al. 2012,
+Psychophysiology 49(8):1017; what computers count from, 0.01, is noise at a wrist.
 """
 
 LEAST_PAIRS = 6
