@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from analytics.intake import parse_topic
-from analytics.steps import pack, unpack
+from analytics.packing import UNREADABLE, pack, unpack
 from analytics.store.points import Point
 from sensors.errors import MessageError
 
@@ -21,9 +21,13 @@ PLACES: dict[str, str] = {
     "latest": "fingerprints of retained messages",
     "consent": "consents",
     "spool": "points on their way into the store",
+    "refused_points": "points that the store refused",
     "publications": "messages on their way to the broker",
 }
 """The tables that hold something about a person, and what."""
+
+
+_PACKED = ("spool", "refused_points")
 
 
 class Purge:
@@ -56,7 +60,8 @@ class Purge:
             query = f"SELECT count(*) FROM {name} WHERE agent = ?"  # noqa: S608 - a literal
             counts[name] = self._db.execute(query, (self._agent,)).fetchone()[0]
         counts["latest"] = len(self._topics())
-        counts["spool"] = sum(gone for _, _, gone in self._spool())
+        for name in _PACKED:
+            counts[name] = sum(gone for _, _, gone in self._packed(name))
         return {name: counts[name] for name in PLACES}
 
     def delete(self) -> dict[str, int]:
@@ -70,9 +75,9 @@ class Purge:
             self._db.execute(f"DELETE FROM {name} WHERE agent = ?", (self._agent,))  # noqa: S608
         topics = [(topic,) for topic in self._topics()]
         self._db.executemany("DELETE FROM latest WHERE topic = ?", topics)
-        for batch, kept, gone in list(self._spool()):
-            if gone:
-                self._rewrite(batch, kept)
+        for name in _PACKED:
+            for batch, kept, _ in list(self._packed(name)):
+                self._rewrite(name, batch, kept)
         return counts
 
     def _by_id(self) -> Iterator[tuple[str, list[int]]]:
@@ -101,10 +106,14 @@ class Purge:
         topics = (str(row[0]) for row in self._db.execute("SELECT topic FROM latest"))
         return [topic for topic in topics if parse_topic(topic).agent == self._agent]
 
-    def _spool(self) -> Iterator[tuple[int, list[Point], int]]:
+    def _packed(self, table: str) -> Iterator[tuple[int, list[Point], int]]:
         """Yield each batch that holds points of the agent: what stays, and how many do not."""
-        for number, payload in self._db.execute("SELECT id, payload FROM spool ORDER BY id"):
-            points = unpack(payload)
+        query = f"SELECT id, payload FROM {table} ORDER BY id"  # noqa: S608 - a literal
+        for number, payload in self._db.execute(query):
+            try:
+                points = unpack(payload)
+            except UNREADABLE:
+                continue  # nobody can say whose it was, here or anywhere
             kept = [point for point in points if not self._is_about(point)]
             if len(kept) < len(points):
                 yield number, kept, len(points) - len(kept)
@@ -112,12 +121,13 @@ class Purge:
     def _is_about(self, point: Point) -> bool:
         return point.tags.get("agent") == self._agent or point.fields.get("alert_id") in self._ids
 
-    def _rewrite(self, batch: int, kept: list[Point]) -> None:
+    def _rewrite(self, table: str, batch: int, kept: list[Point]) -> None:
         """Put what stays in the batch's place; a batch never grows, so it stays one row."""
         if not kept:
-            self._db.execute("DELETE FROM spool WHERE id = ?", (batch,))
+            self._db.execute(f"DELETE FROM {table} WHERE id = ?", (batch,))  # noqa: S608
             return
         ((count, payload),) = pack(kept)
         self._db.execute(
-            "UPDATE spool SET points = ?, payload = ? WHERE id = ?", (count, payload, batch)
+            f"UPDATE {table} SET points = ?, payload = ? WHERE id = ?",  # noqa: S608
+            (count, payload, batch),
         )

@@ -91,22 +91,22 @@ def from_json(text: str) -> Receipt:
     return codec.convert(codec.load_json(text), Receipt)
 
 
-OUT_OF_REACH = (
-    ("backups", "made before: `wellbeing restore` erases again what it restores, where it"
-     " finds this tombstone; other copies of the files have to be deleted by whoever holds them"),
-    ("copies of a store", "made with `wellbeing store copy` or by the database's own means:"
-     " erase there, too, with that store's configuration"),
-    ("files of researchers", "data frames and exports that have left this system: tell whoever"
-     " holds them (the export ledger names them)"),
-    ("the agent's own machine", "outbox and own record there: the agent erases them on their"
-     " page, or with `wellbeing edge erase`; old windows from there are refused from now on"),
-)  # fmt: skip
+OUT_OF_REACH = {
+    "backups": "made before: `wellbeing restore` erases again what it restores, where it finds"
+    " this tombstone; other copies of the files have to be deleted by whoever holds them",
+    "copies of a store": "made with `wellbeing store copy` or by the database's own means: erase"
+    " there, too, with that store's configuration",
+    "files of researchers": "data frames and exports that have left this system: tell whoever"
+    " holds them (the export ledger names them)",
+    "the agent's own machine": "outbox and own record: the agent erases them on their own page,"
+    " or with `wellbeing edge erase`; old windows from there are refused from now on",
+}
 """What no erasure on the server reaches, and who can do what about it."""
 
 
 def out_of_reach() -> tuple[Place, ...]:
     """Return what has to be named as out of reach in every receipt."""
-    return tuple(Place(name=name, done=Done.ELSEWHERE, note=note) for name, note in OUT_OF_REACH)
+    return tuple(Place(name=name, done=Done.ELSEWHERE, note=note) for name, note in OUT_OF_REACH.items())
 
 
 def as_lines(receipt: Receipt, *, dry_run: bool = False) -> list[str]:
@@ -126,11 +126,13 @@ def as_lines(receipt: Receipt, *, dry_run: bool = False) -> list[str]:
         return [*lines, "nothing was changed"]
     if not receipt.is_complete:
         return [*lines, "NOT COMPLETE: see what is waiting or not erased above"]
-    return [
-        *lines,
-        "complete: whatever was measured before and comes later is refused; the agent can go on"
-        " after consenting anew",
-    ]
+    return [*lines, _COMPLETE]
+
+
+_COMPLETE = (
+    "complete: whatever was measured before and comes later is refused; the agent can go on"
+    " after consenting anew"
+)
 
 
 def _table(places: Iterable[Place]) -> list[str]:

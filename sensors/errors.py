@@ -58,6 +58,10 @@ class StoreBusyError(StoreError):
         self.retry_after_s = retry_after_s
 
 
+class CannotEraseError(StoreError):
+    """This kind of database deletes no points: a person must choose what to do instead."""
+
+
 class StateError(WellbeingError, RuntimeError):
     """A file of our own state (outbox, journal, snapshot) is damaged or too new."""
 

@@ -138,8 +138,21 @@ class Store(Protocol):
     def count(self, query: Query) -> int:
         """Return how many points match (`latest` and `limit` do not apply)."""
 
-    def erase(self, site: str, agent: str) -> int:
-        """Delete every point of `agent`; return how many there were."""
+    def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
+        """Delete the points of `agent`; return how many there were.
+
+        Parameters
+        ----------
+        site, agent : str
+        before : datetime or None
+            Only those of earlier times: what follows is of somebody who
+            consented anew. ``None``: every point, and what names the series.
+
+        Raises
+        ------
+        CannotEraseError
+            If this kind of database cannot delete points at all.
+        """
 
     def expire(self, now: datetime) -> int:
         """Delete what is older than its retention at `now`; return how many points.

@@ -25,7 +25,7 @@ from analytics.store.base import Query, Row, WriteReport
 from analytics.store.points import Database, FieldValue, Measurement, Point, epoch_ns
 from sensors.errors import StateError, StoreError, WellbeingError
 
-VERSION = 1
+VERSION = 2
 """``user_version`` of the file; an older file is migrated forward when opened."""
 
 BUSY_TIMEOUT_S = 10.0
@@ -33,6 +33,8 @@ BUSY_TIMEOUT_S = 10.0
 
 MAX_FIELDS = 1_000
 """Fields of one measurement; SQLite allows a table 2,000 columns."""
+
+_NO_END_NS = 2**63 - 1  # later than any point can be
 
 _Series = tuple[str, str, str, str]
 
@@ -108,18 +110,21 @@ class EmbeddedStore:
         if version == 0:
             if read_only:
                 raise StoreError(f"the store {self._path} is empty; start `wellbeing detect` first")
-            self._create(connection)
+        if version < VERSION and not read_only:
+            self._migrate(connection)
 
     @staticmethod
-    def _create(connection: sqlite3.Connection) -> None:
+    def _migrate(connection: sqlite3.Connection) -> None:
+        """Make what is missing: everything, or in a file of version 1 the summaries."""
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have been first while we waited.
-        if connection.execute("PRAGMA user_version").fetchone() == (0,):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
             for statement in embedded_sql.SCHEMA.split(";\n"):
                 connection.execute(statement)
-            for measurement in Measurement:
-                connection.execute(embedded_sql.create(measurement))
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        for measurement in Measurement:
+            connection.execute(embedded_sql.create(measurement))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
 
     @contextmanager
@@ -258,16 +263,18 @@ class EmbeddedStore:
             (found,) = connection.execute(*embedded_sql.count(query, wanted)).fetchone()
         return int(found)
 
-    def erase(self, site: str, agent: str) -> int:
-        """Delete every point of `agent`; return how many there were."""
+    def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
+        """Delete the points of `agent` (until `before`); return how many there were."""
         erased = 0
+        until_ns = _NO_END_NS if before is None else epoch_ns(before)
         with self._transaction("BEGIN IMMEDIATE") as connection:
             for measurement in Measurement:
                 erased += connection.execute(
-                    embedded_sql.erase(measurement), (measurement.value, site, agent)
+                    embedded_sql.erase(measurement), (measurement.value, site, agent, until_ns)
                 ).rowcount
-            connection.execute("DELETE FROM series WHERE site = ? AND agent = ?", (site, agent))
-            self._series.clear()
+            if before is None:
+                connection.execute("DELETE FROM series WHERE site = ? AND agent = ?", (site, agent))
+                self._series.clear()
         self._truncate_log()
         return erased
 

@@ -40,16 +40,17 @@ Fields = dict[str, tuple[int, str]]
 def create(measurement: Measurement) -> str:
     """Return the statement that makes the table of `measurement`, as yet without fields."""
     return (
-        f"CREATE TABLE {measurement} (series INTEGER NOT NULL, time_ns INTEGER NOT NULL,"
+        f"CREATE TABLE IF NOT EXISTS {measurement} (series INTEGER NOT NULL, time_ns INTEGER NOT NULL,"
         " PRIMARY KEY (series, time_ns)) WITHOUT ROWID"
     )
 
 
 def erase(measurement: Measurement) -> str:
-    """Return the statement that deletes the points of one measurement, site and agent."""
+    """Return the statement that deletes the points of one measurement, site and agent to a time."""
     return (
         f"DELETE FROM {measurement} WHERE series IN"
         " (SELECT id FROM series WHERE measurement = ? AND site = ? AND agent = ?)"
+        " AND time_ns < ?"
     )
 
 

@@ -18,7 +18,7 @@ from analytics.store.line_protocol import Encoder
 from analytics.store.points import Database, Measurement, Point
 from analytics.store.settings import StoreSettings
 from sensors import codec
-from sensors.errors import StoreError
+from sensors.errors import CannotEraseError, StoreError
 
 BATCH = 5_000
 """Points in one request, as InfluxData recommends."""
@@ -196,32 +196,39 @@ class InfluxStore:
             counted += sum(len(series["values"]) for series in influxql.series_of([answer]))
         return counted
 
-    def erase(self, site: str, agent: str) -> int:
-        """Delete every point of `agent`; return how many there were.
+    def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
+        """Delete the points of `agent` (until `before`); return how many there were.
 
         A 1.x server with the index "tsi1" goes on listing the pseudonym among
         its tag values, with no series behind it, until it compacts that index.
         """
         if self._is_version("3"):
-            raise self._failed(
-                "is of version 3, which cannot delete points",
-                "keep erasable data on version 1 or 2, or wait for the end of its retention",
+            raise CannotEraseError(
+                f"InfluxDB at {self._settings.url} is of version 3, which deletes no points;"
+                " copy everybody else to version 1 or 2 and drop the database, or wait for the"
+                " end of its retention"
             )
         erased = 0
         for measurement in Measurement:
-            erased += self.count(Query(measurement=measurement, site=site, agents=(agent,)))
+            erased += self.count(
+                Query(measurement=measurement, site=site, agents=(agent,), end_at=before)
+            )
             if self._is_version("1"):
-                # Not DELETE: that would leave the series in the index.
-                self._query(influxql.drop_series(measurement, site, agent))
+                # Where all goes not DELETE: that would leave the series in the index.
+                self._query(
+                    influxql.drop_series(measurement, site, agent)
+                    if before is None
+                    else influxql.delete_before(measurement, site, agent, before)
+                )
         if not self._is_version("1"):
-            self._delete_from_buckets(site, agent)
+            self._delete_from_buckets(site, agent, before)
         return erased
 
-    def _delete_from_buckets(self, site: str, agent: str) -> None:
+    def _delete_from_buckets(self, site: str, agent: str, before: datetime | None) -> None:
         predicate = f"site={influxql.name(site)} AND agent={influxql.name(agent)}"
         for database in Database:
             bucket = f"{self._settings.database}/{database}"
-            reply = self._connection.delete_2(predicate, bucket)
+            reply = self._connection.delete_2(predicate, bucket, before)
             if not reply.ok:
                 raise self._refused(reply)
 

@@ -168,10 +168,11 @@ class Connection:
         found = self._call(self._write_api.write, bucket, record=lines.encode())
         return found if isinstance(found, Reply) else Reply(204, "")
 
-    def delete_2(self, predicate: str, bucket: str) -> Reply:
-        """Delete points of all times through ``/api/v2/delete``."""
+    def delete_2(self, predicate: str, bucket: str, before: datetime | None = None) -> Reply:
+        """Delete points of all times, or until `before`, through ``/api/v2/delete``."""
         # The years that its clock can tell.
-        start, stop = datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
+        start = datetime(1678, 1, 1, tzinfo=UTC)
+        stop = before or datetime(2262, 1, 1, tzinfo=UTC)
         call = self._client.delete_api().delete
         found = self._call(call, start, stop, predicate, bucket=bucket)
         return found if isinstance(found, Reply) else Reply(204, "")

@@ -12,7 +12,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from analytics.store.admission import TAGS
@@ -127,6 +127,12 @@ def count(database: str, query: Query, field: str) -> str:
 def field_keys(database: str, measurement: Measurement) -> str:
     """Return the statement that lists the fields of `measurement` with their types."""
     return f"SHOW FIELD KEYS ON {name(database)} FROM {source(database, measurement)}"
+
+
+def delete_before(measurement: Measurement, site: str, agent: str, before: datetime) -> str:
+    """Return the statement that deletes the points of one agent until `before` (1.x)."""
+    where = f'"site" = {text(site)} AND "agent" = {text(agent)} AND time < {epoch_ns(before)}'
+    return f"DELETE FROM {name(measurement)} WHERE {where}"  # noqa: S608 - quoted by `text`
 
 
 def drop_series(measurement: Measurement, site: str, agent: str) -> str:

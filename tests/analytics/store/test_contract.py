@@ -290,6 +290,18 @@ def test_erasing_takes_one_agent_at_one_site_from_every_measurement(store):
     assert row.fields == {"b": 2.0}
 
 
+def test_erasing_until_a_time_leaves_what_came_after_a_new_consent(store):
+    for measurement in Measurement:
+        tags = {"site": "north", "agent": "k1"}
+        store.write([Point(measurement, tags, {"a": float(n)}, _at(-n)) for n in range(4)])
+    store.write([score(agent="k2", ago_s=3, b=1.0)])
+    assert store.erase("north", "k1", NOW - timedelta(seconds=1)) == 2 * len(Measurement)
+    for measurement in Measurement:
+        kept = store.read(ask(measurement=measurement, agents=("k1",)))
+        assert [row.fields["a"] for row in kept] == [1.0, 0.0]
+    assert store.count(ask(agents=("k2",))) == 1
+
+
 def test_a_store_opened_again_holds_what_was_written(store, reopen):
     store.write([score(a=1.5, b=True)])
     reader = reopen()

@@ -16,7 +16,7 @@ from analytics.store.base import Query
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store
-from sensors.errors import ConfigurationError, StoreError
+from sensors.errors import CannotEraseError, ConfigurationError, StoreError
 from tests.rig import Influxd, VictoriaMetrics, free_port
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -374,11 +374,19 @@ def test_erasing_on_version_2_deletes_by_tags_in_both_buckets():
         assert all(r"site=\"north\" AND agent=\"k\\\"1\"" in body for _, body in deleted)
 
 
+def test_erasing_on_version_2_until_a_time_stops_there():
+    with scripted() as script, store_at(script) as store:
+        store.erase("north", "k1", datetime(2026, 3, 1, 12, tzinfo=UTC))
+        bodies = [body for _, body in script.requests("/api/v2/delete")]
+        assert len(bodies) == 2
+        assert all('"stop": "2026-03-01T12:00:00' in body for body in bodies)
+
+
 def test_version_3_cannot_erase_and_says_so():
     with (
         scripted(version="3.4.1") as script,
         store_at(script) as store,
-        pytest.raises(StoreError, match="cannot delete points"),
+        pytest.raises(CannotEraseError, match="deletes no points; copy everybody else"),
     ):
         store.erase("north", "k1")
 
