@@ -11,7 +11,7 @@ LOWEST_RR_MS = 300.0
 HIGHEST_RR_MS = 2000.0
 """Intervals outside 30 to 200 beats a minute are not believed at a desk. [ms]
 
-The range that hrv-analysis and most desk studies use for adults at rest.
+The range that hrv-analysis takes by default.
 """
 
 LARGEST_JUMP = 0.2

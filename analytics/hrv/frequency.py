@@ -17,12 +17,12 @@ from analytics.hrv.resampling import resample
 Waves = NDArray[np.complex128]
 
 VLF_HZ, LF_HZ, HF_HZ = (0.0033, 0.04), (0.04, 0.15), (0.15, 0.4)
-"""Bands. [Hz] (Task Force 1996)"""
+"""Bands. [Hz] (Task Force 1996; the lower edge of VLF, one wave in five minutes, as neurokit2)"""
 
 RATE_HZ = 4.0
 """Of the evenly sampled series that Welch's method needs. [Hz]
 
-Four times the fastest thing in the bands with room; as in Kubios HRV.
+Ten times the upper edge of HF; as in Kubios HRV.
 """
 
 SEGMENT_S = 120.0

@@ -18,8 +18,9 @@ from analytics.hrv.time_domain import TimeDomain, time_domain
 LEAST_VLF_S, LEAST_LF_S, LEAST_HF_S = 270.0, 108.0, 54.0
 """Beats must span this much for a band to be told. [s]
 
-Five, two and one minutes (Task Force 1996), less a tenth, because the first
-and the last beat of a window lie within it.
+Two minutes for LF and one for HF (Task Force 1996), five for VLF, which is one
+wave of its lower edge and means little; less a tenth, because the first and the
+last beat of a window lie within it.
 """
 
 _ROWS = 128  # windows worked on at a time: memory stays bounded, temporaries small

@@ -41,8 +41,8 @@ def sample_entropy(
 
     Notes
     -----
-    Needs some 200 beats to be steady; windows of less than 100 give much
-    noise. [1]_ Compare only windows of the same length.
+    Needs some 200 beats to be steady (ours); windows of less than 100 give
+    much noise. Compare only windows of the same length.
 
     References
     ----------
