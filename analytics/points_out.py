@@ -123,6 +123,8 @@ def score(
     """
     judged["run"] = message.run
     judged["seq"] = message.seq
+    # Here, too: readings are kept for a third of the time, and lunch is a local hour.
+    judged["utc_offset_min"] = message.utc_offset_min
     if message.clock_offset_ms is not None:
         judged["clock_offset_ms"] = message.clock_offset_ms
     known = zip(_LEVEL, levels, strict=True)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "WELLBEING"
 
-SECTIONS = ("broker", "edge", "server", "store", "policy", "dashboard")
+SECTIONS = ("broker", "edge", "server", "store", "policy", "dashboard", "research")
 """Every table the file may have; one file serves every process of an installation."""
 
 
