@@ -16,8 +16,8 @@ from analytics.simulation.scenario import Group
 DRIFT_S = (1800.0, 180.0, 20.0)
 """Time constants of the three Ornstein-Uhlenbeck processes of every feature. [s]
 
-A decade apart each: together they approach the 1/f restlessness of resting
-heart rate (Kobayashi and Musha 1982, IEEE Trans. Biomed. Eng. 29:456).
+About a decade apart each: together they approach the 1/f restlessness of heart
+rate (Kobayashi and Musha 1982, IEEE Trans. Biomed. Eng. 29:456).
 """
 
 
@@ -180,5 +180,5 @@ SETTLING = (-0.3, 900.0)
 """Skin conductance after the electrodes are put on: below its level, and time constant.
 
 As a logarithm, and in seconds: sweat and contact build up over the first
-quarter of an hour (Boucsein 2012, section 2.2.2; the size is an assumption).
+quarter of an hour (both figures are assumptions).
 """

@@ -51,8 +51,8 @@ _SIZE_DOWN, _SIZE_UP = (
     0.03,
 )  # per look: a smaller pulse is a fact, a bigger one may be movement
 _LOUD = 1.5  # times the quiet size, from where on a stretch counts less
-_MOVING_G = 0.2  # [g] from where on a stretch counts half: walking is 0.1-0.3 g at the head
-# (cf. Menz 2003, Gait & Posture 18:35); a beat found in it is believed half from there on, too.
+_MOVING_G = 0.2  # [g] from where on a stretch counts half: walking is 0.1-0.3 g at the head (ours;
+# Menz et al. 2003, Gait & Posture 18:35, measured it); a beat in it is believed half, too.
 _MOST_G = 1e3  # [g] more is the same: nothing is believed there
 _LEARN, _UNLEARN = 0.2, 0.03  # per look: how fast trust in the rhythm comes, and goes
 _SURE = 0.2  # clarity in calm below which a period is a guess: noise reaches 0.3 in 1 of 20 looks

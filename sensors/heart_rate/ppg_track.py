@@ -27,8 +27,8 @@ BoolArray = NDArray[np.bool_]
 
 SMOOTH_S = 0.055
 """Width of the derivative-of-Gaussian. [s] Its pass band peaks at 2.9 Hz: a systolic rise
-takes 0.1-0.2 s (Allen 2007, Physiol. Meas. 28:R1), half a period of 2.5-5 Hz; at 25 Hz, the
-slowest sensor, it is still 1.4 samples."""
+takes about 0.1-0.2 s (ours; its shape: Allen 2007, Physiol. Meas. 28:R1), half a period of
+2.5-5 Hz; at 25 Hz, the slowest sensor, it is still 1.4 samples."""
 
 KERNEL_S = 4 * SMOOTH_S
 """Reach of the kernel to each side. [s] Beyond 4 widths a Gaussian is below 0.04 %."""

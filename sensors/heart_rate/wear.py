@@ -17,8 +17,9 @@ EMPTY_NOTIFICATIONS = 3
 At the usual 1 Hz: 3 s, one missed report is still normal."""
 
 FLAT_BEATS = 40
-"""Equal intervals in a row that no heart gives: at rest RMSSD is 20-100 ms
-(Shaffer & Ginsberg 2017, Front. Public Health 5:258) against steps of 1 ms,
+"""Equal intervals in a row that no heart gives: at rest RMSSD is 19 to 75 ms
+(means of 44 studies: Nunan et al. 2010, Pacing Clin. Electrophysiol. 33:1407)
+against steps of 1 ms,
 and even a paced heart is measured with an error of a step or two. Long enough
 that a device which derives its intervals from a smoothed rate is not caught
 while that rate stands still for half a minute."""
