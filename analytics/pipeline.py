@@ -22,7 +22,9 @@ from analytics.events import Arrival, Outputs
 from analytics.floor import SCORING_VERSION, Floor, Window
 from analytics.mirror import Mirrors
 from analytics.personal import PersonalAlerts
+from analytics.snapshot import Frozen
 from analytics.store.points import Point
+from analytics.summaries import Summaries
 from analytics.team_causes import TeamCauses
 from analytics.teams import Teams
 from analytics.technical import Technical
@@ -64,6 +66,7 @@ class Pipeline:
         self._context: dict[str, ContextState] = {}
         self._floor = Floor(teams)
         self._mirrors = Mirrors(site, self._floor)
+        self._summaries = Summaries(site, self._floor)
         self._book = AlertBook(site, teams.supervisors)
         self._budget = Budget(self._policy.alerts_per_supervisor_hour)
         smallest = self._policy.smallest_group
@@ -96,6 +99,7 @@ class Pipeline:
         self._floor.follow_site(now.timestamp())
         for windows in self._floor.rounds(arrivals):
             self._judge(windows, now, points)
+        self._summaries.step(now, points)
         self._technical.step(now)
         self._causes.step(now)
         self._personal.step(now)
@@ -119,6 +123,7 @@ class Pipeline:
         judged = self._floor.judge(windows, live, now.timestamp(), self._context)
         window_points.write(self.site, self._floor, judged, self._context, points)
         self._mirrors.take(judged)
+        self._summaries.take(judged, now.timestamp(), points)
         self._personal.begin(judged, now)
 
     def _hear(self, arrival: Arrival, now: datetime) -> None:
@@ -172,6 +177,10 @@ class Pipeline:
 
     def snapshot(self) -> bytes:
         """Return the whole state as bytes; equal states give equal bytes."""
+        return bytes(self.freeze().data())
+
+    def freeze(self) -> Frozen:
+        """Return a copy of the whole state, to be made bytes of while this goes on."""
         values: dict[str, Any] = {
             "site": self.site,
             "scoring": SCORING_VERSION,
@@ -184,7 +193,8 @@ class Pipeline:
             "causes": self._causes.to_plain(),
             "personal": self._personal.to_plain(),
         }
-        return snapshot.pack({**self._floor.to_arrays(), **self._mirrors.to_arrays()}, values)
+        arrays = self._floor.to_arrays() | self._mirrors.to_arrays() | self._summaries.to_arrays()
+        return snapshot.freeze(arrays, values)
 
     def restore(self, data: bytes) -> None:
         """Become the pipeline that :meth:`snapshot` described.
@@ -210,7 +220,9 @@ class Pipeline:
                 "point the server at its own state directory"
             )
         self._floor.restore(arrays, values["agents"], values["team_names"], values["scoring"])
-        self._mirrors.restore(arrays if values["scoring"] == SCORING_VERSION else {})
+        told = arrays if values["scoring"] == SCORING_VERSION else {}
+        self._mirrors.restore(told)
+        self._summaries.restore(told)
         self._context = convert(values["context"], dict[str, ContextState])
         self._book.restore(values["book"])
         self._budget.restore(values["budget"])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from analytics import snapshot
 from analytics.floor import Floor
 from analytics.mirror import Mirrors
+from analytics.summaries import Summaries
 from analytics.teams import Teams
 from sensors.errors import StateError
 
@@ -94,7 +95,8 @@ def _never_used(site: str, count: int) -> Mapping[str, NDArray[Any]]:
     floor = Floor(Teams([]))
     for number in range(count):
         floor.row(f"#{number}")
-    return {**floor.to_arrays(), **Mirrors(site, floor).to_arrays()}
+    parts = (floor, Mirrors(site, floor), Summaries(site, floor))
+    return {name: array for part in parts for name, array in part.to_arrays().items()}
 
 
 def _forget_values(values: Any, agent: str, found: Forgotten) -> None:

@@ -107,9 +107,8 @@ class EmbeddedStore:
                 f"{self._path} was written by a newer version ({version}; this one knows "
                 f"{VERSION}); upgrade with pip install -U agent-wellbeing"
             )
-        if version == 0:
-            if read_only:
-                raise StoreError(f"the store {self._path} is empty; start `wellbeing detect` first")
+        if version == 0 and read_only:
+            raise StoreError(f"the store {self._path} is empty; start `wellbeing detect` first")
         if version < VERSION and not read_only:
             self._migrate(connection)
 

@@ -9,6 +9,7 @@ raw       reading       window and source: every value of every section
 raw       beat          heart beat, at its own time
 derived   feature       agent and window: the signals that were scored
 derived   score         agent and window: state, evidence, levels per part
+derived   summary       agent and minute: what its windows' features and scores come to
 derived   transition    change of an alert's state
 derived   decision      decision, reply or request of a person; look at a person
 ========= ============= ==================================================
@@ -42,6 +43,7 @@ class Measurement(StrEnum):
     BEAT = "beat"
     FEATURE = "feature"
     SCORE = "score"
+    SUMMARY = "summary"
     TRANSITION = "transition"
     DECISION = "decision"
 

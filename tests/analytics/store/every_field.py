@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from analytics import points_out
+from analytics import points_out, summaries
 from analytics.alerting import Alert, Event
 from analytics.features import PARTS
+from analytics.person_state import STATES
 from analytics.pipeline import Pipeline
 from analytics.store.points import Point
 from sensors.messages import (
@@ -74,7 +75,18 @@ def windows() -> list[Point]:
         absent = dict.fromkeys(Channel, Absence.POOR) if seq == 79 else {}
         floor.t_s = 5.0 * seq
         floor.say("k0", _full(seq, rng, absent))
-    return floor.points
+    return [*floor.points, _summary()]
+
+
+def _summary() -> Point:
+    """Return a minute of which every figure was known in some windows only."""
+    names = len(summaries.FIGURES)
+    values = {
+        "minute": 1, "identity": 1, "windows": 2, "context": 1, "states": [1] * len(STATES),
+        "known": [1] * names, "total": [1.0] * names,
+        "least": [1.0] * len(summaries.EXTREMES), "most": [1.0] * len(summaries.GREATEST),
+    }  # fmt: skip
+    return summaries.point({"site": SITE, "agent": "k0"}, "billing", values, late=False)
 
 
 def _alert(*parts: str) -> AlertMessage:
