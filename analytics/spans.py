@@ -64,6 +64,34 @@ LEAST_MOVES = 3
 LEAST_SPOKEN = 2
 """Windows with speech in the last minute from which the voice is summarised."""
 
+MOST_PRESSES_HZ = 15.0
+"""More presses are a key that lies pressed and repeats: the keyboard is unknown. [1/s]
+
+The fastest of 168,000 typists reach about 10: Dhakal et al. 2018, CHI, "Observations
+on typing from 136 million keystrokes". Held keys usually repeat 10 to 33 times.
+"""
+
+HELD_PRESSES_HZ = 5.0
+"""From so many presses on that are all deletions, the deletion key is held down. [1/s]"""
+
+MOST_CLICKS_HZ = 15.0
+"""More clicks are a worn switch or a program: the pointer is unknown. [1/s]
+
+Fingers tap 5 to 8 times a second.
+"""
+
+FASTEST_POINTER_PX_S = 20_000.0
+"""A pointer that moves faster half of the time jumps. [px/s] Two wide screens in half a second."""
+
+LONGEST_DWELL_MS = 1000.0
+"""Where half of the keys are held longer, something lies on the keyboard. [ms] Typing: about 100."""
+
+LOUDEST_DBFS = -6.0
+"""Speech above this level is cut off by the microphone's range: the voice is unknown. [dBFS]
+
+A sine as loud as can be has -3; speech that fits has peaks 12 dB above its level.
+"""
+
 RAW = (
     *("quality_heart", "hr_bpm"),
     "quality_keyboard",
@@ -84,26 +112,47 @@ QUALITY = [COLUMN[f"quality_{channel}"] for channel in Channel]
 """Columns of the sections' own quality, in the order of ``Channel``."""
 
 _CHANNELS = tuple(Channel)
+_IS_QUALITY = np.isin(np.arange(len(RAW)), QUALITY)
 _FEATURE_QUALITY = np.array([QUALITY[_CHANNELS.index(PART_CHANNEL[f.part])] for f in FEATURES])
 _FRESH, _SHORT, _LONG = range(3)
 _LENGTHS_S = np.array([FRESH_S, SMOOTH_S, SPAN_S])
 _WINDOWS = _LENGTHS_S / WINDOW_S
 
+_MIDDLE: dict[str, tuple[str, int]] = {
+    "device_rate_bpm": ("hr_bpm", _SHORT),
+    "log_eda": ("log_eda", _FRESH),
+    "skin_temp_c": ("skin_temp_c", _FRESH),
+    **{name: (name, _LONG) for name in ("dwell_ms", "flight_ms", "pointer_speed_px_s")},
+    **{
+        name: (name, _LONG)
+        for name in ("f0_st", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local")
+    },
+}
+"""Features that are the median over their windows, with raw name and span: one absurd
+window, or two of a minute, then shift nothing."""
+
+_MIDDLE_OF = {name: i for i, name in enumerate(_MIDDLE)}
+_MIDDLE_COLUMN = np.array([COLUMN[raw] for raw, _ in _MIDDLE.values()])
+_MIDDLE_SPAN = np.array([span for _, span in _MIDDLE.values()])
+
 
 @dataclass(slots=True)
 class Spans:
-    """Sums over the three spans that end now.
+    """What the three spans hold that end now.
 
     Parameters
     ----------
     total, count : ndarray of float64, shape (n, 3, len(RAW))
         Sum of what is known in the last 15, 30 and 60 s, and how many windows knew it.
+    middle : ndarray of float64, shape (n, len(_MIDDLE))
+        Medians; mean nothing where nothing is known.
     values, coverage : ndarray of float64, shape (n, d)
         To fill in.
     """
 
     total: Floats
     count: Floats
+    middle: Floats
     values: Floats
     coverage: Floats
 
@@ -113,17 +162,45 @@ class Spans:
         self.values[:, column] = np.where(known, value, np.nan)
         self.coverage[:, column] = covered
 
-    def mean(self, feature: str, raw: str, span: int, known: Mask) -> None:
-        """Set `feature` to the mean of `raw` over `span`."""
-        column = COLUMN[raw]
-        count = self.count[:, span, column]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = self.total[:, span, column] / count
-        self.put(feature, mean, known, count / _WINDOWS[span])
+    def put_middle(self, feature: str, known: Mask, covered: Floats | None = None) -> None:
+        """Set `feature` to its median; it covers the windows that knew it, or as said."""
+        raw, span = _MIDDLE[feature]
+        if covered is None:
+            covered = self.count[:, span, COLUMN[raw]] / _WINDOWS[span]
+        self.put(feature, self.middle[:, _MIDDLE_OF[feature]], known, covered)
+
+
+def refuse_implausible(read: Singles) -> None:
+    """Make unknown what no person does, and what says itself that it is worth nothing.
+
+    Parameters
+    ----------
+    read : ndarray of float32, shape (n, len(RAW))
+        What n windows say; changed.
+    """
+    worthless = read[:, QUALITY] <= 0.0
+    if worthless.any():
+        read[worthless[:, RAW_CHANNEL] & ~_IS_QUALITY] = np.nan
+    presses, deletions = read[:, COLUMN["key_presses"]], read[:, COLUMN["key_corrections"]]
+    held = (presses >= HELD_PRESSES_HZ * WINDOW_S) & (deletions >= presses)
+    for channel, broken in (
+        (Channel.KEYBOARD, held | (presses > MOST_PRESSES_HZ * WINDOW_S)),
+        (Channel.POINTER, read[:, COLUMN["pointer_clicks"]] > MOST_CLICKS_HZ * WINDOW_S),
+        (Channel.VOICE, read[:, COLUMN["loudness_db"]] > LOUDEST_DBFS),
+    ):
+        if broken.any():
+            of_channel = RAW_CHANNEL == _CHANNELS.index(channel)  # noqa: SIM300 - an array
+            read[broken[:, None] & of_channel] = np.nan
+    for name, most in (
+        ("dwell_ms", LONGEST_DWELL_MS),
+        ("pointer_speed_px_s", FASTEST_POINTER_PX_S),
+    ):
+        column = read[:, COLUMN[name]]
+        column[column > most] = np.nan
 
 
 def sums(raw: Singles, age_s: Ages, values: Floats, coverage: Floats) -> Spans:
-    """Return the sums of n agents' rings.
+    """Return the sums and medians of n agents' rings.
 
     Parameters
     ----------
@@ -136,18 +213,32 @@ def sums(raw: Singles, age_s: Ages, values: Floats, coverage: Floats) -> Spans:
     within = (age_s[:, None, :] >= 0) & (age_s[:, None, :] < _LENGTHS_S[:, None])
     weight = within.astype(np.float32)
     known = np.isfinite(raw)
-    total = np.matmul(weight, np.where(known, raw, np.float32(0)))
-    count = np.matmul(weight, known.astype(np.float32))
-    return Spans(total.astype(np.float64), count.astype(np.float64), values, coverage)
+    total = np.matmul(weight, np.where(known, raw, np.float32(0))).astype(np.float64)
+    count = np.matmul(weight, known.astype(np.float32)).astype(np.float64)
+    return Spans(total, count, _medians(raw, within, count), values, coverage)
+
+
+def _medians(raw: Singles, within: Mask, count: Floats) -> Floats:
+    """Return the median of every feature of `_MIDDLE` over its span, shape (n, len(_MIDDLE))."""
+    held = raw.transpose(0, 2, 1)[:, _MIDDLE_COLUMN]
+    ordered = np.where(within[:, _MIDDLE_SPAN], held, np.float32(np.nan))
+    ordered.sort(axis=2)  # what is unknown comes last
+    n = count[:, _MIDDLE_SPAN, _MIDDLE_COLUMN].astype(np.intp)
+    low, high = np.maximum(n - 1, 0) // 2, n // 2
+    ends = np.take_along_axis(ordered, np.stack((low, high), axis=2), axis=2)
+    middle: Floats = ends.astype(np.float64).mean(axis=2)
+    return middle
 
 
 def body(spans: Spans) -> None:
     """Fill in what the body's channels give, but for beats and trends."""
     fresh = spans.count[:, _FRESH] > 0
-    spans.mean("device_rate_bpm", "hr_bpm", _SHORT, fresh[:, COLUMN["hr_bpm"]])
-    spans.mean("log_eda", "log_eda", _FRESH, fresh[:, COLUMN["log_eda"]])
-    spans.mean("skin_temp_c", "skin_temp_c", _FRESH, fresh[:, COLUMN["skin_temp_c"]])
-    spans.mean("movement_g", "acc_rms_g", _SHORT, fresh[:, COLUMN["acc_rms_g"]])
+    for feature in ("device_rate_bpm", "log_eda", "skin_temp_c"):
+        spans.put_middle(feature, fresh[:, COLUMN[_MIDDLE[feature][0]]])
+    column = COLUMN["acc_rms_g"]
+    count = spans.count[:, _SHORT, column]
+    moved = spans.total[:, _SHORT, column] / np.maximum(count, 1.0)
+    spans.put("movement_g", moved, fresh[:, column], count / _WINDOWS[_SHORT])
 
 
 def hands(spans: Spans) -> None:
@@ -164,22 +255,18 @@ def hands(spans: Spans) -> None:
             ("typing_pause_ratio", "key_pauses"),
         ):
             spans.put(feature, total[:, COLUMN[raw]] / presses, typed, covered)
-        for raw in ("dwell_ms", "flight_ms"):
-            mean = total[:, COLUMN[raw]] / count[:, COLUMN[raw]]
-            spans.put(raw, mean, typed, covered)
-        covered = clicked / _WINDOWS[_LONG]
-        moves = count[:, COLUMN["pointer_speed_px_s"]]
-        speed = total[:, COLUMN["pointer_speed_px_s"]] / moves
-        spans.put("pointer_speed_px_s", speed, moves >= LEAST_MOVES, covered)
         rate = total[:, COLUMN["pointer_clicks"]] / (clicked * WINDOW_S)
-        spans.put("click_rate_hz", rate, clicked > 0, covered)
+        spans.put("click_rate_hz", rate, clicked > 0, clicked / _WINDOWS[_LONG])
+    for feature in ("dwell_ms", "flight_ms"):
+        spans.put_middle(feature, typed, covered)
+    moves = count[:, COLUMN["pointer_speed_px_s"]]
+    spans.put_middle("pointer_speed_px_s", moves >= LEAST_MOVES, clicked / _WINDOWS[_LONG])
 
 
 def voice(spans: Spans) -> None:
     """Fill in what the voice gives."""
     for name in ("f0_st", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local"):
-        known = spans.count[:, _LONG, COLUMN[name]] >= LEAST_SPOKEN
-        spans.mean(name, name, _LONG, known)
+        spans.put_middle(name, spans.count[:, _LONG, COLUMN[name]] >= LEAST_SPOKEN)
 
 
 def rises(spans: Spans, log_eda: Singles, age_s: Ages) -> None:

@@ -208,7 +208,8 @@ class FeatureWindows:
             read = _read(windows)
             ours = self._choose(rows, windows, at_s, read)
             self._take(rows, number, read)
-            beats.take(self._rings, rows, windows, at_s, ours[:, _HEART])
+            told = ours[:, _HEART] & (read[:, COLUMN["quality_heart"]] > 0)
+            beats.take(self._rings, rows, windows, at_s, told)
         held = self._rings["long_slot"][rows, number % LONG_SLOTS] == number
         beats.minute(self._rings, rows, at_s, number, held, values, quality)
         for start in range(0, n, _CHUNK):
@@ -318,6 +319,7 @@ def _read(windows: Sequence[ReadingMessage]) -> Singles:
         read[:, COLUMN["f0_st"]] = 12.0 * np.log2(f0 / 100.0)  # semitones above 100 Hz
         # a conductance of zero is an electrode in the air
         read[:, COLUMN["log_eda"]] = np.where(eda > 0, np.log(eda), np.nan)
+    spans.refuse_implausible(read)
     return read
 
 

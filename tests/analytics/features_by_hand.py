@@ -5,6 +5,7 @@ Which beats were measured, and which follow one another, is asked of
 """
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean, median, variance
 from zlib import crc32
@@ -26,6 +27,25 @@ def gives(channel, section):
     return section.quality > 0
 
 
+def plausible(channel, section):
+    """Return `section` without what no person does; ``None`` where nothing of it is left."""
+    if section is None:
+        return None
+    if channel == "keyboard":
+        held = section.key_presses >= 25 and section.key_corrections >= section.key_presses
+        if section.quality > 0 and (held or section.key_presses > 75):
+            return None
+        if section.dwell_ms is not None and section.dwell_ms > 1000:
+            return replace(section, dwell_ms=None)
+    if channel == "pointer":
+        if section.quality > 0 and section.pointer_clicks > 75:
+            return None
+        if section.pointer_speed_px_s is not None and section.pointer_speed_px_s > 20_000:
+            return replace(section, pointer_speed_px_s=None)
+    too_loud = channel == "voice" and section.loudness_db is not None and section.loudness_db > -6
+    return None if too_loud and section.quality > 0 else section
+
+
 class ByHand:
     """All that is kept about one agent."""
 
@@ -45,10 +65,11 @@ class ByHand:
         taken = {}
         for channel in Channel:
             section = message.section(channel)
+            section = plausible(channel, section)
             if section is not None and self._is_ours(channel, section, message.source, end):
                 taken[channel] = section
         self._store(number, taken)
-        if "heart" in taken:
+        if "heart" in taken and taken["heart"].quality > 0:
             self._add_beats(taken["heart"], end)
         return self._features(end, number)
 
@@ -88,7 +109,7 @@ class ByHand:
             make_room(self.settled, number, 64)
             self.settled.setdefault(number, [])
             self.temperature.setdefault(number, None)
-            warm = taken["modules"].values.get("skin_temp_c") if "modules" in taken else None
+            warm = get(taken, "modules", "skin_temp_c")
             if warm is not None:
                 self.temperature[number] = warm
 
@@ -105,7 +126,7 @@ class ByHand:
         self._body(minute, found)
         hands(minute, found)
         for name in ("f0_st", "loudness_db", "speech_rate_hz", "pause_ratio", "jitter_local"):
-            put_mean(found, name, known(minute, "voice", name), 12, least=2)
+            put_median(found, name, known(minute, "voice", name), 12, least=2)
         self._slope(number, found)
         self._rhythm(end, number, found)
         moves = [a for a in known(minute[-6:], "modules", "acc_rms_g") if a > 0.12]
@@ -117,10 +138,12 @@ class ByHand:
             ("device_rate_bpm", "hr_bpm", "heart", short, 6),
             ("log_eda", "log_eda", "modules", fresh, 3),
             ("skin_temp_c", "skin_temp_c", "modules", fresh, 3),
-            ("movement_g", "acc_rms_g", "modules", short, 6),
         ):
             if known(fresh, channel, raw):
-                put_mean(found, name, known(span, channel, raw), windows)
+                put_median(found, name, known(span, channel, raw), windows)
+        if known(fresh, "modules", "acc_rms_g"):
+            moved = known(short, "modules", "acc_rms_g")
+            found["movement_g"] = (fmean(moved), len(moved) / 6)
         eda = [get(sections, "modules", "eda_us") for sections in minute]
         pairs = [(a, b) for a, b in pairwise(eda) if a and b]
         if len(pairs) >= 6:
@@ -213,7 +236,7 @@ def make_room(kept, number, slots):
 def get(sections, channel, name):
     """Return one value of a section, ``None`` where it is unknown."""
     section = sections.get(channel)
-    if section is None:
+    if section is None or section.quality <= 0:
         return None
     if name == "f0_st":
         return None if section.f0_hz is None else 12 * math.log2(section.f0_hz / 100)
@@ -228,9 +251,9 @@ def known(windows, channel, name):
     return [value for value in values if value is not None]
 
 
-def put_mean(found, feature, values, windows, least=1):
+def put_median(found, feature, values, windows, least=1):
     if len(values) >= least:
-        found[feature] = (fmean(values), len(values) / windows)
+        found[feature] = (median(values), len(values) / windows)
 
 
 def hands(minute, found):
@@ -248,10 +271,10 @@ def hands(minute, found):
             found[feature] = (sum(known(minute, "keyboard", raw)) / sum(presses), covered)
         for name in ("dwell_ms", "flight_ms"):
             if values := known(minute, "keyboard", name):
-                found[name] = (fmean(values), covered)
+                found[name] = (median(values), covered)
     speeds = known(minute, "pointer", "pointer_speed_px_s")
     if len(speeds) >= 3:
-        found["pointer_speed_px_s"] = (fmean(speeds), len(clicks) / 12)
+        found["pointer_speed_px_s"] = (median(speeds), len(clicks) / 12)
     if clicks:
         found["click_rate_hz"] = (sum(clicks) / (5 * len(clicks)), len(clicks) / 12)
 
@@ -263,7 +286,7 @@ def with_quality(found, minute):
         channel = PART_CHANNEL[feature.part]
         sections = [s[channel] for s in minute if channel in s]
         if channel == "voice":
-            sections = [s for s in sections if s.loudness_db is not None]
+            sections = [s for s in sections if s.loudness_db is not None and s.quality > 0]
         value, covered = found[feature.name]
         own = fmean(s.quality for s in sections) if sections else 0.0
         is_known = not math.isnan(value)

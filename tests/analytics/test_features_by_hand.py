@@ -61,20 +61,26 @@ class Person:
     def window(self, k, source):
         random, speaks = self.random, self.random.random() < 0.5
         typed = random.choice((0, 3, 12))
+        broken = self.awkward and random.random() < 0.15
+        if broken:
+            typed = random.choice((12, 30, 75, 76, 150))
         sections = {
             "heart": self._heart(5.0 * k),
             "keyboard": Keyboard(
-                quality=self._quality(), key_presses=typed, key_corrections=min(typed, 1),
-                key_pauses=typed // 4, dwell_ms=self._maybe(random.uniform(60, 140)) if typed else None,
+                quality=self._quality(), key_presses=typed,
+                key_corrections=random.choice((typed, 1)) if broken else min(typed, 1), key_pauses=typed // 4,
+                dwell_ms=self._maybe(random.choice((90, 4500)) if broken else random.uniform(60, 140))
+                if typed else None,
                 flight_ms=random.uniform(-50, 200) if typed else None,
             ),
             "pointer": Pointer(
-                quality=self._quality(), pointer_speed_px_s=self._maybe(random.uniform(10, 2000), 0.5),
-                pointer_clicks=random.choice((0, 1, 4)),
+                quality=self._quality(),
+                pointer_speed_px_s=self._maybe(random.uniform(10, 45_000 if broken else 2000), 0.5),
+                pointer_clicks=random.choice((4, 75, 76)) if broken else random.choice((0, 1, 4)),
             ),
             "voice": Voice(
                 quality=self._quality(), f0_hz=self._maybe(random.uniform(90, 250)),
-                loudness_db=-30.0 + random.random(), speech_rate_hz=4.0, jitter_local=self._maybe(0.01),
+                loudness_db=random.uniform(-10, 0) if broken else -30.0 + random.random(), speech_rate_hz=4.0, jitter_local=self._maybe(0.01),
                 pause_ratio=random.random(),
             ) if speaks else Voice(quality=0.0, speech_ratio=0.0),
             "modules": Modules(quality=self._quality(), values=self._modules()),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import _faults, one_episode, technical_faults
-from benchmarks.technical_faults import Injected, Shown, Tally
+from benchmarks.technical_faults import Injected, Shown, Size, Tally
 from sensors.messages import AlertKind, AlertMessage, AlertState
 
 STILL_RAISED = {"counted_twice": 1, "spikes": 1}
@@ -19,7 +19,7 @@ A target of 0 (TRUST T14) is missed by these, in about one of 600 faults; no oth
 
 
 def test_hundreds_of_technical_faults_raise_no_wellbeing_alert_but_for_what_is_known() -> None:
-    tally: Tally = technical_faults.count(150, n_agents=15, hours=0.6, every_s=200.0)
+    tally: Tally = technical_faults.count(150, Size(5, 3, 0.6), every_s=200.0)
     assert sum(tally.injected.values()) >= 150
     assert len(tally.injected) >= len(_faults.FAULTS) - 1
     assert tally.raised <= Counter(STILL_RAISED)
