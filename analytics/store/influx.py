@@ -18,12 +18,12 @@ from analytics.store.line_protocol import Encoder
 from analytics.store.points import Database, Measurement, Point
 from analytics.store.settings import StoreSettings
 from sensors import codec
-from sensors.errors import CannotEraseError, StoreError
+from sensors.errors import CannotEraseError, StoreBusyError, StoreError
 
 BATCH = 5_000
 """Points in one request, as InfluxData recommends."""
 
-_Entry = tuple[Point, str]
+_Entry = tuple[Point, bytes]
 
 _DATABASE = {measurement: measurement.database for measurement in Measurement}
 
@@ -54,11 +54,14 @@ class InfluxStore:
         what = "is not trusted" if reply.status == 0 else "answered"
         what += f": {words}" if reply.ok or not reply.status else f" {reply.status}: {words}"
         remedy = influx_replies.remedy(reply.status, words, self._settings.database)
-        return self._failed(what, remedy)
+        failed = self._failed(what, remedy)
+        if reply.status in {429, 503}:
+            return StoreBusyError(str(failed), influx_replies.retry_after_s(reply.headers))
+        return failed
 
     def _query(self, statement: str, policy: str = "") -> influxql.Answers:
         """Return the parts of the answer to one InfluxQL statement."""
-        reply = self._connection.query(statement, self._settings.database, policy)
+        reply = self._connection.query(statement, *self._scope(policy))
         if not reply.ok:
             raise self._refused(reply)
         answers = [codec.load_json(line) for line in reply.body.split("\n") if line]
@@ -82,14 +85,28 @@ class InfluxStore:
         return self._version
 
     def _is_version(self, major: str) -> bool:
+        if self._settings.api != "auto":
+            return self._settings.api == major
         return self.server_version().startswith(f"{major}.")
 
     def _writes_by_1(self) -> bool:
-        if self._settings.api != "auto":
-            return self._settings.api == "1"
-        # A 2.x server takes a password only on the endpoint of 1.x.
+        # A 2.x server takes a password only on the endpoint of 1.x. A 3.x server takes a name
+        # with a slash, and names the lines that it refuses, only there.
         by_password = bool(self._settings.username and not self._settings.token)
-        return by_password or self._is_version("1")
+        if by_password and self._settings.api != "2":
+            return True
+        return self._is_version("1") or self._is_version("3")
+
+    def _named(self) -> str:
+        """Return how statements name the database: 3.x is told beside the statement."""
+        return "" if self._is_version("3") else self._settings.database
+
+    def _scope(self, policy: str) -> tuple[str, str]:
+        """Return database and retention policy as they stand beside a statement."""
+        database = self._settings.database
+        if policy and self._is_version("3"):
+            return f"{database}/{policy}", ""
+        return database, policy
 
     def write(self, points: Sequence[Point]) -> WriteReport:
         """Write `points`; refused ones are reported, the rest is written."""
@@ -132,20 +149,35 @@ class InfluxStore:
         the batch is split until the dropped ones are alone.
         """
         pending = [entries] if entries else []
+        at_fault = False
         while pending:
             batch = pending.pop()
-            reply = self._post(database, "\n".join(line for _, line in batch))
+            reply = self._post(database, batch)
             if reply.ok:
                 continue
             if reply.status == 413 and len(batch) > 1:
                 pending += _halves(batch)
                 continue
-            answer = influx_replies.refusal(reply.status, reply.body)
+            answer = influx_replies.refusal(reply.status, reply.body, at_fault=at_fault)
+            if answer is None and self._takes_others(database, batch, reply.status):
+                at_fault = True
+                answer = influx_replies.refusal(reply.status, reply.body, at_fault=True)
             if answer is None:
                 raise self._refused(reply)
             pending += _narrowed(batch, answer, refused)
 
-    def _post(self, database: Database, lines: str) -> Reply:
+    def _takes_others(self, database: Database, batch: list[_Entry], status: int) -> bool:
+        """Return whether a refusal in words we do not know is about points, not about us.
+
+        If the server takes the first or the last of them alone, it is: else it
+        would stand in the way of everything that follows, for ever.
+        """
+        if status not in influx_replies.POINTS_REFUSED or len(batch) < 2:
+            return False
+        return any(self._post(database, [batch[i]]).ok for i in (0, -1))
+
+    def _post(self, database: Database, batch: list[_Entry]) -> Reply:
+        lines = b"\n".join([line for _, line in batch])
         name = self._settings.database
         if self._writes_by_1():
             return self._connection.write_1(lines, name, database)
@@ -155,7 +187,7 @@ class InfluxStore:
         """Return matching rows, oldest first."""
         if query.aggregates:
             return self._read_figures(query)
-        statement = influxql.select(self._settings.database, query)
+        statement = influxql.select(self._named(), query)
         answers = self._query(statement, query.measurement.database)
         kinds = self._known_kinds(query.measurement, influxql.columns_of(answers))
         return influxql.in_order(influxql.rows_of(answers, kinds), query.limit)
@@ -163,7 +195,7 @@ class InfluxStore:
     def _read_figures(self, query: Query) -> list[Row]:
         known = self._known_kinds(query.measurement, query.fields)
         query.refuse_words(known)
-        statement = influxql.select(self._settings.database, query)
+        statement = influxql.select(self._named(), query)
         answers = self._query(statement, query.measurement.database)
         rows = influxql.rows_of(answers, influxql.figure_kinds(query, known))
         return influxql.in_order(influxql.figure_rows(query, rows), None)
@@ -172,7 +204,7 @@ class InfluxStore:
         """Return the fields' types, asking again only when a new field has appeared."""
         kinds = self._kinds.get(measurement, {})
         if not kinds.keys() >= set(columns):
-            statement = influxql.field_keys(self._settings.database, measurement)
+            statement = influxql.field_keys(self._named(), measurement)
             kinds = influxql.kinds_of(self._query(statement, measurement.database))
             self._kinds[measurement] = kinds
         return kinds
@@ -183,12 +215,12 @@ class InfluxStore:
         The server can count the values of one field, but not points; so with
         any other number of fields they are streamed past and counted here.
         """
-        name, policy = self._settings.database, query.measurement.database
+        name, policy = self._named(), query.measurement.database
         if len(query.fields) == 1:
             answers = self._query(influxql.count(name, query, query.fields[0]), policy)
             return sum(series["values"][0][1] for series in influxql.series_of(answers))
         counted = 0
-        for line in self._connection.stream(influxql.select_any(name, query), name, policy):
+        for line in self._connection.stream(influxql.select_any(name, query), *self._scope(policy)):
             answer = codec.load_json(line)
             failure = influxql.error_in([answer])
             if failure is not None:
@@ -287,8 +319,12 @@ def _narrowed(
 ) -> list[list[_Entry]]:
     """Return what must still be told; add to `refused` what is certain."""
     if answer.lines:
-        refused += [(batch[i][0], reason) for i, reason in answer.lines.items() if i < len(batch)]
-        return []
+        known = {i: reason for i, reason in answer.lines.items() if 0 <= i < len(batch)}
+        refused += [(batch[i][0], reason) for i, reason in known.items()]
+        # It names so many at most; there may be more.
+        is_all = len(answer.lines) < influx_replies.MOST_NAMED
+        rest = [entry for i, entry in enumerate(batch) if i not in known]
+        return [] if is_all or not known or not rest else [rest]
     if len(batch) == 1 or answer.dropped == len(batch):
         refused += [(point, answer.reason) for point, _ in batch]
         return []

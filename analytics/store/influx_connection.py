@@ -96,7 +96,8 @@ class Connection:
         try:
             return call(*arguments, **options)
         except ApiException as error:
-            return Reply(int(error.status or 0), str(error.body or error.reason or ""))
+            headers = error.headers or {}
+            return Reply(int(error.status or 0), str(error.body or error.reason or ""), headers)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from None
 
@@ -153,19 +154,19 @@ class Connection:
         finally:
             response.release_conn()
 
-    def write_1(self, lines: str, database: str, policy: str) -> Reply:
+    def write_1(self, lines: bytes, database: str, policy: str) -> Reply:
         """Write lines through ``/write`` of version 1."""
         headers = {"Content-Type": _LINES}
-        body = lines.encode()
+        body = lines
         if self._compress:
             body = gzip.compress(body, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
         target = urlencode({"db": database, "rp": policy, "precision": "ns"})
         return self.request("POST", f"/write?{target}", headers=headers, body=body)
 
-    def write_2(self, lines: str, bucket: str) -> Reply:
+    def write_2(self, lines: bytes, bucket: str) -> Reply:
         """Write lines through ``/api/v2/write``, influxdb-client's own call."""
-        found = self._call(self._write_api.write, bucket, record=lines.encode())
+        found = self._call(self._write_api.write, bucket, record=lines)
         return found if isinstance(found, Reply) else Reply(204, "")
 
     def delete_2(self, predicate: str, bucket: str, before: datetime | None = None) -> Reply:
@@ -184,7 +185,7 @@ class Connection:
 
 
 def _form(statement: str, database: str, policy: str) -> dict[str, str]:
-    return {
+    fields = {
         "q": statement,
         "db": database,
         "rp": policy,
@@ -192,3 +193,4 @@ def _form(statement: str, database: str, policy: str) -> dict[str, str]:
         "chunked": "true",
         "chunk_size": str(CHUNK),
     }
+    return {key: value for key, value in fields.items() if value}

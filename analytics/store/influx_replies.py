@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from analytics.store.admission import KINDS
 from analytics.store.points import Database, Point
@@ -23,9 +24,17 @@ _POINTS_AT_FAULT = (
     "unable to parse",
     "field type conflict",
     "line protocol",
+    "write_lp",
+    "invalid column type",
     "max-",
     "invalid field",
 )
+
+POINTS_REFUSED = frozenset({400, 422})
+"""Answers that may be about the points; others never are."""
+
+MOST_NAMED = 100
+"""Version 3 names at most so many refused lines (InfluxDB 3 Core, "Troubleshoot writing data")."""
 
 _DROPPED = re.compile(r"dropped=(\d+)")
 _CONFLICT = re.compile(r'input field "(?P<field>(?:[^"\\]|\\.)*)" on measurement "(?P<of>\w+)"')
@@ -63,16 +72,38 @@ def words(body: str) -> str:
     return " ".join(found.split())[:_MAX_WORDS]
 
 
-def refusal(status: int, body: str) -> Refusal | None:
-    """Return which points were refused; ``None`` if the points are not to blame."""
-    if status not in {400, 422}:
+def refusal(status: int, body: str, *, at_fault: bool = False) -> Refusal | None:
+    """Return which points were refused; ``None`` if the points are not to blame.
+
+    Parameters
+    ----------
+    at_fault : bool
+        They are to blame, whatever the words.
+    """
+    if status not in POINTS_REFUSED:
         return None
     reason = words(body)
-    if not any(phrase in reason for phrase in _POINTS_AT_FAULT):
+    if not at_fault and not any(phrase in reason for phrase in _POINTS_AT_FAULT):
         return None
     found = _DROPPED.search(reason)
     dropped = int(found[1]) if found else None
-    return Refusal(reason, dropped, _named_lines(body))
+    return Refusal(_DROPPED.sub("", reason).strip(), dropped, _named_lines(body))
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long the server asks to be left alone, if it does. [s].
+
+    Either a number of seconds or a time, which counts from the server's own
+    clock (RFC 9110, 10.2.3).
+    """
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isdigit():
+        return float(asked)
+    try:
+        then, now = parsedate_to_datetime(asked), parsedate_to_datetime(headers.get("Date", ""))
+        return max(0.0, (then - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def _named_lines(body: str) -> dict[int, str]:
@@ -119,6 +150,8 @@ def remedy(status: int, body: str, database: str) -> str:
         return f"run: wellbeing store init (creates {database})"
     if status == 0:
         return "check ca_file in [store] and the server's certificate"
+    if status in {429, 503}:
+        return "it has too much to do; nothing is lost meanwhile, give it more if it stays so"
     if status == 404:
         return "check url in [store]; is this an InfluxDB server?"
     return "look at the server's log"

@@ -40,7 +40,12 @@ def _quoted(value: str, quote: str) -> str:
 
 
 def source(database: str, measurement: Measurement) -> str:
-    """Return the fully qualified measurement: database, retention policy, name."""
+    """Return the fully qualified measurement: database, retention policy, name.
+
+    Its name alone if `database` is empty: 3.x is told the database beside the statement.
+    """
+    if not database:
+        return name(measurement)
     return f"{name(database)}.{name(measurement.database)}.{name(measurement)}"
 
 
@@ -126,7 +131,8 @@ def count(database: str, query: Query, field: str) -> str:
 
 def field_keys(database: str, measurement: Measurement) -> str:
     """Return the statement that lists the fields of `measurement` with their types."""
-    return f"SHOW FIELD KEYS ON {name(database)} FROM {source(database, measurement)}"
+    on = f"ON {name(database)} " if database else ""
+    return f"SHOW FIELD KEYS {on}FROM {source(database, measurement)}"
 
 
 def delete_before(measurement: Measurement, site: str, agent: str, before: datetime) -> str:

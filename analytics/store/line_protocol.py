@@ -17,6 +17,7 @@ from typing import Any
 
 from analytics.store import admission
 from analytics.store.points import FieldValue, Point
+from sensors import codec
 
 _MAX_MEMORY = 4_096
 """Keys and tag sets remembered; a floor has some 60 fields and a series per agent."""
@@ -24,22 +25,22 @@ _MAX_MEMORY = 4_096
 _MAX_REMEMBERED = 64
 """Longer texts are not remembered: they do not come again."""
 
-_FORMATS: dict[type, str] = {float: "%r", int: "%di", bool: "%s", str: "%s"}
-"""How a value of each type is written; text is escaped and quoted before."""
+_FORMATS: dict[type, bytes] = {float: b"%b", int: b"%di", bool: b"%a", str: b"%b"}
+"""How a value of each type is written; floats and text are turned into bytes before."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """How points with the same field names and types are formatted.
 
-    `template` takes the values in their order; whole numbers and text are
-    checked by their places, floats by their sum.
+    `template` takes the values in their order; the others are their places by type.
     """
 
-    template: str
+    template: bytes
     floats: tuple[int, ...]
     integers: tuple[int, ...]
     texts: tuple[int, ...]
+    only_floats: bool
 
 
 class Encoder:
@@ -49,15 +50,15 @@ class Encoder:
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
-        self._heads: dict[tuple[str, ...], str] = {}
+        self._heads: dict[tuple[str, ...], bytes] = {}
         self._shapes: dict[tuple[tuple[str, ...], tuple[type, ...]], _Shape] = {}
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, bytes] = {}
 
     def lines(
         self, points: Sequence[Point]
-    ) -> tuple[list[str], list[Point], list[tuple[Point, str]]]:
+    ) -> tuple[list[bytes], list[Point], list[tuple[Point, str]]]:
         """Return the lines, the point of each line, and the refused points with reasons."""
-        lines: list[str] = []
+        lines: list[bytes] = []
         written: list[Point] = []
         refused: list[tuple[Point, str]] = []
         for point in points:
@@ -69,8 +70,8 @@ class Encoder:
                 written.append(point)
         return lines, written, refused
 
-    def line(self, point: Point) -> str:
-        """Return `point` as one line, without the line's end.
+    def line(self, point: Point) -> bytes:
+        """Return `point` as one line of UTF-8, without the line's end.
 
         Raises
         ------
@@ -79,31 +80,39 @@ class Encoder:
         """
         fields = self._fields(point.fields)
         admission.check_time(point.time_ns)
-        return f"{self._head(point)} {fields} {point.time_ns}"
+        return b"%b %b %d" % (self._head(point), fields, point.time_ns)
 
-    def _fields(self, fields: Mapping[str, FieldValue]) -> str:
+    def _fields(self, fields: Mapping[str, FieldValue]) -> bytes:
         values = tuple(fields.values())
         kinds = tuple(map(type, values))
         names = tuple(fields)
         shape = self._shapes.get((names, kinds))
         if shape is None:
             shape = self._shape(names, kinds)
-        if shape is None or not _fits(shape, values):
+        if shape is None:
             return self._field_by_field(fields)
-        if shape.texts:
-            plain = list(values)
-            for i in shape.texts:
-                text: Any = values[i]
-                plain[i] = self._texts.get(text) or self._text(names[i], text)
-            values = tuple(plain)
-        return shape.template % values
+        # The JSON writer is ten times faster with floats than Python's own, and as exact.
+        told = values if shape.only_floats else [values[i] for i in shape.floats]
+        written = codec.dump_json(told)
+        if b"n" in written or not _fits(shape, values):  # JSON's null: not finite
+            return self._field_by_field(fields)
+        numbers = written[1:-1].split(b",")
+        if shape.only_floats:
+            return shape.template % tuple(numbers)
+        plain: list[Any] = list(values)
+        for i, number in zip(shape.floats, numbers, strict=False):  # of no float: one empty piece
+            plain[i] = number
+        for i in shape.texts:
+            text: Any = values[i]
+            plain[i] = self._texts.get(text) or self._text(names[i], text)
+        return shape.template % tuple(plain)
 
     def _shape(self, names: tuple[str, ...], kinds: tuple[type, ...]) -> _Shape | None:
         """Return how to format such fields; ``None`` if one by one is the only way."""
         if not names or not set(kinds) <= _FORMATS.keys():
             return None
         pairs = [
-            f"{self._key(name).replace('%', '%%')}={_FORMATS[kind]}"
+            self._key(name).replace("%", "%%").encode() + b"=" + _FORMATS[kind]
             for name, kind in zip(names, kinds, strict=True)
         ]
         floats, integers, texts = (
@@ -112,18 +121,20 @@ class Encoder:
         )
         if len(self._shapes) >= _MAX_MEMORY:
             self._shapes.clear()
-        shape = self._shapes[names, kinds] = _Shape(",".join(pairs), floats, integers, texts)
+        shape = self._shapes[names, kinds] = _Shape(
+            b",".join(pairs), floats, integers, texts, only_floats=len(floats) == len(kinds)
+        )
         return shape
 
-    def _text(self, name: str, value: str) -> str:
+    def _text(self, name: str, value: str) -> bytes:
         if len(self._texts) >= _MAX_MEMORY:
             self._texts.clear()
-        literal = _literal(admission.plain_text(name, value))
+        literal = _literal(admission.plain_text(name, value)).encode()
         if len(literal) <= _MAX_REMEMBERED:
             self._texts[value] = literal
         return literal
 
-    def _field_by_field(self, fields: Mapping[str, FieldValue]) -> str:
+    def _field_by_field(self, fields: Mapping[str, FieldValue]) -> bytes:
         parts = []
         for name, value in fields.items():
             key = self._key(name)
@@ -132,7 +143,7 @@ class Encoder:
                 parts.append(f"{key}={_literal(plain)}")
         if not parts:
             raise ValueError(admission.NO_FIELD)
-        return ",".join(parts)
+        return ",".join(parts).encode()
 
     def _key(self, name: str) -> str:
         known = self._keys.get(name)
@@ -144,7 +155,7 @@ class Encoder:
         escaped = self._keys[name] = _escape(name)
         return escaped
 
-    def _head(self, point: Point) -> str:
+    def _head(self, point: Point) -> bytes:
         tags = point.tags
         # Keyed by names and values alike: a tag set is equal only if both are.
         memory = (point.measurement, *tags, *tags.values())
@@ -155,18 +166,13 @@ class Encoder:
                 self._heads.clear()
             # Sorted, since the server would sort them otherwise.
             pairs = (f"{_escape(k)}={_escape(tags[k])}" for k in sorted(tags))
-            head = self._heads[memory] = ",".join([_escape(point.measurement), *pairs])
+            head = ",".join([_escape(point.measurement), *pairs]).encode()
+            self._heads[memory] = head
         return head
 
 
 def _fits(shape: _Shape, values: tuple[Any, ...]) -> bool:
-    """Return whether all values are such as can be stored."""
-    total = 0.0
-    for i in shape.floats:
-        total += values[i]
-    # False for infinities and NaN; a sum that overflows only costs the slower way.
-    if total - total != 0.0:
-        return False
+    """Return whether all whole numbers have 64 bits."""
     return all(-(2**63) <= values[i] < 2**63 for i in shape.integers)
 
 

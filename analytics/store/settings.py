@@ -27,9 +27,9 @@ class StoreSettings:
         an application's data.
     url : str
         The server, for ``influxdb``. ``https`` is required off this machine.
-    api : {"auto", "1", "2"}
-        Write endpoint: ``/write`` or ``/api/v2/write``; ``auto`` asks the
-        server, and is right unless a proxy hides what it is.
+    api : {"auto", "1", "2", "3"}
+        Version to speak to; ``auto`` asks the server, and is right unless a
+        proxy hides what it is.
     org : str
         Organization, for InfluxDB 2.x.
     username : str
@@ -53,7 +53,7 @@ class StoreSettings:
     kind: Literal["embedded", "influxdb"] = "embedded"
     path: str = ""
     url: str = "http://127.0.0.1:8086"
-    api: Literal["auto", "1", "2"] = "auto"
+    api: Literal["auto", "1", "2", "3"] = "auto"
     org: str = ""
     username: str = ""
     password_file: str = ""

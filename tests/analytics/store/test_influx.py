@@ -1,13 +1,7 @@
 """What only a server does: being away, refusing, speaking three versions."""
 
-import gzip
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,7 +10,7 @@ from analytics.store.base import Query
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store
-from sensors.errors import CannotEraseError, ConfigurationError, StoreError
+from sensors.errors import ConfigurationError, StoreError
 from tests.rig import Influxd, VictoriaMetrics, free_port
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -87,7 +81,8 @@ class TestVersion1:
             [point(a=1.5), point(a=2.5, ago=timedelta(days=3)), point(a=7, ago=timedelta(hours=1))]
         )
         reasons = [(p.fields["a"], why) for p, why in report.refused]
-        assert [value for value, _ in reasons] in ([2.5, 7], [7, 2.5], [2.5], [7, 1.5], [1.5, 2.5])
+        # Which of the two types of one day came first is the server's business.
+        assert sorted(value for value, _ in reasons) in ([2.5, 7], [2.5], [1.5, 7], [1.5, 2.5])
         assert store.count(SCORES) == 1 + report.written
 
     @pytest.mark.parametrize("compress", [True, False])
@@ -220,182 +215,3 @@ def test_the_write_call_of_version_2(victoria_metrics: VictoriaMetrics):
         assert sorted(found["score_evidence"]["timestamps"]) == sorted(
             p.time_ns // 1_000_000 for p in points
         )
-
-
-# --- versions 2 and 3, by the answers their documents and sources state
-
-
-@dataclass
-class Scripted:
-    """A server that notes what it is asked and answers from a script."""
-
-    url: str = ""
-    version: str = "v2.7.6"
-    answers: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, list[str]], str, str]] = field(default_factory=list)
-
-    def requests(self, path: str) -> list[tuple[dict[str, list[str]], str]]:
-        return [(query, body) for p, query, body, _ in self.asked if p == path]
-
-
-@contextmanager
-def scripted(**options) -> Iterator[Scripted]:
-    script = Scripted(**options)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self._answer()
-
-        def do_POST(self):
-            self._answer()
-
-        def _answer(self):
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            authorization = self.headers.get("Authorization", "")
-            script.asked.append((parts.path, parse_qs(parts.query), body.decode(), authorization))
-            planned = script.answers.get(parts.path)
-            status, text = planned.pop(0) if planned else (204, "")
-            self.send_response(status)
-            self.send_header("X-Influxdb-Version", script.version)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        script.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield script
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
-def store_at(script: Scripted, **options) -> Iterator[InfluxStore]:
-    given = {"token": "secret", "org": "floor"} | options
-    store = InfluxStore(StoreSettings(kind="influxdb", url=script.url, **given))
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def test_version_2_is_written_by_bucket_with_a_token():
-    with scripted() as script, store_at(script) as store:
-        assert store.write([point(), point(Measurement.BEAT)]).written == 2
-        assert [q for q, _ in script.requests("/api/v2/write")] == [
-            {"bucket": [f"wellbeing/{d}"], "org": ["floor"], "precision": ["ns"]}
-            for d in ("raw", "derived")
-        ]
-        assert {a for _, _, _, a in script.asked} == {"Token secret"}
-
-
-def test_version_2_with_a_password_is_written_by_the_endpoint_that_takes_one():
-    with scripted() as script, store_at(script, token="", username="u", password="p") as store:
-        store.write([point()])
-        ((query, _),) = script.requests("/write")
-        assert query == {"db": ["wellbeing"], "rp": ["derived"], "precision": ["ns"]}
-        assert script.asked[-1][3] == "Basic dTpw"
-
-
-def test_version_2_says_that_some_points_were_dropped():
-    said = (
-        '{"code":"unprocessable entity","message":"failure writing points to database: partial'
-        ' write: field type conflict: input field \\"a\\" on measurement \\"score\\" is type'
-        ' integer, already exists as type float dropped=1"}'
-    )
-    answers = {"/api/v2/write": [(422, said), (204, ""), (422, said)]}
-    with scripted(answers=answers) as script, store_at(script) as store:
-        bad = point(a=1)
-        report = store.write([point(a=1.5), bad, point(a=2.5)])
-        assert [p for p, _ in report.refused] == [bad]
-        assert "field type conflict" in report.refused[0][1]
-        sent = [body for _, body in script.requests("/api/v2/write")]
-        assert [body.count("\n") + 1 for body in sent] == [3, 2, 1]
-
-
-def test_version_3_names_the_lines_it_dropped():
-    said = (
-        '{"error":"partial write of line protocol occurred","data":[{"original_line":"x",'
-        '"line_number":2,"error_message":"invalid column type for column \'a\'"}]}'
-    )
-    answers = {"/api/v2/write": [(400, said)]}
-    with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
-        bad = point(a=1)
-        report = store.write([point(a=1.5), bad, point(a=2.5)])
-        assert report.refused == [(bad, "invalid column type for column 'a'")]
-        assert report.written == 2
-
-
-def test_too_large_a_request_is_cut_in_two():
-    answers = {"/api/v2/write": [(413, '{"error":"too large"}')]}
-    with scripted(answers=answers) as script, store_at(script) as store:
-        assert store.write([point(n=n) for n in range(5)]).written == 5
-        sent = [body.count("\n") + 1 for _, body in script.requests("/api/v2/write")]
-        assert sent == [5, 3, 2]
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_overloaded_server_is_not_the_points_fault(status):
-    answers = {"/api/v2/write": [(status, '{"code":"x","message":"queue is full"}')]}
-    with (
-        scripted(answers=answers) as script,
-        store_at(script) as store,
-        pytest.raises(StoreError, match=rf"answered {status}: queue is full") as failed,
-    ):
-        store.write([point()])
-    assert "secret" not in str(failed.value)
-
-
-def test_a_missing_bucket_is_said_and_how_to_make_it():
-    answers = {"/api/v2/write": [(404, '{"code":"not found","message":"bucket not found"}')]}
-    with scripted(answers=answers) as script, store_at(script) as store:
-        with pytest.raises(StoreError, match=r"bucket not found; run: wellbeing store init"):
-            store.write([point()])
-        assert store.prepare() == [
-            "run: influx bucket create --org 'floor' --name wellbeing/raw --retention 30d",
-            "run: influx bucket create --org 'floor' --name wellbeing/derived --retention 90d",
-        ]
-
-
-def test_erasing_on_version_2_deletes_by_tags_in_both_buckets():
-    with scripted() as script, store_at(script) as store:
-        store.erase("north", 'k"1')
-        deleted = script.requests("/api/v2/delete")
-        assert [q["bucket"] for q, _ in deleted] == [["wellbeing/raw"], ["wellbeing/derived"]]
-        assert all(r"site=\"north\" AND agent=\"k\\\"1\"" in body for _, body in deleted)
-
-
-def test_erasing_on_version_2_until_a_time_stops_there():
-    with scripted() as script, store_at(script) as store:
-        store.erase("north", "k1", datetime(2026, 3, 1, 12, tzinfo=UTC))
-        bodies = [body for _, body in script.requests("/api/v2/delete")]
-        assert len(bodies) == 2
-        assert all('"stop": "2026-03-01T12:00:00' in body for body in bodies)
-
-
-def test_version_3_cannot_erase_and_says_so():
-    with (
-        scripted(version="3.4.1") as script,
-        store_at(script) as store,
-        pytest.raises(CannotEraseError, match="deletes no points; copy everybody else"),
-    ):
-        store.erase("north", "k1")
-
-
-def test_a_server_that_is_something_else():
-    answers = {"/ping": [(200, "hello")], "/health": [(200, "<html>")]}
-    with (
-        scripted(version="", answers=answers) as script,
-        store_at(script) as store,
-        pytest.raises(StoreError, match="does not say that it is InfluxDB"),
-    ):
-        store.check()

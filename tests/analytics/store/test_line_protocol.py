@@ -74,14 +74,14 @@ def _value(text):
         pytest.param({"a": True, "b": False}, "a=True,b=False", id="boolean"),
         pytest.param({"a": 'x "y" \\'}, 'a="x \\"y\\" \\\\"', id="text"),
         pytest.param({"100 %s": 0.5}, "100\\ %s=0.5", id="per cent"),
-        pytest.param({"a": 1.7e308, "b": 1.7e308}, "a=1.7e+308,b=1.7e+308", id="huge"),
+        pytest.param({"a": 1.7e308, "b": 1.7e308}, "a=1.7e308,b=1.7e308", id="huge"),
         pytest.param({"a b,c=d": 1}, "a\\ b\\,c\\=d=1i", id="name"),
         pytest.param({"a": math.nan, "b": math.inf, "c": 1}, "c=1i", id="not finite"),
     ],
 )
 def test_fields_are_written_as_the_protocol_says(fields, written):
     line = Encoder().line(Point(Measurement.BEAT, {"site": "n", "agent": "k 7"}, fields, 12))
-    assert line == f"beat,agent=k\\ 7,site=n {written} 12"
+    assert line.decode() == f"beat,agent=k\\ 7,site=n {written} 12"
 
 
 @given(POINTS)
@@ -95,7 +95,7 @@ def test_every_point_comes_back(point):
             {k.replace("\\", "/"): v for k, v in point.fields.items()},
             point.time_ns,
         )
-    measurement, tags, fields, time_ns = parse(Encoder().line(point))
+    measurement, tags, fields, time_ns = parse(Encoder().line(point).decode())
     assert (measurement, tags, time_ns) == (point.measurement, point.tags, point.time_ns)
     assert fields == point.fields
     assert {k: type(v) for k, v in fields.items()} == {k: type(v) for k, v in point.fields.items()}
@@ -111,8 +111,8 @@ def test_tags_with_exchanged_names_are_not_taken_for_each_other():
     encoder = Encoder()
     first = Point(Measurement.BEAT, {"site": "a", "agent": "b"}, {"x": 1}, 0)
     second = Point(Measurement.BEAT, {"agent": "a", "site": "b"}, {"x": 1}, 0)
-    assert encoder.line(first) == "beat,agent=b,site=a x=1i 0"
-    assert encoder.line(second) == "beat,agent=a,site=b x=1i 0"
+    assert encoder.line(first) == b"beat,agent=b,site=a x=1i 0"
+    assert encoder.line(second) == b"beat,agent=a,site=b x=1i 0"
 
 
 def test_memory_stays_bounded():
@@ -137,4 +137,4 @@ def test_a_line_has_no_line_end_of_its_own_or_the_point_is_refused(tags, fields,
     lines, written, refused = Encoder().lines([point])
     assert len(lines) == len(written) == 1 - len(refused)
     for line in lines:
-        assert "\n" not in re.sub(r'"(?:[^"\\]|\\.)*"', "", line, flags=re.DOTALL)
+        assert b"\n" not in re.sub(rb'"(?:[^"\\]|\\.)*"', b"", line, flags=re.DOTALL)

@@ -1,0 +1,261 @@
+"""Versions 2 and 3 of InfluxDB, by the answers that their documents and sources state.
+
+References
+----------
+.. [1] InfluxData, "InfluxDB OSS v2 API": /api/v2/write, /api/v2/delete.
+.. [2] InfluxData, "InfluxDB 3 Core API" and its source, ``influxdb3_server/src/http.rs``:
+   a name with a slash is taken by ``/write`` only, and only there are refused lines named.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from analytics.store.base import Query
+from analytics.store.points import Measurement, Point, epoch_ns
+from sensors.errors import CannotEraseError, StoreBusyError, StoreError
+from tests.analytics.store.scripted import scripted, store_at
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+V3 = "3.4.1"
+
+
+def point(measurement=Measurement.SCORE, agent="k1", ago=timedelta(), **fields):
+    tags = {"site": "north", "agent": agent}
+    return Point(measurement, tags, fields or {"a": 1.0}, epoch_ns(NOW - ago))
+
+
+def test_version_2_is_written_by_bucket_with_a_token():
+    with scripted() as script, store_at(script) as store:
+        assert store.write([point(), point(Measurement.BEAT)]).written == 2
+        assert [asked.query for asked in script.requests("/api/v2/write")] == [
+            {"bucket": f"wellbeing/{d}", "org": "floor", "precision": "ns"}
+            for d in ("raw", "derived")
+        ]
+        assert {asked.authorization for asked in script.asked} == {"Token secret"}
+
+
+def test_version_2_with_a_password_is_written_by_the_endpoint_that_takes_one():
+    with scripted() as script, store_at(script, token="", username="u", password="p") as store:
+        store.write([point()])
+        (asked,) = script.requests("/write")
+        assert asked.query == {"db": "wellbeing", "rp": "derived", "precision": "ns"}
+        assert asked.authorization == "Basic dTpw"
+
+
+def test_version_2_says_that_some_points_were_dropped():
+    said = (
+        '{"code":"unprocessable entity","message":"failure writing points to database: partial'
+        ' write: field type conflict: input field \\"a\\" on measurement \\"score\\" is type'
+        ' integer, already exists as type float dropped=1"}'
+    )
+    answers = {"/api/v2/write": [(422, said), (204, ""), (422, said)]}
+    with scripted(answers=answers) as script, store_at(script) as store:
+        bad = point(a=1)
+        report = store.write([point(a=1.5), bad, point(a=2.5)])
+        assert [p for p, _ in report.refused] == [bad]
+        assert "field type conflict" in report.refused[0][1]
+        assert script.sent() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_words_we_do_not_know_are_about_points_if_others_are_taken(status):
+    """Else one point that a future server dislikes would hold up everything behind it."""
+    answers = {
+        "/api/v2/write": [
+            (status, "no such thing"),  # all three
+            (204, ""),  # the first alone: so it is about points
+            (204, ""),  # a half
+            (status, "no such thing"),  # the bad one
+        ]
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        points = [point(a=float(n)) for n in range(3)]
+        report = store.write(points)
+        assert [p for p, _ in report.refused] == [points[0]]
+        assert report.refused[0][1] == "no such thing"
+        assert script.sent() == [3, 1, 2, 1]
+
+
+def test_words_we_do_not_know_about_every_point_are_the_operators_business():
+    answers = {"/api/v2/write": [(400, "bucket name is silly"), ...]}
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match="answered 400: bucket name is silly"),
+    ):
+        store.write([point(a=1.0), point(a=2.0)])
+
+
+def test_version_3_is_written_where_a_slash_is_taken_and_lines_are_named():
+    said = (
+        '{"error":"partial write of line protocol occurred","data":[{"original_line":"x",'
+        '"line_number":2,"error_message":"invalid column type for column \'a\'"}]}'
+    )
+    answers = {"/write": [(400, said)]}
+    with scripted(version=V3, answers=answers) as script, store_at(script) as store:
+        bad = point(a=1)
+        report = store.write([point(a=1.5), bad, point(a=2.5)])
+        assert report.refused == [(bad, "invalid column type for column 'a'")]
+        assert report.written == 2
+        (asked,) = script.requests("/write")
+        assert asked.query == {"db": "wellbeing", "rp": "derived", "precision": "ns"}
+        assert asked.authorization == "Token secret"
+
+
+def test_version_3_names_a_hundred_lines_at_most_so_the_others_are_told_again():
+    data = ",".join(
+        f'{{"original_line":"x","line_number":{n},"error_message":"bad"}}' for n in range(1, 101)
+    )
+    said = f'{{"error":"partial write of line protocol occurred","data":[{data}]}}'
+    more = (
+        '{"error":"partial write of line protocol occurred","data":'
+        '[{"original_line":"x","line_number":1,"error_message":"bad"}]}'
+    )
+    answers = {"/write": [(400, said), (400, more)]}
+    with scripted(version=V3, answers=answers) as script, store_at(script) as store:
+        points = [point(a=float(n)) for n in range(150)]
+        report = store.write(points)
+        assert script.sent("/write") == [150, 50]
+        assert [p for p, _ in report.refused] == points[:101]
+
+
+def test_version_3_that_says_only_that_something_was_wrong_is_searched():
+    said = '{"error":"partial write of line protocol occurred"}'
+    answers = {"/write": [(400, said), (204, ""), (400, said)]}
+    with scripted(version=V3, answers=answers) as script, store_at(script) as store:
+        points = [point(a=1.5), point(a=2.5)]
+        report = store.write(points)
+        assert script.sent("/write") == [2, 1, 1]
+        assert [p for p, _ in report.refused] == [points[0]]
+
+
+def test_version_3_is_asked_with_the_database_beside_the_statement():
+    """Its versions disagree on names inside a statement; all take them beside it."""
+    rows = (
+        '{"results":[{"statement_id":0,"series":[{"name":"score","tags":{"agent":"k1",'
+        '"site":"north","source":null},"columns":["time","a"],"values":[[1,5]]}]}]}'
+    )
+    kinds = (
+        '{"results":[{"series":[{"name":"score","columns":["fieldKey","fieldType"],'
+        '"values":[["a","float"]]}]}]}'
+    )
+    answers = {"/query": [(200, rows), (200, kinds)]}
+    with scripted(version=V3, answers=answers) as script, store_at(script) as store:
+        (row,) = store.read(Query(measurement=Measurement.SCORE, site="north"))
+        assert (row.time_ns, row.tags, row.fields) == (
+            1,
+            {"agent": "k1", "site": "north"},
+            {"a": 5.0},
+        )
+        assert type(row.fields["a"]) is float
+        read, types = (asked.form for asked in script.requests("/query"))
+        assert 'FROM "score" WHERE' in read["q"]
+        assert types["q"] == 'SHOW FIELD KEYS FROM "score"'
+        for form in (read, types):
+            assert form["db"] == "wellbeing/derived"
+            assert "rp" not in form
+            assert form["epoch"] == "ns"
+
+
+def test_version_2_is_asked_with_database_and_policy():
+    with scripted(answers={"/query": [(200, '{"results":[{}]}'), ...]}) as script:
+        with store_at(script) as store:
+            store.read(Query(measurement=Measurement.BEAT, site="north"))
+        form = script.requests("/query")[0].form
+        assert (form["db"], form["rp"]) == ("wellbeing", "raw")
+        assert 'FROM "wellbeing"."raw"."beat"' in form["q"]
+
+
+def test_too_large_a_request_is_cut_in_two():
+    answers = {"/api/v2/write": [(413, '{"error":"too large"}')]}
+    with scripted(answers=answers) as script, store_at(script) as store:
+        assert store.write([point(n=n) for n in range(5)]).written == 5
+        assert script.sent() == [5, 3, 2]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_overloaded_server_is_not_the_points_fault(status):
+    answers = {"/api/v2/write": [(status, '{"code":"x","message":"queue is full"}')]}
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match=rf"answered {status}: queue is full") as failed,
+    ):
+        store.write([point()])
+    assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked_s"),
+    [
+        pytest.param({"Retry-After": "7"}, 7.0, id="seconds"),
+        pytest.param(
+            {
+                "retry-after": "Sat, 21 Nov 2026 12:00:30 GMT",
+                "Date": "Sat, 21 Nov 2026 12:00:00 GMT",
+            },
+            30.0,
+            id="a time by the server's clock",
+        ),
+        pytest.param({"Retry-After": "soon"}, None, id="nonsense"),
+        pytest.param({}, None, id="nothing"),
+    ],
+)
+def test_a_server_that_asks_for_patience_is_heard(headers, asked_s):
+    answers = {"/api/v2/write": [(429, "busy", headers)]}
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreBusyError) as busy,
+    ):
+        store.write([point()])
+    assert busy.value.retry_after_s == asked_s
+
+
+def test_a_missing_bucket_is_said_and_how_to_make_it():
+    answers = {"/api/v2/write": [(404, '{"code":"not found","message":"bucket not found"}')]}
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match=r"bucket not found; run: wellbeing store init"),
+    ):
+        store.write([point()])
+
+
+def test_erasing_on_version_2_deletes_by_tags_in_both_buckets():
+    with scripted() as script, store_at(script) as store:
+        store.erase("north", 'k"1')
+        deleted = script.requests("/api/v2/delete")
+        assert [asked.query["bucket"] for asked in deleted] == [
+            "wellbeing/raw",
+            "wellbeing/derived",
+        ]
+        assert all(r"site=\"north\" AND agent=\"k\\\"1\"" in asked.body for asked in deleted)
+
+
+def test_erasing_on_version_2_until_a_time_stops_there():
+    with scripted() as script, store_at(script) as store:
+        store.erase("north", "k1", datetime(2026, 3, 1, 12, tzinfo=UTC))
+        deleted = script.requests("/api/v2/delete")
+        assert len(deleted) == 2
+        assert all('"stop": "2026-03-01T12:00:00' in asked.body for asked in deleted)
+
+
+def test_version_3_cannot_erase_and_says_so():
+    with (
+        scripted(version=V3) as script,
+        store_at(script) as store,
+        pytest.raises(CannotEraseError, match="deletes no points; copy everybody else"),
+    ):
+        store.erase("north", "k1")
+
+
+def test_a_server_that_is_something_else():
+    answers = {"/ping": [(200, "hello")], "/health": [(200, "<html>")]}
+    with (
+        scripted(version="", answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match="does not say that it is InfluxDB"),
+    ):
+        store.check()
