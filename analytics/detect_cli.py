@@ -16,9 +16,10 @@ import typer
 
 from analytics.alerting import AlertPolicy
 from analytics.pipeline import Pipeline
+from analytics.rights_files import tombstones_beside
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
-from analytics.settings import ServerSettings, require_tls
+from analytics.settings import ServerSettings, may_erase_on_request, require_tls
 from analytics.store.base import Store
 from analytics.store.settings import StoreSettings, open_store
 from analytics.subscriber import Subscriber
@@ -100,6 +101,8 @@ def build(
         keep_rows=settings.journal_rows,
         spool_bytes=settings.spool_mb * 1_000_000,
         forbidden=policy.forbidden,
+        tombstones=tombstones_beside(store_settings),
+        erase_on_request=may_erase_on_request(settings, broker),
     )
 
     def opened() -> Store:

@@ -106,7 +106,9 @@ OUT_OF_REACH = {
 
 def out_of_reach() -> tuple[Place, ...]:
     """Return what has to be named as out of reach in every receipt."""
-    return tuple(Place(name=name, done=Done.ELSEWHERE, note=note) for name, note in OUT_OF_REACH.items())
+    return tuple(
+        Place(name=name, done=Done.ELSEWHERE, note=note) for name, note in OUT_OF_REACH.items()
+    )
 
 
 def as_lines(receipt: Receipt, *, dry_run: bool = False) -> list[str]:

@@ -16,11 +16,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from analytics import tombstones
 from analytics.events import Arrival, Outputs
 from analytics.intake import Intake
 from analytics.isolation import Stepper
 from analytics.journal import Journal
+from analytics.rights_desk import RightsDesk
+from analytics.rights_erasure import ServerParts
 from analytics.service_options import ScoringPipeline, ServiceOptions
 from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, StateLock, open_state
@@ -30,6 +34,7 @@ from analytics.stored import StoredPublisher
 from analytics.subscriber import BATCH_SIZE, Subscriber, now_utc
 from analytics.teams import Teams
 from sensors import codec, topics
+from sensors.messages import StoredMessage
 from sensors.mqtt import Inbound
 
 STEP_S = 0.25
@@ -95,8 +100,11 @@ class Service:
             self._steps = StepLog(self._db, path)
             self._stepper = Stepper(pipeline, self._journal, self._steps)
             undo.pop_all()
-        self._intake = Intake(teams, self._journal.consents, options.forbidden)
         self._writer = SpoolWriter(options.directory, open_store, clock)
+        self._desk = self._open_desk(path)
+        self._intake = Intake(
+            teams, self._journal.consents, options.forbidden, self._desk.tombstones
+        )
         self._stored = StoredPublisher(self._journal.streams, subscriber)
         self._live: deque[Arrival] = deque()
         self._backlog = 0
@@ -110,6 +118,20 @@ class Service:
         self._told_clock = False
         self._stopped = False
         self._status_due = self._maintain_due = self._snapshot_due = 0.0
+
+    def _open_desk(self, path: Path) -> RightsDesk:
+        parts = ServerParts(
+            site=self._options.site,
+            db=self._db,
+            path=path,
+            files=(self._options.directory / tombstones.FILE_NAME, *self._options.tombstones),
+            journal=self._journal,
+            steps=self._steps,
+            stepper=self._stepper,
+            pipeline=self._pipeline,
+        )
+        by_agents = self._options.erase_on_request
+        return RightsDesk(parts, self._writer.ask, self._clock, erases_on_request=by_agents)
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set, then leave everything in order.
@@ -165,7 +187,13 @@ class Service:
             self._intake.remember(one)
             judged.append(one)
         appended = self._journal.append(judged, at)
+        self._desk.heard(judged)
         self._subscriber.acknowledge(batch)
+        for (agent, source, run), seq in appended.erased.items():
+            # Not retained: nothing of who was erased stands on the broker again.
+            where = topics.stored(self._options.site, agent, source)
+            told = StoredMessage(run=run, seq=seq, at=at)
+            self._subscriber.publish_once(where, codec.encode(told))
         self._live.extend(appended.live)
         self._backlog += appended.backlog
         self._stored.touch(appended)
@@ -176,6 +204,7 @@ class Service:
         self._watch_broker()
         if self._live or self._backlog or started >= self._status_due:
             self._step()
+        self._rights()
         self._stored.publish(self._clock())
         if started >= self._maintain_due:
             self._maintain()
@@ -183,6 +212,24 @@ class Service:
             raise self._writer.failure
         # Not `due + STEP_S`: after a long pause there is one step to catch up, not many.
         return max(started + STEP_S, time.monotonic())
+
+    def _rights(self) -> None:
+        """Carry out what was asked in agents' names; go on without whom it erased."""
+        erased = self._desk.work()
+        for agent in erased:
+            self._stored.forget(agent)
+        if erased:
+            self._snapshot_step = self._stepper.done.number
+            self._refill()
+        pending = self._desk.take_pending()
+        if self._connections:
+            self._send(pending)
+
+    def _refill(self) -> None:
+        """Take up again what is in the journal and not scored yet."""
+        done = self._stepper.done
+        self._live = deque(self._journal.waiting_live(done.live))
+        self._backlog = self._journal.backlog_size(done.backlog)
 
     def _step(self) -> None:
         arrivals, reached = self._next_arrivals()
@@ -290,8 +337,8 @@ class Service:
         repeated = self._stepper.recover()
         done = self._stepper.done
         self._snapshot_step = done.number - repeated
-        self._live.extend(self._journal.waiting_live(done.live))
-        self._backlog = self._journal.backlog_size(done.backlog)
+        self._desk.open()
+        self._refill()
         self._snapshot_due = time.monotonic() + SNAPSHOT_EVERY_S
         if repeated or self._live or self._backlog:
             _log.info(

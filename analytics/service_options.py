@@ -46,6 +46,11 @@ class ServiceOptions:
         How much may wait for the store. [byte]
     forbidden : frozenset of Channel
         Channels the profile forbids.
+    tombstones : tuple of Path
+        Where erasures are kept besides the state: beside the embedded store.
+    erase_on_request : bool
+        Whether an agent's own request to be erased is carried out without an
+        administrator.
     """
 
     site: str
@@ -54,3 +59,5 @@ class ServiceOptions:
     keep_rows: int = 500_000
     spool_bytes: int = 4 << 30
     forbidden: frozenset[Channel] = frozenset()
+    tombstones: tuple[Path, ...] = ()
+    erase_on_request: bool = False

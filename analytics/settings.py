@@ -33,6 +33,11 @@ class ServerSettings:
     spool_mb : int
         How much may wait on disk for the store; beyond it the oldest is
         dropped and counted. [MB]
+    erase_on_request : bool
+        Whether an agent's own request to be erased is carried out at once. Only
+        where the broker lets each agent write their own topics alone
+        (``deploy/mosquitto``): that is the proof of who asks. Otherwise an
+        administrator carries it out (`wellbeing agent requests`).
     """
 
     site: str = "main"
@@ -41,6 +46,7 @@ class ServerSettings:
     journal_hours: float = 24.0
     journal_rows: int = 500_000
     spool_mb: int = 4_096
+    erase_on_request: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -76,6 +82,22 @@ class ServerSettings:
                 " belongs to which team (or pass --teams)"
             )
         return Path(self.teams).expanduser()
+
+
+def may_erase_on_request(settings: ServerSettings, broker: BrokerSettings) -> bool:
+    """Return whether agents are erased at their own request.
+
+    Raises
+    ------
+    ConfigurationError
+        If that is wanted and the broker knows nobody by name: it proves nothing then.
+    """
+    if settings.erase_on_request and not broker.username:
+        raise ConfigurationError(
+            "[server] erase_on_request is true and [broker] username is not set; a broker that"
+            " lets anybody in cannot prove who asks: give it users and rules (deploy/mosquitto)"
+        )
+    return settings.erase_on_request
 
 
 def require_tls(broker: BrokerSettings) -> None:

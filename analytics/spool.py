@@ -85,6 +85,7 @@ class SpoolWriter:
         self._lanes = Lanes()
         self._written: deque[tuple[int, int]] = deque()
         self._refused: deque[RefusedPoints] = deque()
+        self._errands: deque[Callable[[Store], None]] = deque()
         self.state = StoreState()
         self.failure: WellbeingError | None = None
 
@@ -94,6 +95,15 @@ class SpoolWriter:
 
     def notify(self) -> None:
         """Say that there may be something new."""
+        self._wake.set()
+
+    def ask(self, errand: Callable[[Store], None]) -> None:
+        """Have `errand` done with the store, on the writer's thread, between two writes.
+
+        What was read from the spool before this call is in the store by then.
+        One that raises StoreError is done again once the store answers.
+        """
+        self._errands.append(errand)
         self._wake.set()
 
     def stop(self) -> None:
@@ -158,6 +168,9 @@ class SpoolWriter:
     def _round(self, store: Store) -> None:
         """Write what is new, then some of what waits; sleep if there is nothing to do."""
         self._note_lanes()
+        while self._errands:
+            self._errands[0](store)
+            self._errands.popleft()
         wrote = self._write_live(store)
         if self._lanes.is_behind and self._is_due():
             self._write_waiting(store)

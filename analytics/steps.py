@@ -125,7 +125,7 @@ class StepLog:
                 [(s.number, s.live, s.backlog, to_us(s.now)) for s in commit.steps],
             )
             db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", pack(commit.points))
-            pending = [self._keep(publication) for publication in commit.publications]
+            pending = [self.keep(publication) for publication in commit.publications]
             db.executemany("DELETE FROM spool WHERE id BETWEEN ? AND ?", commit.written_spool)
             set_aside.keep(db, commit.refused)
             db.executemany(
@@ -136,7 +136,8 @@ class StepLog:
                 db.execute("INSERT OR REPLACE INTO notes VALUES ('status', ?)", (commit.status,))
         return pending
 
-    def _keep(self, publication: Publication) -> Pending:
+    def keep(self, publication: Publication) -> Pending:
+        """Note what the broker is to have, within the caller's transaction."""
         message = publication.message
         payload = b"" if message is None else codec.encode(message)
         cursor = self._db.execute(

@@ -123,7 +123,8 @@ class NoticeKind(StrEnum):
 
     `ALERT_TOLD` comes once for each alert; what the supervisor sees of it later
     (it is back, it went on to the next) is `ALERT_SHOWN_AGAIN`, for the page:
-    it interrupts nobody (A6).
+    it interrupts nobody (A6). The last four answer what the agent asked of
+    their rights (T11).
     """
 
     ALERT_TOLD = "alert_told"
@@ -135,6 +136,10 @@ class NoticeKind(StrEnum):
     REQUEST_RECEIVED = "request_received"
     REQUEST_PASSED_ON = "request_passed_on"
     WAS_IT_SO = "was_it_so"
+    RIGHTS_NOTED = "rights_noted"
+    EXPORT_READY = "export_ready"
+    ERASED = "erased"
+    ERASED_IN_PART = "erased_in_part"
 
 
 class AuditKind(StrEnum):

@@ -28,9 +28,9 @@ def ask(
 ) -> None:
     """Ask for help now or a break; works with no sensor at all.
 
-    cancel takes back what you asked for. export and erase are noted by the
-    server and have to be carried out by whoever runs it: neither is done by
-    the program yet.
+    cancel takes back what you asked for. export and erase concern your data
+    on the server (wellbeing edge erase concerns this machine): you are told
+    what becomes of it. A copy is handed to you by whoever runs the server.
     """
     command(context, "ask", (parse_request((what,)).value,), as_json=as_json)
 

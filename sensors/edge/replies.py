@@ -133,13 +133,13 @@ def after_request(kind: RequestKind) -> str:
             return say("Sent: you no longer ask for anything.")
         case RequestKind.EXPORT:
             return say(
-                "Sent: the server notes that you want your data. It does not hand them out by"
-                " itself yet: whoever runs the server has to do it."
+                "Sent: you ask for your data on the server. You are told here when a copy has been"
+                " made; whoever runs the server hands it to you."
             )
         case RequestKind.ERASE:
             return say(
-                "Sent: the server notes that you want your data erased. Nothing is erased by it"
-                " yet: whoever runs the server has to do it. Until then, withdraw stops everything."
+                "Sent: you ask for everything about you on the server to be erased. You are told"
+                " here what becomes of it. To stop being measured now, withdraw."
             )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sensors.edge.page.told import sentence
+from sensors.edge.page.told import RIGHTS_WORDS, sentence
 from sensors.edge.words import spoken
 from sensors.messages import ContextState, NoticeKind, NoticeMessage
 from sensors.words import Words
@@ -73,7 +73,7 @@ class Telling:
 
     def _sort(self, notice: NoticeMessage) -> None:
         about = notice.alert_id or notice.id
-        if notice.kind in _OWN_REQUEST or (
+        if notice.kind in _OWN_REQUEST | RIGHTS_WORDS.keys() or (
             notice.alert_id in self._own and not _is_question(notice)
         ):
             self._answers.append(notice)

@@ -27,6 +27,23 @@ REQUEST_WORDS: dict[RequestKind, str] = {
     RequestKind.HELP_NOW: N_("You asked for help at {time}."),
     RequestKind.BREAK_PLEASE: N_("You asked for a break at {time}."),
 }
+RIGHTS_WORDS: dict[NoticeKind, str] = {
+    NoticeKind.RIGHTS_NOTED: N_(
+        "Your request about your data is noted. Whoever runs the server has to carry it out."
+    ),
+    NoticeKind.EXPORT_READY: N_(
+        "A copy of your data has been made. Ask whoever runs the server for it."
+    ),
+    NoticeKind.ERASED: N_(
+        "Everything about you was erased on the server. What was measured before is refused from"
+        " now on; nothing new is kept until you allow it again. Whoever runs the server has the"
+        " receipt; it names backups and copies."
+    ),
+    NoticeKind.ERASED_IN_PART: N_(
+        "You were erased on the server, but not everywhere. Ask whoever runs it for the receipt:"
+        " it names what is left and why. Nothing new is kept until you allow it again."
+    ),
+}
 _WAS_IT_SO = N_("Your supervisor was told at {time} that you differed. Was it so?")
 _WAS_IT_SO_PRIVATE = N_("You were told at {time} that you differed. Was it so?")
 _DID_IT_HELP = N_("{name} answered that with: {decision}. Did it help?")
@@ -115,7 +132,7 @@ def sentence(  # noqa: PLR0911 - one case per kind
             return words.say("Nobody had answered, so it went on to {name}.", name=name)
         case NoticeKind.WAS_IT_SO:
             return words.say("You were asked whether it was so.")
-    return notice.kind.value
+    return words.say(RIGHTS_WORDS.get(notice.kind, notice.kind.value))
 
 
 def _difference(words: Words, notice: NoticeMessage, *, is_private: bool) -> str:
