@@ -55,7 +55,7 @@ def test_killed_at_random_moments(tmp_path: Path, mosquitto: Mosquitto) -> None:
         for kill in range(4):
             before = sum(edge.stored for edge in edges)
             server.start()
-            wait_until(lambda b=before: sum(e.stored for e in edges) > b, 60, "the server works")
+            wait_until(lambda b=before: sum(e.stored for e in edges) > b, what="the server works")
             threading.Event().wait(dice.uniform(0.0, 0.6))
             if kill == 2:
                 edges[0].ask_for_help()

@@ -223,19 +223,19 @@ class Server:
             on_message=lambda inbound: self.heard.append((inbound.topic, inbound.payload)),
         )
         self._connection.start()
-        self._connection.wait_connected(20)
+        self._connection.wait_connected(60)
 
     def publish(self, alert: AlertMessage) -> None:
         """Put an alert on its retained topic."""
         self._alerts[alert.alert_id] = alert
         self._connection.publish_and_wait(
-            topics.alert(SITE, alert.alert_id), codec.encode(alert), retain=True, timeout_s=10
+            topics.alert(SITE, alert.alert_id), codec.encode(alert), retain=True, timeout_s=60
         )
 
     def clear(self, alert_id: str) -> None:
         """Take an alert off its topic."""
         self._connection.publish_and_wait(
-            topics.alert(SITE, alert_id), b"", retain=True, timeout_s=10
+            topics.alert(SITE, alert_id), b"", retain=True, timeout_s=60
         )
 
     def wait_for(self, topic: str, count: int = 1) -> list[bytes]:

@@ -114,14 +114,14 @@ def floor(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Floor]:
     )
     server = Server(mosquitto.port)
     try:
-        wait_until(lambda: answers_http(port, "/_stcore/health"), 60, "the dashboard")
+        wait_until(lambda: answers_http(port, "/_stcore/health"), what="the dashboard")
         yield Floor(f"http://127.0.0.1:{port}/", server, mosquitto, store, process)
     finally:
         server.stop()
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         try:
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
             process.stdout.close()
@@ -139,7 +139,7 @@ def fill(server: Server) -> None:
 
 def visit(page: "Page", floor: Floor) -> None:
     page.goto(floor.url)
-    page.locator(".wb-lead").wait_for(timeout=60_000)
+    page.locator(".wb-lead").wait_for()
 
 
 def card(page: "Page", alert_id: str):
@@ -155,7 +155,7 @@ def settled(page: "Page", alert_id: str) -> float:
         page.wait_for_timeout(100)
         return len(set(seen[-15:])) == 1 and len(seen) >= 15  # 1.5 s: longer than a redraw's pause
 
-    wait_until(rests, 20, "the card to rest")
+    wait_until(rests, what="the card to rest")
     return seen[-1]
 
 
@@ -176,7 +176,7 @@ def test_alert_arrives_without_taking_focus_text_or_place(floor: Floor, chromium
     top = settled(page, "aaaaaaaa01")
     now = utc_now()
     floor.server.publish(personal("aaaaaaaa05", "k3", now))
-    card(page, "aaaaaaaa05").wait_for(timeout=20_000)
+    card(page, "aaaaaaaa05").wait_for()
     took = (utc_now() - now).total_seconds()
     print(f"alert on the screen after {took:.2f} s")  # noqa: T201 - kept with the test's output
     page.keyboard.type("ll")
@@ -184,7 +184,7 @@ def test_alert_arrives_without_taking_focus_text_or_place(floor: Floor, chromium
     assert card(page, "aaaaaaaa01").bounding_box()["y"] == top
     # A request stands above everything; even so the text and the focus stay.
     floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
-    card(page, "aaaaaaaa02").wait_for(timeout=20_000)
+    card(page, "aaaaaaaa02").wait_for()
     page.keyboard.type(" ends")
     assert note.input_value() == "after this call ends"
     assert note.evaluate("node => node === document.activeElement")
@@ -298,7 +298,7 @@ def test_broker_and_its_return(floor: Floor, chromium: "Page") -> None:
     floor.decisions(1)
     floor.mosquitto.stop()
     banner = page.locator(".wb-banner", has_text="The message broker is away")
-    banner.wait_for(timeout=60_000)
+    banner.wait_for()
     card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
     page.get_by_text("Not recorded: the message broker is away.").wait_for()
     assert note.input_value() == "will call back"
@@ -389,7 +389,7 @@ def test_page_answers_only_to_names_of_this_machine(floor: Floor, host: str, sta
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/_stcore/stream", headers=headers)
     assert connection.getresponse().status == status
     connection.close()
@@ -398,7 +398,7 @@ def test_page_answers_only_to_names_of_this_machine(floor: Floor, host: str, sta
 def test_control_c_ends_it_cleanly(floor: Floor, chromium: "Page") -> None:
     visit(chromium, floor)
     floor.process.send_signal(signal.SIGINT)
-    assert floor.process.wait(20) in {0, 130}
+    assert floor.process.wait(60) in {0, 130}
     said = floor.process.stdout.read()
     assert floor.url.rstrip("/") in said
     assert "Traceback" not in said

@@ -199,7 +199,7 @@ def test_looking_is_told(server: Server, live: Live) -> None:
 @pytest.mark.needs("mosquitto")
 def test_damaged_alert_is_counted(server: Server, live: Live) -> None:
     server._connection.publish_and_wait(
-        topics.alert(SITE, "aaaaaaaa09"), b"{}", retain=True, timeout_s=10
+        topics.alert(SITE, "aaaaaaaa09"), b"{}", retain=True, timeout_s=60
     )
     wait_until(lambda: live.view(utc_now()).unreadable == 1, what="the damaged alert")
 

@@ -102,7 +102,7 @@ def test_the_launch_agents_shell_line_becomes_the_edge(tmp_path):
         )
     finally:
         edge.terminate()
-        assert edge.wait(30) == 0
+        assert edge.wait(60) == 0
 
 
 @pytest.mark.needs("systemd-analyze")

@@ -112,7 +112,7 @@ def connect(broker):
         )
         opened.append(connection)
         connection.start()
-        connection.wait_connected(20)
+        connection.wait_connected(60)
         return connection, heard
 
     yield go
@@ -142,7 +142,7 @@ pytestmark = pytest.mark.needs("mosquitto", "mosquitto_passwd")
 
 def _write_all(connection, where):
     for topic in where:
-        connection.publish_and_wait(topic, topic.encode(), retain=False, timeout_s=20)
+        connection.publish_and_wait(topic, topic.encode(), retain=False, timeout_s=60)
 
 
 def test_an_agent_writes_only_below_its_own_branch(connect):
@@ -164,7 +164,7 @@ def test_an_agent_reads_only_what_is_meant_for_it(connect):
 def test_an_agent_sees_no_retained_message_of_another(connect):
     rig, _ = connect("rig")
     for topic in (*OTHERS, *FOR_K7):
-        rig.publish_and_wait(topic, b"kept", retain=True, timeout_s=20)
+        rig.publish_and_wait(topic, b"kept", retain=True, timeout_s=60)
     _, heard = connect("k7", "wellbeing/#")
     wait_until(lambda: len(heard) >= len(FOR_K7))
     assert {topic for topic, _ in heard} == set(FOR_K7)

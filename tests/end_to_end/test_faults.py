@@ -71,16 +71,14 @@ def test_nothing_is_lost_and_nothing_comes_twice(
     # The broker confirms windows that nobody has subscribed to: they are gone, and come again.
     wait_until(
         lambda: all(_says(installation, agent, "held", 2) for agent in AGENTS),
-        timeout=60,
         what="two windows in each outbox",
     )
     server = installation.start_server()
-    wait_until(lambda: len(_stored(installation)) == 2, timeout=60, what="both agents are stored")
+    wait_until(lambda: len(_stored(installation)) == 2, what="both agents are stored")
 
     mosquitto.kill()
     wait_until(
         lambda: all(_says(installation, agent, "held", 2) for agent in AGENTS),
-        timeout=60,
         what="windows wait while the broker is away",
     )
     mosquitto.start()
@@ -98,7 +96,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
     promised += [(agent, _report(installation, agent)) for agent in AGENTS]
     for edge in edges.values():
         edge.terminate()
-        edge.wait(20)
+        edge.wait(60)
 
     # What the last seconds left behind goes out at the next start, as on the next morning.
     for agent in AGENTS:

@@ -87,7 +87,6 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
             lambda agent=agent, expected=expected: (
                 _count(influxd.url, "raw", "reading", agent) == len(expected)
             ),
-            timeout=60,
             what=f"all windows of {agent}",
         )
         rows = _influxql(

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.rig.process import STOP_WITHIN_S, find_program
+from tests.rig.process import end, find_program
+from tests.rig.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -59,12 +60,7 @@ def virtual_display() -> Iterator[Display]:
         assert number, "Xvfb did not start"
         yield Display(f":{number}", process.pid)
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 @contextmanager
@@ -77,6 +73,8 @@ def chromium_page() -> Iterator["Page"]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
         try:
-            yield browser.new_page(viewport={"width": 1280, "height": 900})
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.set_default_timeout(PATIENCE_S * 1e3)
+            yield page
         finally:
             browser.close()

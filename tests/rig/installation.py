@@ -111,7 +111,7 @@ class Installation:
                 process.send_signal(signal.SIGINT)
         for process in self._running:
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -9,11 +9,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
-from tests.rig.waiting import POLL_S
+from tests.rig.waiting import PATIENCE_S, POLL_S
 
-READY_WITHIN_S = 60.0
-STOP_WITHIN_S = 15.0
+STOP_WITHIN_S = 30.0
+"""What a server is given to write down what it keeps; then it is killed. [s]"""
 
 # Debian keeps daemons in sbin, which is not in everybody's PATH.
 SEARCH_PATH = os.pathsep.join(
@@ -50,6 +51,16 @@ def answers_http(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask `process` to end (SIGTERM), and kill it if it does not."""
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class Server:
@@ -106,9 +117,9 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches pytest only, which then tears down
             )
-        end = time.monotonic() + READY_WITHIN_S
+        late_s = time.monotonic() + PATIENCE_S
         while not self.is_ready():
-            if not self.is_running or time.monotonic() > end:
+            if not self.is_running or time.monotonic() > late_s:
                 self.kill()
                 raise AssertionError(f"{self.program} did not start:\n{self.log[-4000:]}")
             time.sleep(POLL_S)

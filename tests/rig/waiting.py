@@ -8,9 +8,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_S = 0.02
+PATIENCE_S = 60.0
+"""How long to wait unless told otherwise: a machine may be five times slower than usual. [s]"""
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:
+def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE_S, what: str = "") -> T:
     """Return the first truthy value of `predicate`; fail the test after `timeout` seconds.
 
     The limit is generous on purpose: it ends a hang, it measures nothing.
@@ -27,7 +29,7 @@ def wait_until(predicate: Callable[[], T], timeout: float = 20.0, what: str = ""
 
 async def wait_until_async(
     predicate: Callable[[], T],
-    timeout: float = 20.0,  # noqa: ASYNC109 - the same call as its plain sister
+    timeout: float = PATIENCE_S,  # noqa: ASYNC109 - the same call as its plain sister
     what: str = "",
 ) -> T:
     """Like `wait_until`, letting the event loop run between two looks."""

@@ -61,7 +61,7 @@ def main(directory: Path) -> None:
             found = _look(process, said)
         finally:
             process.send_signal(signal.SIGINT)
-            code = process.wait(30)
+            code = process.wait(60)
             reader.join()
     found |= {"code": code, "said": said, "attempts": attempts()}
     sys.stdout.write(json.dumps(found))

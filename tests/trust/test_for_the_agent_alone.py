@@ -37,7 +37,7 @@ def heard(mosquitto) -> Iterator[list[Inbound]]:
         on_message=found.append,
     )
     listener.start()
-    listener.wait_connected(20)
+    listener.wait_connected(60)
     yield found
     listener.stop()
 
@@ -47,14 +47,14 @@ def test_a_mirror_is_on_its_agents_topic_and_nowhere_else(
 ) -> None:
     """A real server: every topic, the store, the state file and what a late comer finds."""
     with detect(tmp_path, mosquitto.port) as server:
-        wait_until(lambda: "connected to the broker" in server.text, 60)
+        wait_until(lambda: "connected to the broker" in server.text)
         edges = [StandInEdge(mosquitto.port, agent, "run00001") for agent in ("k1", "k2")]
         for edge in edges:
             edge.consent(Channel.HEART, Channel.KEYBOARD)
             edge.send(5)
         edges[0].ask_for_help()
-        mirrors = wait_until(lambda: len(_mirrors(heard)) == 2 and _mirrors(heard), 60)
-        wait_until(lambda: any(_kind(one) is TopicKind.ALERT for one in heard), 30)
+        mirrors = wait_until(lambda: len(_mirrors(heard)) == 2 and _mirrors(heard))
+        wait_until(lambda: any(_kind(one) is TopicKind.ALERT for one in heard))
         for edge in edges:
             edge.wait_released()
             edge.close()
@@ -67,7 +67,7 @@ def test_a_mirror_is_on_its_agents_topic_and_nowhere_else(
         )
         latecomer.start()
         wait_until(lambda: any(_kind(one) is TopicKind.STORED for one in late))
-        wait_until(lambda: _rows(server.store), 30, "what is kept to be written to the store")
+        wait_until(lambda: _rows(server.store), what="what is kept to be written to the store")
         server.kill()  # so that the log of what was written stays where it is
         latecomer.stop()
     assert set(mirrors) == {topics.mirror(SITE, "k1"), topics.mirror(SITE, "k2")}

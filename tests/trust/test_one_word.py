@@ -284,7 +284,7 @@ def test_the_status_counts_nobodys_withheld_windows_and_names_no_refused_channel
 ) -> None:
     """`wellbeing status`, its JSON and the log: what administrators see."""
     with detect(tmp_path, mosquitto.port) as server:
-        wait_until(lambda: "connected to the broker" in server.text, 60)
+        wait_until(lambda: "connected to the broker" in server.text)
         edge = StandInEdge(mosquitto.port, "k1", "run00001")
         edge.consent(Channel.HEART)
         withheld = ReadingMessage(

@@ -93,7 +93,7 @@ def test_what_stays_with_the_agent_is_neither_sent_nor_shown(tmp_path, verb, bas
 @pytest.mark.needs("mosquitto")
 def test_start_up_explains_the_choice(mosquitto, tmp_path):
     with detect(tmp_path, mosquitto.port) as server:
-        wait_until(lambda: "serving site" in server.text, 60)
+        wait_until(lambda: "serving site" in server.text)
     assert "profile general: every channel after the agent's consent" in server.text
 
 
@@ -101,7 +101,7 @@ def test_start_up_explains_the_choice(mosquitto, tmp_path):
 def test_consent_is_per_channel_at_the_server_too(mosquitto, tmp_path):
     """PIPL, and everybody: what was not consented to is refused and not even set aside."""
     with detect(tmp_path, mosquitto.port) as server:
-        wait_until(lambda: "connected to the broker" in server.text, 60)
+        wait_until(lambda: "connected to the broker" in server.text)
         edge = StandInEdge(mosquitto.port, "k1", "run00001")
         consent = ConsentMessage(version="1", at=datetime.now(UTC), channels=(Channel.HEART,))
         edge.publish_raw(topics.consent(SITE, "k1"), codec.encode(consent))

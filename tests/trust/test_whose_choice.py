@@ -73,7 +73,7 @@ async def test_the_end_of_the_shift_ends_capture_by_the_clock(mosquitto, run_edg
     with StandIn(mosquitto.port) as server:
         async with run_edge(mosquitto.port, BOTH, shifts=(shift,)):
             await wait_until_async(lambda: server.windows and server.windows[-1].heart)
-            await wait_until_async(lambda: not Scripted.opened[-1].is_open, timeout=30)
+            await wait_until_async(lambda: not Scripted.opened[-1].is_open)
             count = len(server.windows)
             await wait_until_async(lambda: len(server.windows) >= count + 2)
         last = [w.window_end_at for w in server.windows if w.heart is not None][-1]
@@ -131,9 +131,9 @@ def test_logging_off_or_closing_the_terminal_is_a_goodbye(mosquitto, tmp_path, e
         StandIn(mosquitto.port) as server,
         edge_process(mosquitto.port, tmp_path / "state") as process,
     ):
-        wait_until(lambda: server.windows, timeout=60)
+        wait_until(lambda: server.windows)
         process.send_signal(ending)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         wait_until(lambda: not server.statuses[-1].online)
         assert server.statuses[-1].goodbye
 
@@ -167,7 +167,7 @@ def test_help_now_and_break_please_work_without_any_sensor_and_come_first(
     for agent, options in (("k1", ()), ("k2", refused)):
         installation.start("edge", "--agent", agent, *options)
     for agent, what in (("k1", "help_now"), ("k2", "break_please")):
-        wait_until(lambda a=agent: _connected(installation, a), timeout=60)
+        wait_until(lambda a=agent: _connected(installation, a))
         said = installation.run("edge", "--agent", agent, "ask", what)
         assert agent in said
     wait_until(lambda: len(alerts) == 2)

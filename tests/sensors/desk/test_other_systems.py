@@ -51,7 +51,7 @@ class User32:
         if self.messages:
             reference._obj.message = self.messages.pop(0)
             return 1
-        assert self.posted.wait(30)
+        assert self.posted.wait(60)
         return 0
 
     def PostThreadMessageW(self, _thread, message, *_words):  # noqa: N802

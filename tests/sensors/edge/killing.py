@@ -79,7 +79,7 @@ def kill_again_and_again(
             pass  # what is missing is the result
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
         promised = promises(folder)
         ends: dict[tuple[str, int], set[str]] = {key: {end} for key, end in promised.items()}
         for window in list(server.every):

@@ -52,7 +52,7 @@ class StandIn:
             manual_ack=True,
         )
         self.connection.start()
-        self.connection.wait_connected(20)
+        self.connection.wait_connected(60)
         return self
 
     def stop(self) -> None:

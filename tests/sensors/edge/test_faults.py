@@ -57,7 +57,7 @@ def test_killed_again_and_again_every_window_of_every_run_arrives(mosquitto, tmp
             wait_until(lambda: all(len(server.runs.get(r, ())) >= c for r, c in kept.items()))
             wait_until(lambda: len(server.runs) == 4)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         assert_gap_free(server)
         wait_until(lambda: not server.statuses[-1].online)
 
@@ -72,7 +72,7 @@ def test_the_last_will_says_offline_when_the_edge_is_killed(mosquitto, tmp_path)
         on_message=heard.append,
     )
     listener.start()
-    listener.wait_connected(20)
+    listener.wait_connected(60)
     with edge_process(mosquitto.port, tmp_path / "state"):
         wait_until(lambda: heard and codec.decode(heard[-1].payload, StatusMessage).online)
     wait_until(lambda: not codec.decode(heard[-1].payload, StatusMessage).online)
@@ -86,7 +86,7 @@ async def test_a_server_absent_before_its_first_subscription(mosquitto, run_edge
         await wait_until_async(lambda: edge.process.report()["unsent"] == 0)
         assert edge.process.report()["held"] >= 6  # confirmed is not delivered
         with StandIn(mosquitto.port) as server:
-            await wait_until_async(lambda: edge.process.report()["held"] <= 1, timeout=40)
+            await wait_until_async(lambda: edge.process.report()["held"] <= 1)
             assert_gap_free(server)
             assert len(server.windows) >= 6
 
@@ -104,7 +104,6 @@ async def test_a_broker_killed_with_what_it_had_queued(mosquitto, run_edge):
             server.start()
             await wait_until_async(
                 lambda: edge.process.report()["connected"] and edge.process.report()["held"] <= 1,
-                timeout=60,
             )
             total = edge.process.report()["windows"]
         (numbers,) = server.runs.values()
@@ -121,7 +120,7 @@ async def test_a_frozen_broker_delays_and_loses_nothing(mosquitto, run_edge):
             before = edge.process.report()["windows"]
             await wait_until_async(lambda: edge.process.report()["windows"] >= before + 4)
             mosquitto.resume()
-            await wait_until_async(lambda: edge.process.report()["held"] <= 1, timeout=60)
+            await wait_until_async(lambda: edge.process.report()["held"] <= 1)
         assert_gap_free(server)
 
 
@@ -131,6 +130,6 @@ async def test_a_server_that_forgets_to_store_is_told_again(mosquitto, run_edge)
             await wait_until_async(lambda: len(server.windows) >= 3)
             server.heard.clear()
             server.stores = True
-            await wait_until_async(lambda: edge.process.report()["held"] <= 1, timeout=40)
+            await wait_until_async(lambda: edge.process.report()["held"] <= 1)
         assert max(server.heard.values()) <= 3  # not a flood either
         assert_gap_free(server)

@@ -36,7 +36,7 @@ class _Keyring(keyring.backend.KeyringBackend):
         if self.manner == "breaks":
             raise ZeroDivisionError
         if self.manner == "hangs":
-            self.release.wait(30)
+            self.release.wait(60)
         return self.held.get((service, username))
 
     def set_password(self, service, username, password):
@@ -146,6 +146,6 @@ def test_a_keyring_that_answers_too_late_is_not_written_to(folder, ring):
     load_cipher(folder)
     (late,) = [t for t in threading.enumerate() if t.name == "keyring"]
     ring.release.set()
-    late.join(20)
+    late.join(60)
     assert not late.is_alive()
     assert ring.held == {}

@@ -296,7 +296,7 @@ def test_a_window_does_not_wait_for_a_page_that_reads_a_month(record, monkeypatc
     def slowly(sealed: bytes, about: bytes) -> bytes:
         if threading.current_thread() is page:
             reads.set()
-            may_go_on.wait(20)
+            may_go_on.wait(60)
         return opens(sealed, about)
 
     monkeypatch.setattr(CIPHER, "open", slowly)
@@ -305,7 +305,7 @@ def test_a_window_does_not_wait_for_a_page_that_reads_a_month(record, monkeypatc
         target=lambda: found.append(record.history("hr_bpm", "day", NOW + timedelta(minutes=5)))
     )
     page.start()
-    assert reads.wait(20)
+    assert reads.wait(60)
     edge = threading.Thread(target=record.add_window, args=(window(120.0, 90.0),))
     edge.start()
     edge.join(10)

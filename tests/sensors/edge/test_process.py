@@ -76,7 +76,7 @@ async def test_the_agents_word_closes_the_device_at_once(mosquitto, run_edge, co
             assert Scripted.opened[-1].is_open
             answer = await asyncio.to_thread(ask, control, command)
             assert answer is not None
-            await wait_until(lambda: not Scripted.opened[-1].is_open, timeout=5)
+            await wait_until(lambda: not Scripted.opened[-1].is_open)
             opened, arrived = len(Scripted.opened), len(server.windows)
             await wait_until(after(server, 3))
             assert len(Scripted.opened) == opened
@@ -206,7 +206,7 @@ async def test_without_a_broker_windows_are_kept_and_sent_later(mosquitto, run_e
         assert any("no broker" in line for line in edge.lines)
         mosquitto.start()
         with StandIn(mosquitto.port) as server:
-            await wait_until(lambda: edge.process.report()["held"] <= 1, timeout=40)
+            await wait_until(lambda: edge.process.report()["held"] <= 1)
             (numbers,) = server.runs.values()
             assert numbers == list(range(len(numbers)))
 

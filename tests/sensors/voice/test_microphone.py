@@ -56,7 +56,7 @@ def desk(sound_server, monkeypatch):
 @pytest.fixture(autouse=True)
 def nobody_stays():
     yield
-    wait_until(lambda: not listeners(), 10, "no listening process is left")
+    wait_until(lambda: not listeners(), what="no listening process is left")
 
 
 async def opened(readings) -> bool:
@@ -137,16 +137,16 @@ async def test_a_killed_listener_is_said_and_started_again(desk):
     keeper.allow(frozenset({Channel.VOICE}))
     running = asyncio.create_task(keeper.run())
     try:
-        await wait_until_async(lambda: links == [OK], 60)
+        await wait_until_async(lambda: links == [OK])
         (pid,) = listeners()
         os.kill(pid, signal.SIGKILL)
         away = Link(Channel.VOICE, Absence.DISCONNECTED)
-        await wait_until_async(lambda: links == [OK, away, OK], 60)
+        await wait_until_async(lambda: links == [OK, away, OK])
         assert "was ended by SIGKILL" in said[0]
         assert "plug the microphone in again" in said[0]
         assert listeners() != [pid]
         keeper.allow(frozenset())
-        await wait_until_async(lambda: not listeners(), 60)
+        await wait_until_async(lambda: not listeners())
         await wait_until_async(lambda: len(asyncio.all_tasks()) == 2)  # ours and the keeper's
     finally:
         running.cancel()
@@ -177,7 +177,7 @@ def test_a_listener_ends_with_its_edge(monkeypatch, tmp_path, kind):
     with edge:
         pid = int(edge.stdout.readline())
         edge.kill()
-    wait_until(lambda: not _lives(pid), 10)
+    wait_until(lambda: not _lives(pid))
 
 
 def _lives(pid: int) -> bool:

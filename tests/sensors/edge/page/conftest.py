@@ -74,7 +74,7 @@ class RunningPage:
             given["content-type"] = "application/x-www-form-urlencoded"
             body = urlencode(form)
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.putrequest("POST" if form is not None else "GET", path, skip_host=True)
             for name, value in given.items():
@@ -121,12 +121,12 @@ def run_page(tmp_path: Path) -> RunPage:
             )  # fmt: skip
         page = RunningPage(folder, process, log)
         try:
-            wait_until(lambda: "your own page" in page.said, 60, "the page")
+            wait_until(lambda: "your own page" in page.said, what="the page")
             yield page
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             finally:
                 process.kill()
         assert "Traceback" not in page.said

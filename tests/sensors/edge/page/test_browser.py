@@ -109,7 +109,7 @@ def filled(page, server) -> None:
     page.do(do="choose", may_heart="yes", may_keyboard="yes")
     page.do(do="help_now")
     fill(server)
-    wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, 20, "the notices")
+    wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, what="the notices")
 
 
 def test_everything_by_keyboard_alone(server, run_page, chromium):
@@ -138,8 +138,8 @@ def test_everything_by_keyboard_alone(server, run_page, chromium):
 
         tab_to(chromium, "#do-help_now")
         chromium.keyboard.press("Space")
-        wait_until(lambda: "you ask for help now" in said(chromium), 20, "the answer")
-        asked = wait_until(lambda: heard(server, RequestMessage), 20, "the request")
+        wait_until(lambda: "you ask for help now" in said(chromium), what="the answer")
+        asked = wait_until(lambda: heard(server, RequestMessage), what="the request")
         assert asked[-1].kind == "help_now"
         assert chromium.evaluate("document.activeElement.id") == "do-help_now"
         tab_to(chromium, "#demanding")
@@ -148,8 +148,8 @@ def test_everything_by_keyboard_alone(server, run_page, chromium):
         chromium.keyboard.press("3")
         tab_to(chromium, "#do-report")
         chromium.keyboard.press("Enter")
-        wait_until(lambda: "your own report is kept" in said(chromium), 20, "the answer")
-        report = wait_until(lambda: heard(server, ReplyMessage), 20, "the report")[-1]
+        wait_until(lambda: "your own report is kept" in said(chromium), what="the answer")
+        report = wait_until(lambda: heard(server, ReplyMessage), what="the report")[-1]
         assert (report.demanding, report.recovered) == (8, 3)
 
 
@@ -184,7 +184,7 @@ def test_what_changes_is_shown_and_takes_neither_focus_nor_words_nor_what_is_ope
         assert live.get_attribute("role") == "status"
         fill(server)
         page.command("pause")  # as another terminal or the hotkey would
-        wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, 20, "the notices")
+        wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, what="the notices")
         refresh(chromium)
         assert chromium.get_by_text("bo looked at you.").count() == 1
         # The button that holds the focus waits until it is elsewhere; what is said does not.
@@ -242,7 +242,7 @@ def test_when_the_edge_has_ended_the_page_says_so(server, run_page, chromium):
     with run_page(server.port, *HEARD) as page:
         visit(chromium, page)
         page.process.terminate()
-        page.process.wait(20)
+        page.process.wait(60)
         chromium.locator("#do-fine").click()
         wait_until(lambda: "no longer served" in said(chromium), what="the notice")
 

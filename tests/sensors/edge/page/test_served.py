@@ -111,20 +111,20 @@ def test_nothing_is_measured_before_the_page_was_answered_and_then_what_was_allo
     mosquitto, server, run_page
 ):
     with run_page(mosquitto.port, *HEARD) as page:
-        wait_until(lambda: len(server.windows) >= 2, 20, "windows")
+        wait_until(lambda: len(server.windows) >= 2, what="windows")
         assert all(set(w.absent.values()) == {Absence.WITHHELD} for w in server.windows)
         assert 'name="may_heart" value="yes"> ' in page.fetch(page.home).body
         assert "checked" not in page.fetch(page.home).body  # nobody is nudged
         assert "hold" in page.do(do="choose", may_heart="yes")
-        wait_until(lambda: server.windows[-1].heart is not None, 20, "a heart")
+        wait_until(lambda: server.windows[-1].heart is not None, what="a heart")
         assert server.windows[-1].absent == {Channel.KEYBOARD: Absence.WITHHELD}
         assert page.do(do="allow", channel="keyboard") == "Allowed from now on."
-        wait_until(lambda: server.windows[-1].keyboard is not None, 20, "a keyboard")
+        wait_until(lambda: server.windows[-1].keyboard is not None, what="a keyboard")
         assert page.do(do="withdraw", channel="heart").startswith("Withdrawn.")
         assert page.command("status")["consent"] == ["keyboard"]
         page.do(do="leave")
         assert page.command("status")["consent"] == []
-        wait_until(lambda: server.consents[-1].channels == (), 20, "the withdrawal, retained")
+        wait_until(lambda: server.consents[-1].channels == (), what="the withdrawal, retained")
 
 
 def test_a_pause_on_the_page_is_the_same_bytes_as_a_locked_screen(mosquitto, server, run_page):
@@ -133,7 +133,7 @@ def test_a_pause_on_the_page_is_the_same_bytes_as_a_locked_screen(mosquitto, ser
     def withheld_windows() -> set[bytes]:
         server.payloads.clear()
         seen = len(server.windows)
-        wait_until(lambda: len(server.windows) >= seen + 4, 20, "windows")
+        wait_until(lambda: len(server.windows) >= seen + 4, what="windows")
         plain = []
         for topic, payload in list(server.payloads):
             if topic.endswith("/reading"):
@@ -143,12 +143,12 @@ def test_a_pause_on_the_page_is_the_same_bytes_as_a_locked_screen(mosquitto, ser
 
     with run_page(mosquitto.port, *HEARD) as page:
         page.do(do="choose", may_heart="yes", may_keyboard="yes")
-        wait_until(lambda: server.windows and server.windows[-1].heart, 20, "a heart")
+        wait_until(lambda: server.windows and server.windows[-1].heart, what="a heart")
         assert page.do(do="pause").startswith("Paused.")
         paused = withheld_windows()
         assert "Nothing is read: you paused." in page.fetch(page.home).body
         page.do(do="resume")
-        wait_until(lambda: server.windows[-1].heart is not None, 20, "a heart")
+        wait_until(lambda: server.windows[-1].heart is not None, what="a heart")
         page.command("lock")
         assert withheld_windows() == paused
         assert len(paused) == 1
@@ -160,7 +160,7 @@ def test_help_break_and_answers_work_without_any_channel(mosquitto, server, run_
         assert "No sensor is set up here" in page.fetch(page.home).body
         assert "you ask for help now" in page.do(do="help_now")
         # The broker confirmed it; the server hears it a moment later.
-        asked = wait_until(lambda: heard(server, RequestMessage), 20, "the request")
+        asked = wait_until(lambda: heard(server, RequestMessage), what="the request")
         assert asked[-1].kind is RequestKind.HELP_NOW
         assert "No answer yet." in page.fetch(f"{page.home}live").body
         received = NoticeMessage(
@@ -169,16 +169,16 @@ def test_help_break_and_answers_work_without_any_channel(mosquitto, server, run_
         )  # fmt: skip
         server.connection.publish(topics.notice("main", "k7"), codec.encode(received))
         told = "Your supervisor was told that you asked."
-        wait_until(lambda: page.fetch(f"{page.home}live").body.count(told) == 2, 20, "the answer")
+        wait_until(lambda: page.fetch(f"{page.home}live").body.count(told) == 2, what="the answer")
         page.do(do="cancel")
-        asked = wait_until(lambda: heard(server, RequestMessage)[1:], 20, "the cancellation")
+        asked = wait_until(lambda: heard(server, RequestMessage)[1:], what="the cancellation")
         assert asked[-1].kind is RequestKind.CANCEL
         page.do(do="break_please")
         page.do(do="fine")
         page.do(do="different_today")
         page.do(do="report", demanding="8", recovered="")
         page.do(do="answer", alert="request1", answer="was_it_so no")
-        wait_until(lambda: len(heard(server, ReplyMessage)) >= 4, 20, "the replies")
+        wait_until(lambda: len(heard(server, ReplyMessage)) >= 4, what="the replies")
         replies = heard(server, ReplyMessage)
         assert [r.kind.value for r in replies] == [
             "fine", "different_today", "self_report", "was_it_so",
@@ -190,9 +190,9 @@ def test_help_break_and_answers_work_without_any_channel(mosquitto, server, run_
 def test_with_the_broker_away_the_page_works_and_says_what_reached_nobody(mosquitto, run_page):
     with run_page(mosquitto.port, *HEARD) as page:
         page.do(do="choose", may_heart="yes")
-        wait_until(lambda: page.command("status")["connected"], 20, "a connection")
+        wait_until(lambda: page.command("status")["connected"], what="a connection")
         mosquitto.stop()
-        wait_until(lambda: not page.command("status")["connected"], 20, "the loss")
+        wait_until(lambda: not page.command("status")["connected"], what="the loss")
         body = page.fetch(page.home).body
         assert "No connection;" in body
         assert "Nothing is lost." in body
@@ -207,10 +207,10 @@ def test_the_newest_message_stands_there_word_for_word_and_the_data_can_be_taken
 ):
     with run_page(mosquitto.port, *HEARD) as page:
         page.do(do="choose", may_heart="yes")
-        wait_until(lambda: server.windows and server.windows[-1].heart, 20, "a heart")
+        wait_until(lambda: server.windows and server.windows[-1].heart, what="a heart")
         code = page.fetch(page.home).body.split("<pre")[1].split("<code>")[1].split("</code>")[0]
         shown = codec.decode(code.replace("&#34;", '"').encode(), ReadingMessage)
-        wait_until(lambda: any(w.seq == shown.seq for w in server.windows), 20, "it to arrive")
+        wait_until(lambda: any(w.seq == shown.seq for w in server.windows), what="it to arrive")
         sent = next(w for w in server.windows if w.seq == shown.seq)
         assert (sent.heart, sent.absent) == (shown.heart, shown.absent)
         answer = page.fetch(f"{page.home}data.json")
@@ -251,7 +251,7 @@ def test_the_token_is_in_no_file_and_nothing_that_was_said(mosquitto, run_page):
 def test_it_opens_by_itself_once_for_whoever_was_never_asked(mosquitto, run_page):
     with run_page(mosquitto.port, *HEARD, DISPLAY=":none") as page:
         opened = page.folder / "opened"
-        wait_until(opened.exists, 20, "the browser")
+        wait_until(opened.exists, what="the browser")
         assert page.fetch(opened.read_text().rpartition(str(page.port))[2]).status == 303
         page.do(do="choose")
     opened.unlink()
@@ -263,12 +263,12 @@ def test_it_opens_by_itself_once_for_whoever_was_never_asked(mosquitto, run_page
 def test_what_the_last_run_was_told_is_there_after_a_restart(mosquitto, server, run_page):
     looked = NoticeMessage(id="notice002", at=NOW, kind=NoticeKind.LOOKED, by="ana")
     with run_page(mosquitto.port, *HEARD) as page:
-        wait_until(lambda: page.command("status")["connected"], 20, "a connection")
-        wait_until(lambda: len(server.windows) >= 1, 20, "a window")
+        wait_until(lambda: page.command("status")["connected"], what="a connection")
+        wait_until(lambda: len(server.windows) >= 1, what="a window")
         at = server.windows[-1].window_end_at
         looked = NoticeMessage(id="notice002", at=at, kind=NoticeKind.LOOKED, by="ana")
         server.connection.publish(topics.notice("main", "k7"), codec.encode(looked))
-        wait_until(lambda: "ana looked at you." in page.fetch(page.home).body, 20, "the notice")
+        wait_until(lambda: "ana looked at you." in page.fetch(page.home).body, what="the notice")
     with run_page(mosquitto.port, *HEARD) as page:
         assert "ana looked at you." in page.fetch(page.home).body
 
