@@ -32,8 +32,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     page = getattr(item, "funcargs", {}).get("chromium")
     if report.when == "call" and report.failed and page is not None and not page.is_closed():
-        report.sections.append(("the page said", page.locator("body").inner_text(timeout=5_000)))
+        report.sections.append(("the page said", _words_of(page)))
     return report
+
+
+def _words_of(page: "Page") -> str:
+    from playwright.sync_api import Error  # noqa: PLC0415 - most tests do without it
+
+    try:
+        return page.locator("body").inner_text(timeout=5_000)
+    except Error as error:  # a page that hangs: raised from here it would end the whole run
+        return f"(nothing: {error})"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -163,8 +163,13 @@ def test_two_servers_of_one_state_and_a_status_beside_them(
         second.start()
         assert second.wait() == 7
         assert "another `wellbeing detect` uses" in second.text
-        wait_until(lambda: main(["status", "--state-dir", state]) == 0)
-        assert "broker        connected" in capfd.readouterr().out
+        wait_until(
+            lambda: (
+                main(["status", "--state-dir", state]) == 0
+                and "broker        connected" in capfd.readouterr().out
+            ),
+            what="the status says connected",
+        )
         assert server.stop() == 0
     assert main(["status", "--state-dir", state, "--json"]) == 0
     found = json.loads(capfd.readouterr().out)

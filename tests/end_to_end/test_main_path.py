@@ -72,6 +72,7 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
         on_message=lambda inbound: alerts.append(inbound.payload),
     )
     listener.start()
+    listener.wait_connected(60)
     installation.run("store", "init")
     installation.start_server()
     agents = [word for agent in recordings for word in ("--agent", agent)]
@@ -85,9 +86,11 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
         expected = _expected(path, agent)
         wait_until(
             lambda agent=agent, expected=expected: (
-                _count(influxd.url, "raw", "reading", agent) == len(expected)
+                _count(influxd.url, "raw", "reading", agent)
+                == _count(influxd.url, "derived", "score", agent)
+                == len(expected)
             ),
-            what=f"all windows of {agent}",
+            what=f"all windows and scores of {agent}",
         )
         rows = _influxql(
             influxd.url,
@@ -100,22 +103,29 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
             sent = None if message.heart is None else message.heart.hr_bpm
             assert row["hr_bpm"] == (None if sent is None else pytest.approx(sent))
         beats = sum(len(m.heart.rr_ms) for m in expected if m.heart is not None)
-        stored = _influxql(
-            influxd.url,
-            f'SELECT count(rr_ms) AS n FROM "wellbeing"."raw"."beat" WHERE agent = \'{agent}\'',
+        wait_until(
+            lambda agent=agent, beats=beats: _beats(influxd.url, agent) == beats,
+            what=f"all beats of {agent}",
         )
-        assert (stored[0]["n"] if stored else 0) == beats
-        assert _count(influxd.url, "derived", "score", agent) == len(expected)
 
-    told = [json.loads(payload) for payload in alerts if payload]
-    strained = [a for a in told if a.get("agent") == "strained" and a["kind"] == "personal"]
-    assert strained, f"no alert about the strained agent in {len(told)} alert messages"
+    def about_strained() -> list[dict[str, Any]]:
+        told = [json.loads(payload) for payload in list(alerts) if payload]
+        return [a for a in told if a.get("agent") == "strained" and a["kind"] == "personal"]
+
+    strained = wait_until(about_strained, what="an alert about the strained agent")
     assert len({a["alert_id"] for a in strained}) == 1, "one episode is one alert"
     directions = {c["part"]: c["level"] for c in strained[-1]["contributions"]}
     assert directions.get("heart", 0) > 0 or directions.get("skin", 0) > 0
     listener.stop()
     status = installation.status()
     assert status, status
+
+
+def _beats(url: str, agent: str) -> int:
+    rows = _influxql(
+        url, f'SELECT count(rr_ms) AS n FROM "wellbeing"."raw"."beat" WHERE agent = \'{agent}\''
+    )
+    return int(rows[0]["n"]) if rows else 0
 
 
 def _count(url: str, policy: str, measurement: str, agent: str) -> int:

@@ -16,6 +16,8 @@ from sensors.edge.settings import EdgeSettings
 from sensors.signals import Channel
 from tests.sensors.edge.scripted import Scripted
 
+RESEND_AFTER_S = 5.0
+
 
 class FastTime:
     """The system's clocks, ten times as fast: a window lasts half a second."""
@@ -84,7 +86,7 @@ def run_edge(tmp_path: Path) -> RunEdge:
             "state_dir": str(tmp_path / "state"),
             "collectors": ("scripted",),
             "backlog_per_s": 1000.0,
-            "resend_after_s": 5.0,
+            "resend_after_s": RESEND_AFTER_S,
         }
         settings = EdgeSettings(**{**given, **changes})
         lines: list[str] = []

@@ -3,12 +3,13 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.messages import (
+    WINDOW_S,
     ConsentMessage,
     ReadingMessage,
     StatusMessage,
@@ -100,6 +101,11 @@ class StandIn:
             stored = StoredMessage(run=message.run, seq=done, at=datetime.now(UTC))
             where = topics.stored(self._site, agent, message.source)
             self.connection.publish(where, codec.encode(stored), retain=True)
+
+    def since(self, at: datetime) -> list[ReadingMessage]:
+        """The windows that began after `at`; what was on its way before does not count."""
+        begun = at + timedelta(seconds=WINDOW_S)
+        return [window for window in list(self.windows) if window.window_end_at >= begun]
 
     @property
     def runs(self) -> dict[str, list[int]]:

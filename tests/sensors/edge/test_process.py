@@ -35,7 +35,7 @@ async def test_windows_arrive_once_released_and_in_order(mosquitto, run_edge):
             await wait_until(lambda: edge.process.report()["held"] <= 1)
         (numbers,) = server.runs.values()
         assert numbers == list(range(len(numbers)))
-        ends = [w.window_end_at for w in server.windows]
+        ends = [w.window_end_at for w in sorted(server.windows, key=lambda w: w.seq)]
         assert all((b - a).total_seconds() == 5 for a, b in pairwise(ends))
         last = server.windows[-1]
         assert last.heart is not None
@@ -71,17 +71,16 @@ async def test_a_refused_channel_leaves_no_byte_on_the_broker(mosquitto, run_edg
 async def test_the_agents_word_closes_the_device_at_once(mosquitto, run_edge, command, tmp_path):
     control = tmp_path / "state" / "main" / "k7" / "control-pc.json"
     with StandIn(mosquitto.port) as server:
-        async with run_edge(mosquitto.port, BOTH):
+        async with run_edge(mosquitto.port, BOTH) as edge:
             await wait_until(after(server, 2))
             assert Scripted.opened[-1].is_open
             answer = await asyncio.to_thread(ask, control, command)
             assert answer is not None
             await wait_until(lambda: not Scripted.opened[-1].is_open)
-            opened, arrived = len(Scripted.opened), len(server.windows)
-            await wait_until(after(server, 3))
+            opened, closed_at = len(Scripted.opened), edge.process.now_at()
+            await wait_until(lambda: len(server.since(closed_at)) >= 3)
             assert len(Scripted.opened) == opened
-            later = server.windows[arrived + 1 :]  # the first may have ended before
-            assert later
+            later = server.since(closed_at)
             assert all(set(w.absent.values()) == {Absence.WITHHELD} for w in later)
             undo = {"pause": ("resume", ()), "lock": ("unlock", ()), "withdraw": ("consent", BOTH)}
             await asyncio.to_thread(ask, control, *undo[command])
@@ -98,12 +97,15 @@ async def test_pause_and_lock_are_the_same_bytes_on_the_broker(mosquitto, run_ed
             folder = str(tmp_path / site)
             async with run_edge(mosquitto.port, BOTH, site=site, state_dir=folder) as edge:
                 await edge.process.obey(command, ())
-                server.payloads.clear()
-                await wait_until(after(server, 3))
+                obeyed_at = edge.process.now_at()
+                await wait_until(lambda s=server, at=obeyed_at: len(s.since(at)) >= 3)
             plain = set()
+            later = {window.seq for window in server.since(obeyed_at)}
             for topic, payload in list(server.payloads):
                 if topic.endswith("/reading"):
                     fields = codec.load_json(payload)
+                    if fields["seq"] not in later:
+                        continue
                     for name in ("run", "seq", "oldest_seq", "window_end_at", "sent_at"):
                         fields.pop(name, None)
                     fields.pop("clock_offset_ms", None), fields.pop("clock_error_ms", None)
@@ -132,9 +134,9 @@ async def test_typing_in_a_break_yields_nothing(mosquitto, run_edge):
             message = ContextMessage(at=edge.process.now_at(), state=ContextState.BREAK)
             server.connection.publish(where, codec.encode(message), retain=True)
             await wait_until(lambda: not Scripted.opened[-1].is_open)
-            arrived = len(server.windows)
-            await wait_until(after(server, 3))
-            assert all(w.keyboard is None for w in server.windows[arrived + 1 :])
+            closed_at = edge.process.now_at()
+            await wait_until(lambda: len(server.since(closed_at)) >= 3)
+            assert all(w.keyboard is None for w in server.since(closed_at))
 
 
 async def test_outside_a_declared_shift_nothing_is_opened(mosquitto, run_edge):

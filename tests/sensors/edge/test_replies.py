@@ -123,6 +123,10 @@ async def test_answers_reach_the_broker_once_and_say_what_becomes_of_them(
             assert where == [topics.reply("main", "k7")] * 2
 
 
+def _replies(server: StandIn) -> list[ReplyMessage]:
+    return [m for m in list(server.others) if isinstance(m, ReplyMessage)]
+
+
 @pytest.mark.needs("mosquitto")
 async def test_a_person_says_it_once_however_many_edges_run(mosquitto, run_edge, tmp_path):
     """And an agent who once had an edge here does not stand in the way."""
@@ -143,7 +147,8 @@ async def test_a_person_says_it_once_however_many_edges_run(mosquitto, run_edge,
             assert "own report is kept" in await said("report", "--demanding", "7")
             await said("answer", "--so", "--not-helped", "--alert", ALERT)
             assert "main/k7: running" in await said("status")
-        replies = [m for m in server.others if isinstance(m, ReplyMessage)]
+        # The broker confirmed them; the server hears the last a moment later.
+        replies = await wait_until(lambda: _replies(server)[3:] and _replies(server))
         assert [(m.kind, m.answer, m.demanding) for m in replies] == [
             (ReplyKind.FINE, None, None),
             (ReplyKind.SELF_REPORT, None, 7),
