@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
 from analytics.alerting import AlertPolicy
 from analytics.pipeline import Pipeline
 from analytics.rights_files import tombstones_beside
+from analytics.server_log import LogFormat, talking
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
 from analytics.settings import ServerSettings, may_erase_on_request, require_tls
@@ -24,7 +25,6 @@ from analytics.store.base import Store
 from analytics.store.settings import StoreSettings, open_store
 from analytics.subscriber import Subscriber
 from analytics.teams import load_teams
-from sensors import codec
 from sensors.command_line import (
     BrokerOption,
     ConfigOption,
@@ -52,7 +52,16 @@ def detect(  # noqa: PLR0917 - one per option
     store_path: Annotated[str | None, typer.Option(help="File of the embedded store.")] = None,
     store_url: Annotated[str | None, typer.Option(help="Address of InfluxDB.")] = None,
     profile: Annotated[str | None, typer.Option(help="general, cn or eu.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Say things as JSON lines.")] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Answer /metrics, /health and /ready here.", show_default=False),
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines on standard error.")
+    ] = LogFormat.TEXT,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON lines, and on standard output.")
+    ] = False,
 ) -> None:
     """Receive, keep, score and alert for one site.
 
@@ -61,7 +70,13 @@ def detect(  # noqa: PLR0917 - one per option
     """
     tables = read_tables(config)
     settings = section(
-        tables, "server", ServerSettings, site=site, teams=teams, state_dir=state_dir
+        tables,
+        "server",
+        ServerSettings,
+        site=site,
+        teams=teams,
+        state_dir=state_dir,
+        metrics_port=metrics_port,
     )
     where = broker_settings(tables, broker)
     store_settings = section(
@@ -70,12 +85,26 @@ def detect(  # noqa: PLR0917 - one per option
     policy = section(tables, "policy", PolicySettings, profile=profile)
     require_tls(where)
     policy.require_server()
-    with _talking(as_json=as_json), _stop_on_signal() as stop:
+    how, stream = (LogFormat.JSON, sys.stdout) if as_json else (log_format, sys.stderr)
+    with talking(how, settings.site, stream), _stop_on_signal() as stop:
         service = build(settings, where, store_settings, policy)
         _log.info("%s", policy.explain())
         _log.info("serving site %s from %s", settings.site, settings.directory())
-        service.run(stop)
+        with _observed(settings, service):
+            service.run(stop)
         _log.info("stopped; everything received is on disk")
+
+
+@contextmanager
+def _observed(settings: ServerSettings, service: Service) -> Iterator[None]:
+    """Answer who watches the server, if the operator wants that."""
+    if not settings.metrics_port:
+        yield
+        return
+    from analytics.observing import observed  # noqa: PLC0415 - only what is used
+
+    with observed(settings.metrics_host, settings.metrics_port, lambda: service.figures):
+        yield
 
 
 def build(
@@ -103,6 +132,7 @@ def build(
         forbidden=policy.forbidden,
         tombstones=tombstones_beside(store_settings),
         erase_on_request=may_erase_on_request(settings, broker),
+        smallest_group=policy.smallest_group,
     )
 
     def opened() -> Store:
@@ -141,41 +171,3 @@ def _stop_on_signal() -> Iterator[threading.Event]:
     finally:
         for caught, handler in known.items():
             signal.signal(caught, handler)
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "at": round(record.created, 3),
-            "level": record.levelname.lower(),
-            "text": record.getMessage(),
-        }
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return codec.dump_json(line).decode()
-
-
-class _Handler(logging.StreamHandler[TextIO]):
-    """Goes on in silence when whoever read it is gone: the server must."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handleError(record)
-
-
-@contextmanager
-def _talking(*, as_json: bool) -> Iterator[None]:
-    """Send what the service says to standard error (as JSON: to standard output)."""
-    handler = _Handler(sys.stdout if as_json else sys.stderr)
-    handler.setFormatter(
-        _JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    )
-    logger = logging.getLogger("wellbeing")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

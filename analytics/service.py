@@ -8,11 +8,10 @@ our own program fails on is set aside and stops nothing (`analytics.isolation`).
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -20,15 +19,18 @@ from pathlib import Path
 
 from analytics import tombstones
 from analytics.events import Arrival, Outputs
+from analytics.figures import Figures, Tally
 from analytics.intake import Intake
 from analytics.isolation import Stepper
 from analytics.journal import Journal
 from analytics.rights_desk import RightsDesk
 from analytics.rights_erasure import ServerParts
 from analytics.service_options import ScoringPipeline, ServiceOptions
+from analytics.snapshots import Snapshots
 from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, StateLock, open_state
-from analytics.steps import Commit, Pending, Snapshot, Step, StepLog
+from analytics.status import note, read_counts
+from analytics.steps import Commit, Pending, Step, StepLog
 from analytics.store.base import Store
 from analytics.stored import StoredPublisher
 from analytics.subscriber import BATCH_SIZE, Subscriber, now_utc
@@ -51,9 +53,6 @@ BACKLOG_AT_LEAST = 50
 """Live windows go first; the backlog gets what they leave of `PER_STEP`, and never nothing."""
 
 MAINTAIN_EVERY_S = 10.0
-SNAPSHOT_EVERY_S = 30.0
-# A snapshot of a big floor takes long; it may cost 1 % of the time at most.
-SNAPSHOT_SHARE = 100.0
 _PATIENCE_S = 2.0  # connecting takes a moment; that is no trouble yet
 _SWITCH_S = 0.0005
 _CLOCK_SLACK = timedelta(seconds=5)
@@ -90,7 +89,7 @@ class Service:
     ) -> None:
         self._options, self._subscriber, self._pipeline = options, subscriber, pipeline
         self._clock = clock
-        path = options.directory / FILE_NAME
+        self._path = path = options.directory / FILE_NAME
         with ExitStack() as undo:
             self._lock = StateLock(options.directory)
             undo.callback(self._lock.release)
@@ -117,7 +116,12 @@ class Service:
         self._quiet_until = time.monotonic() + _PATIENCE_S
         self._told_clock = False
         self._stopped = False
-        self._status_due = self._maintain_due = self._snapshot_due = 0.0
+        people = sum(teams.size(name, clock()) for name in teams.names)
+        self._snapshots = Snapshots(options.directory)
+        self._tally = Tally(tell_personal=people >= options.smallest_group)
+        self._committed_s = time.monotonic()
+        self.figures: Figures | None = None
+        self._status_due = self._maintain_due = 0.0
 
     def _open_desk(self, path: Path) -> RightsDesk:
         parts = ServerParts(
@@ -233,7 +237,10 @@ class Service:
 
     def _step(self) -> None:
         arrivals, reached = self._next_arrivals()
+        started_s = time.monotonic()
         outputs = self._stepper.step(arrivals, reached)
+        took_s = time.monotonic() - started_s
+        self._tally.stepped(arrivals, outputs, self._clock().timestamp(), took_s)
         self._confirmed.extend(self._subscriber.take_confirmed())
         status_due = time.monotonic() >= self._status_due
         if arrivals or outputs.points or outputs.publications or status_due:
@@ -285,6 +292,7 @@ class Service:
             status=self._status() if with_status else None,
         )
         pending = self._steps.commit(commit)
+        self._committed_s = time.monotonic()
         self._stepper.unrecorded.clear()
         self._confirmed = []
         if outputs.points:
@@ -339,7 +347,6 @@ class Service:
         self._snapshot_step = done.number - repeated
         self._desk.open()
         self._refill()
-        self._snapshot_due = time.monotonic() + SNAPSHOT_EVERY_S
         if repeated or self._live or self._backlog:
             _log.info(
                 "repeated %d steps; %d live and %d late windows wait to be scored",
@@ -352,8 +359,9 @@ class Service:
         """Checkpoint, snapshot and forget, each when it is due."""
         now = self._clock()
         self._journal.checkpoint(now)
-        if time.monotonic() >= self._snapshot_due:
-            self._take_snapshot()
+        self._snapshot_written()
+        if self._snapshots.is_due:
+            self._begin_snapshot()
         keep, keep_rows = self._options.keep, self._options.keep_rows
         self._journal.prune(self._safe_position, now, keep, keep_rows)
         self._steps.prune(now, self._options.keep)
@@ -366,22 +374,27 @@ class Service:
             dropped = self._steps.drop_oldest_spooled(self._options.spool_bytes)
             _log.warning("the spool is full: dropped the %d oldest points", dropped)
 
-    def _take_snapshot(self) -> None:
+    def _begin_snapshot(self) -> None:
+        """Freeze the state; it is written while scoring goes on."""
         done = self._stepper.done
         if done.number == self._snapshot_step:
             return
-        started = time.monotonic()
+        started_s = time.monotonic()
         if self._stepper.unrecorded:
             self._commit(Outputs(), with_status=False)
-        self._steps.save_snapshot(Snapshot(done, self._pipeline.snapshot()))
-        self._stepper.saved()
-        self._snapshot_step = done.number
-        self._safe_position = min(
+        safe_position = min(
             self._live[0].position - 1 if self._live else self._journal.position,
             done.backlog if self._backlog else self._journal.position,
         )
-        took_s = time.monotonic() - started
-        self._snapshot_due = time.monotonic() + max(SNAPSHOT_EVERY_S, took_s * SNAPSHOT_SHARE)
+        frozen = self._pipeline.freeze()
+        self._snapshots.begin(done, frozen, safe_position, time.monotonic() - started_s)
+
+    def _snapshot_written(self, *, wait: bool = False) -> None:
+        finished = self._snapshots.take_finished(wait=wait)
+        if finished is not None:
+            self._stepper.saved()
+            self._snapshot_step, self._safe_position = finished.step, finished.safe_position
+        self._tally.snapshot = self._snapshots.figures
 
     def _finish(self) -> None:
         """Leave a state from which the next start has nothing to repeat."""
@@ -389,29 +402,29 @@ class Service:
         self._confirmed.extend(self._subscriber.take_confirmed())
         self._commit(Outputs(), with_status=True)
         self._journal.checkpoint(self._clock())
-        self._take_snapshot()
+        self._snapshot_written(wait=True)
+        self._begin_snapshot()
+        self._snapshot_written(wait=True)
 
     def _status(self) -> str:
-        store = self._writer.state
-        alerts = Counter(
-            f"{alert.kind.value}.{alert.state.value}" for alert in self._pipeline.open_alerts()
+        """Publish the figures of this moment; return them for the state file."""
+        store, counted = self._writer.state, read_counts(self._db, self._path)
+        self.figures = Figures(
+            site=self._options.site,
+            at=self._stepper.done.now,
+            ticked_s=time.monotonic(),
+            committed_s=self._committed_s,
+            broker_trouble=self._subscriber.trouble,
+            store=store,
+            behind_s=self._tally.behind_s(store.written + store.refused, self._spooled_points),
+            counters=counted.counters,
+            missing=self._journal.streams.missing,
+            live_waiting=len(self._live),
+            backlog_waiting=self._backlog,
+            journal_rows=counted.journal_rows,
+            spooled_points=self._spooled_points,
+            spooled_bytes=self._spooled_bytes,
+            alerts=self._tally.open_alerts(self._pipeline.open_alerts()),
+            counted=self._tally.frozen(),
         )
-        return codec.dump_json(
-            {
-                "at": self._stepper.done.now.isoformat(),
-                "pid": os.getpid(),
-                "broker": "stopped" if self._stopped else self._subscriber.trouble or "connected",
-                "live_waiting": len(self._live),
-                "backlog_waiting": self._backlog,
-                "missing": self._journal.streams.missing,
-                "spooled_points": self._spooled_points,
-                "store": {
-                    "trouble": store.trouble,
-                    "written": store.written,
-                    "refused": store.refused,
-                    "last_refusal": store.last_refusal,
-                    "catching_up": store.catching_up,
-                },
-                "alerts": dict(alerts),
-            }
-        ).decode()
+        return note(self.figures, stopped=self._stopped)

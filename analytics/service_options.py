@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from analytics.events import Arrival, Outputs
+from analytics.snapshot import Frozen
 from sensors.messages import AlertMessage
 from sensors.signals import Channel
 
@@ -21,6 +22,9 @@ class ScoringPipeline(Protocol):
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
+
+    def freeze(self) -> Frozen:
+        """Return a copy of the whole state, to be made bytes of while this goes on."""
 
     def restore(self, data: bytes) -> None:
         """Take over what `snapshot` returned."""
@@ -51,6 +55,9 @@ class ServiceOptions:
     erase_on_request : bool
         Whether an agent's own request to be erased is carried out without an
         administrator.
+    smallest_group : int
+        Of a site with fewer people no count of personal alerts is told to
+        whoever watches the server.
     """
 
     site: str
@@ -61,3 +68,4 @@ class ServiceOptions:
     forbidden: frozenset[Channel] = frozenset()
     tombstones: tuple[Path, ...] = ()
     erase_on_request: bool = False
+    smallest_group: int = 5

@@ -33,6 +33,11 @@ class ServerSettings:
     spool_mb : int
         How much may wait on disk for the store; beyond it the oldest is
         dropped and counted. [MB]
+    metrics_port : int
+        Where `/metrics`, `/health` and `/ready` are answered; 0 is nowhere.
+    metrics_host : str
+        Address to answer on. They tell nothing about a person, and anybody who
+        reaches the address may ask: without need, leave it at this machine.
     erase_on_request : bool
         Whether an agent's own request to be erased is carried out at once. Only
         where the broker lets each agent write their own topics alone
@@ -46,6 +51,8 @@ class ServerSettings:
     journal_hours: float = 24.0
     journal_rows: int = 500_000
     spool_mb: int = 4_096
+    metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     erase_on_request: bool = False
 
     def __post_init__(self) -> None:
@@ -56,6 +63,10 @@ class ServerSettings:
         if not 0 < self.journal_hours <= 24:
             raise ConfigurationError(
                 f"[server] journal_hours is {self.journal_hours}; expected above 0, at most 24"
+            )
+        if not 0 <= self.metrics_port <= 65_535:
+            raise ConfigurationError(
+                f"[server] metrics_port is {self.metrics_port}; expected 0 (off) to 65535"
             )
         for key in ("journal_rows", "spool_mb"):
             value = getattr(self, key)

@@ -73,6 +73,15 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, points INTEGER NOT NULL,
         reason TEXT NOT NULL, payload BLOB NOT NULL);
     """,
+    # A snapshot in parts, written beside the loop (`analytics.snapshot_rows`).
+    """
+    CREATE TABLE snapshot_part (
+        writing INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (writing, part));
+    ALTER TABLE snapshot ADD COLUMN writing INTEGER NOT NULL DEFAULT 0;
+    INSERT INTO snapshot_part SELECT 0, 0, data FROM snapshot;
+    ALTER TABLE snapshot DROP COLUMN data;
+    """,
 )
 
 VERSION = len(MIGRATIONS)
@@ -184,6 +193,24 @@ def open_for_reading(directory: Path) -> sqlite3.Connection:
             f"{path} has version {version}, this program reads {VERSION};"
             " start the server of the same version once"
         )
+    return db
+
+
+def open_beside(directory: Path) -> sqlite3.Connection:
+    """Open the state file once more for writing, beside the connection that owns it.
+
+    What it commits may be lost with the last second before a power cut, unless
+    the owner commits after it: never more than that, and never out of order.
+
+    Raises
+    ------
+    StateError
+        If it cannot be opened.
+    """
+    path = directory / FILE_NAME
+    with state_errors(path):
+        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        db.execute("PRAGMA synchronous = NORMAL")
     return db
 
 

@@ -13,10 +13,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
 
-from analytics import set_aside
+from analytics import set_aside, snapshot_rows
 from analytics.events import Publication
 from analytics.packing import pack
 from analytics.set_aside import RefusedPoints
@@ -93,19 +92,16 @@ class StepLog:
             If it is not what was written.
         """
         with state_errors(self._path):
-            row = self._db.execute(
-                "SELECT step, live, backlog, now_us, digest, data FROM snapshot"
-                " ORDER BY step DESC LIMIT 1"
-            ).fetchone()
-        if row is None:
+            found = snapshot_rows.read(self._db)
+        if found is None:
             return None
-        *step, digest, data = row
-        if _digest(data) != digest:
+        place, data, is_whole = found
+        if not is_whole:
             raise StateError(
-                f"{self._path}: the snapshot of step {step[0]} is damaged;"
+                f"{self._path}: the snapshot of step {place[0]} is damaged;"
                 " restore a backup, or move the file away and start again"
             )
-        return Snapshot(_step(step), data)
+        return Snapshot(_step(place), data)
 
     def steps_after(self, number: int) -> list[Step]:
         """Return the recorded steps after `number`, in order."""
@@ -158,19 +154,7 @@ class StepLog:
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot, within the caller's transaction."""
-        step = snapshot.step
-        self._db.execute("DELETE FROM snapshot")
-        self._db.execute(
-            "INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                step.number,
-                step.live,
-                step.backlog,
-                to_us(step.now),
-                _digest(snapshot.data),
-                snapshot.data,
-            ),
-        )
+        snapshot_rows.replace(self._db, place_of(snapshot.step), snapshot.data)
 
     def prune(self, at: datetime, keep: timedelta) -> None:
         """Forget steps that a snapshot covers and that are older than `keep`."""
@@ -203,10 +187,11 @@ class StepLog:
         return dropped
 
 
+def place_of(step: Step) -> snapshot_rows.Place:
+    """Return `step` as columns."""
+    return step.number, step.live, step.backlog, to_us(step.now)
+
+
 def _step(row: Sequence[int]) -> Step:
     number, live, backlog, now_us = row
     return Step(number, live, backlog, from_us(now_us))
-
-
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=16).digest()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from analytics import snapshot_rows
 from analytics.events import Arrival, Outputs
 from analytics.intake import decode
 from analytics.pipeline import Pipeline
@@ -256,9 +257,10 @@ def undisturbed(
 
 def snapshot_of(state: Path) -> bytes:
     db = open_for_reading(state)
-    (data,) = db.execute("SELECT data FROM snapshot ORDER BY step DESC LIMIT 1").fetchone()
+    found = snapshot_rows.read(db)
     db.close()
-    return bytes(data)
+    assert found is not None
+    return found[1]
 
 
 def assert_exactly_once(

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.detect_cli import _JsonFormatter
 from analytics.events import Arrival, Outputs
 from analytics.intake import BACKLOG, LIVE, Accepted
 from analytics.isolation import Stepper, sift
 from analytics.journal import Journal
 from analytics.pipeline import Pipeline
+from analytics.server_log import JsonFormatter
 from analytics.state_file import FILE_NAME, open_state
 from analytics.steps import Commit, Snapshot, Step, StepLog
 from analytics.store.points import Measurement, Point
@@ -271,6 +271,6 @@ def test_a_bug_keeps_its_traceback_as_json() -> None:
         Broken(SITE, Teams({}), KeyError("k")).step([], NOW)
     except KeyError:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "told", (), sys.exc_info())
-    line = json.loads(_JsonFormatter().format(record))
+    line = json.loads(JsonFormatter(SITE).format(record))
     assert line["text"] == "told"
     assert "in step" in line["trace"]

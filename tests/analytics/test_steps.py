@@ -115,7 +115,7 @@ def test_the_snapshot_is_what_was_saved_or_an_error(tmp_path: Path) -> None:
     log._db.close()
     again = opened(tmp_path)
     assert again.snapshot() == Snapshot(step(2), b"state" * 1000)
-    again._db.execute("UPDATE snapshot SET data = ?", (b"stAte" * 1000,))
+    again._db.execute("UPDATE snapshot_part SET data = ?", (b"stAte" * 1000,))
     with pytest.raises(StateError, match="the snapshot of step 2 is damaged"):
         again.snapshot()
     again._db.close()
