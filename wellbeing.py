@@ -32,6 +32,8 @@ VERBS: dict[str, Verb] = {
     "replay": Verb("sensors.edge.replay_cli:app", "Stream recordings through the broker at a chosen speed."),
     "evaluate": Verb("analytics.evaluate_cli:app", "Score labelled recordings offline and say how good it was.", "server"),
     "store": Verb("analytics.store.cli:app", "Look at the store: what is in it, whether it answers.", "server"),
+    "agent": Verb("analytics.rights_cli:app", "Everything held about one agent: hand it out, erase it, with a receipt.", "server"),
+    "research": Verb("analytics.research.cli:app", "For researchers: signals, frames, exports and figures of those who consented.", "server,research"),
     "status": Verb("analytics.status_cli:app", "What the server is doing, in figures for people.", "server"),
     "bench": Verb("analytics.bench_cli:app", "Run the benchmarks of TARGETS and print a table or JSON.", "server"),
 }  # fmt: skip

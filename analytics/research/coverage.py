@@ -1,0 +1,209 @@
+"""What was measured of whom: per person only what there is, never why it is not (TRUST T7)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from analytics.research.catalogue import Variable
+from analytics.research.grouping import Pinned
+from analytics.research.pseudonyms import Pseudonyms
+from analytics.research.study_file import Grant
+from analytics.store.base import Aggregate, Query, Store
+from analytics.store.groups import Blocks
+from analytics.store.points import Measurement, epoch_ns
+from sensors.messages import WINDOW_S
+from sensors.signals import Channel
+
+_COUNT = (Aggregate.COUNT,)
+_DAY = timedelta(days=1)
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look, and of whom."""
+
+    store: Store
+    site: str
+    grants: tuple[Grant, ...]
+    names: Pseudonyms
+
+    def by_pseudonym(self) -> list[tuple[str, Grant]]:
+        """Return the grants by pseudonym: another order would tell who is who."""
+        return sorted((self.names.of(grant.agent), grant) for grant in self.grants)
+
+    def query(self, grant: Grant, measurement: Measurement, fields: Sequence[str]) -> Query:
+        """Return the question for all values of a person."""
+        return Query(
+            measurement=measurement,
+            site=self.site,
+            fields=tuple(fields),
+            agents=(grant.agent,),
+            start_at=grant.start_at,
+            end_at=grant.end_at,
+        )
+
+    def counts(self, grant: Grant, measurement: Measurement, fields: Sequence[str]) -> Counter[str]:
+        """Return how many values of each field a person has."""
+        asked = self.query(grant, measurement, fields)
+        found: Counter[str] = Counter()
+        counted = Query(
+            measurement=measurement, site=self.site, fields=asked.fields, agents=asked.agents,
+            start_at=asked.start_at, end_at=asked.end_at, aggregates=_COUNT,
+        )  # fmt: skip
+        for row in self.store.read(counted):
+            for field in asked.fields:
+                found[field] += int(row.fields.get(Aggregate.COUNT.column(field), 0))
+        return found
+
+
+def signals(source: Source, variables: Sequence[Variable]) -> Columns:
+    """Return the catalogue, with how many people have each signal."""
+    people: Counter[tuple[Measurement, str]] = Counter()
+    for _, grant in source.by_pseudonym():
+        for measurement in {v.measurement for v in variables}:
+            own = {
+                v.field for v in variables
+                if v.measurement is measurement and v.cover in grant.covers
+            }  # fmt: skip
+            if own:
+                for field, n in source.counts(grant, measurement, sorted(own)).items():
+                    people[measurement, field] += n > 0
+    return {
+        "signal": _words(v.name for v in variables),
+        "kind": _words(v.kind.value for v in variables),
+        "unit": _words(v.unit for v in variables),
+        "low": _numbers(v.low for v in variables),
+        "high": _numbers(v.high for v in variables),
+        "agents": np.array([people[v.measurement, v.field] for v in variables], dtype=np.int64),
+        "meaning": _words(v.meaning for v in variables),
+        "source": _words(v.source for v in variables),
+    }
+
+
+def agents(source: Source) -> Columns:
+    """Return who takes part, since when, and the hours measured of each channel."""
+    rows = source.by_pseudonym()
+    covered = [c for c in Channel if any(c.value in grant.covers for _, grant in rows)]
+    hours: dict[Channel, list[float]] = {channel: [] for channel in covered}
+    for _, grant in rows:
+        wanted = [c for c in covered if c.value in grant.covers]
+        fields = [f"quality_{c.value}" for c in wanted]
+        found = source.counts(grant, Measurement.READING, fields) if fields else Counter()
+        for channel in covered:
+            hours[channel].append(found[f"quality_{channel.value}"] * WINDOW_S / 3600.0)
+    return {
+        "agent": _words(name for name, _ in rows),
+        "form": _words(grant.version for _, grant in rows),
+        "start": _times(grant.start_at for _, grant in rows),
+        "end": _times(grant.end_at for _, grant in rows),
+        **{f"hours_{channel.value}": np.array(hours[channel]) for channel in covered},
+    }
+
+
+def gaps(source: Source, one: Variable, longer_than: timedelta) -> Columns:
+    """Return the stretches without a value between two values."""
+    found: list[tuple[str, int, int]] = []
+    least_ns = longer_than // timedelta(microseconds=1) * 1_000
+    for name, grant in source.by_pseudonym():
+        if one.cover not in grant.covers:
+            continue
+        last: int | None = None
+        for begin_ns, end_ns in _stretches(source, grant, one, longer_than):
+            if last is not None and begin_ns - last >= least_ns:
+                found.append((name, last, begin_ns))
+            last = end_ns
+    return {
+        "agent": _words(name for name, _, _ in found),
+        "signal": _words(one.name for _ in found),
+        "start": np.array([b // 1_000_000 for _, b, _ in found], dtype="datetime64[ms]"),
+        "end": np.array([e // 1_000_000 for _, _, e in found], dtype="datetime64[ms]"),
+    }
+
+
+def _stretches(
+    source: Source, grant: Grant, one: Variable, longer_than: timedelta
+) -> list[tuple[int, int]]:
+    """Return where values lie, to a tenth of `longer_than` and no finer than a window."""
+    step = max(longer_than / 10, timedelta(seconds=WINDOW_S))
+    step = timedelta(seconds=round(step.total_seconds()))
+    counted = Query(
+        measurement=one.measurement, site=source.site, fields=(one.field,),
+        agents=(grant.agent,), start_at=grant.start_at, end_at=grant.end_at,
+        aggregates=_COUNT, every=step,
+    )  # fmt: skip
+    step_ns = step // timedelta(microseconds=1) * 1_000
+    return [(row.time_ns, row.time_ns + step_ns) for row in source.store.read(counted)]
+
+
+def absences(source: Source, pinned: Pinned) -> Columns:
+    """Return the share of windows of each channel that were measured, or why not.
+
+    Whole percent, over all people of the groups that are big enough: `withheld`
+    of one person is nobody's to know.
+    """
+    rows: list[tuple[str, str, float]] = []
+    for channel in Channel:
+        rows += _reasons(source, pinned.blocks, channel)
+    return {
+        "channel": _words(channel for channel, _, _ in rows),
+        "reason": _words(reason for _, reason, _ in rows),
+        "share": np.array([share for _, _, share in rows], dtype=float),
+    }
+
+
+def _reasons(source: Source, blocks: Blocks, channel: Channel) -> list[tuple[str, str, float]]:
+    total: Counter[str] = Counter()
+    people = 0
+    members = frozenset().union(*(blocks.members[name] for name in blocks.askable))
+    for grant in source.grants:
+        if grant.agent not in members or channel.value not in grant.covers:
+            continue
+        own: Counter[str] = Counter()
+        begin = grant.start_at
+        while begin < grant.end_at:
+            end = min(begin + _DAY, grant.end_at)
+            own += _day(source, grant, channel, begin, end)
+            begin = end
+        people += bool(own)
+        total += own
+    windows = sum(total.values())
+    if people < blocks.smallest:
+        return []
+    return [
+        (channel.value, reason, round(100 * n / windows) / 100) for reason, n in total.most_common()
+    ]
+
+
+def _day(source: Source, grant: Grant, channel: Channel, begin: Any, end: Any) -> Counter[str]:
+    measured, absent = f"quality_{channel.value}", f"absent_{channel.value}"
+    query = Query(
+        measurement=Measurement.READING, site=source.site, fields=(measured, absent),
+        agents=(grant.agent,), start_at=begin, end_at=end,
+    )  # fmt: skip
+    return Counter(
+        "measured" if measured in row.fields else str(row.fields[absent])
+        for row in source.store.read(query)
+    )
+
+
+def _words(values: Any) -> Any:
+    found = list(values)
+    column = np.full(len(found), None, dtype=object)
+    column[:] = found
+    return column
+
+
+def _numbers(values: Any) -> Any:
+    return np.array([np.nan if v is None else v for v in values], dtype=float)
+
+
+def _times(values: Any) -> Any:
+    return np.array([epoch_ns(at) // 1_000_000 for at in values], dtype="datetime64[ms]")
