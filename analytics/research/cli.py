@@ -133,9 +133,9 @@ def signals(study: StudyOption = Path(), config: ConfigOption = None, as_json: J
     """List the signals that the study covers and has, with unit and meaning; all with --json."""
     with open_study(study, config=config) as opened:
         found = opened.signals(frame="arrow")
+    nothing = "no signal of anybody: wellbeing research agents says who takes part since when"
     if not as_json:
         found = found.filter([n > 0 for n in found["agents"].to_pylist()])
-    nothing = "no signal of anybody: wellbeing research agents says who takes part since when"
         # Numbers last, so that words stand flush left.
         found = found.select(["signal", "kind", "unit", "meaning", "agents"])
     _told(found, as_json=as_json, nothing=nothing)
