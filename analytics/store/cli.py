@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Annotated
 
 import typer
 
-from analytics.store.base import Query, Row
+from analytics import set_aside_cli
+from analytics.store.base import Query, Row, Store
+from analytics.store.findings import Account, Finding, Level
 from analytics.store.points import Measurement
 from analytics.store.settings import StoreSettings, open_store
 from sensors import codec
 from sensors.command_line import ConfigOption, JsonOption, plain_app, read_tables
 from sensors.config import section
-from sensors.errors import ConfigurationError
+from sensors.errors import ConfigurationError, StoreError
 
 app = plain_app("Look at the store: what is in it, whether it answers.")
+app.add_typer(set_aside_cli.app, name="set-aside")
 
 
 def _settings(path: Path | None) -> StoreSettings:
@@ -30,26 +34,73 @@ def _say(text: str, value: object, *, as_json: bool) -> None:
 
 @app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Say in one line what the store is and that it answers."""
+    """Say what is wrong with the store and how to mend it, one line each; writes nothing.
+
+    Ends with code 6 if something must be mended.
+    """
     store = open_store(_settings(config), read_only=True)
     try:
-        line = store.check()
+        findings = list(_findings(store))
     finally:
         store.close()
-    _say(line, {"ok": True, "store": line}, as_json=as_json)
+    is_good = not any(finding.level is Level.WRONG for finding in findings)
+    for finding in () if as_json else findings:
+        typer.echo(finding.line())
+    if as_json:
+        told = {"ok": is_good, "store": findings[0].said, "findings": [asdict(f) for f in findings]}
+        typer.echo(codec.dump_json(told).decode())
+    if not is_good:
+        raise typer.Exit(StoreError.exit_code)
+
+
+def _findings(store: Store) -> Iterator[Finding]:
+    look = getattr(store, "findings", None)
+    if look is None:
+        yield Finding("file", Level.GOOD, store.check())
+    else:
+        yield from look(datetime.now(UTC))
 
 
 @app.command()
-def init(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Make the file, or the databases with their retention; safe to repeat."""
-    settings = _settings(config)
-    store = open_store(settings)
+def init(
+    accounts: Annotated[
+        bool,
+        typer.Option(
+            "--accounts",
+            help="Also make an account each for server, screens and research; shown once.",
+        ),
+    ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="With --accounts: new secrets for those there are.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the file, or the databases with their retention; safe to repeat.
+
+    On a server, run it as its administrator: with WELLBEING_STORE_TOKEN, or
+    WELLBEING_STORE_USERNAME and WELLBEING_STORE_PASSWORD, of that one.
+    """
+    store = open_store(_settings(config))
     try:
         done = store.prepare()
+        make = getattr(store, "accounts", None) if accounts else None
+        made, told = make(renew=renew) if make else ([], [])
     finally:
         store.close()
-    text = "\n".join(done) if done else "nothing to do: everything is there"
-    _say(text, {"ok": True, "done": done}, as_json=as_json)
+    if as_json:
+        secrets = [{"role": a.role, "username": a.username, "secret": a.secret} for a in made]
+        result = {"ok": True, "done": done, "accounts": secrets, "notes": told}
+        typer.echo(codec.dump_json(result).decode())
+        return
+    lines = [*done, *told, *(_account_line(account) for account in made)]
+    typer.echo("\n".join(lines) if lines else "nothing to do: everything is there")
+
+
+def _account_line(account: Account) -> str:
+    if account.username:
+        return f"{account.role}: username {account.username}, password {account.secret}"
+    return f"{account.role}: token {account.secret}"
 
 
 @app.command("query")

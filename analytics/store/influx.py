@@ -13,7 +13,10 @@ from datetime import datetime
 
 from analytics.store import influx_replies, influxql
 from analytics.store.base import Query, Row, WriteReport
+from analytics.store.findings import Account, Finding
+from analytics.store.influx_check import Checker
 from analytics.store.influx_connection import Connection, Reply
+from analytics.store.influx_setup import Setup, setup_for
 from analytics.store.line_protocol import Encoder
 from analytics.store.points import Database, Measurement, Point
 from analytics.store.settings import StoreSettings
@@ -277,25 +280,63 @@ class InfluxStore:
         return f"InfluxDB {version} at {settings.url}, database {settings.database}, answers"
 
     def prepare(self) -> list[str]:
-        """Make the databases with their retention; return what was done or is left to do.
+        """Make the databases with their retention; return what was done or is left to do."""
+        return self._setup().databases()
 
-        On 1.x both retention policies are created or adjusted. On 2.x and 3.x,
-        where that takes rights a service should not have, the commands are told.
+    def accounts(self, *, renew: bool = False) -> tuple[list[Account], list[str]]:
+        """Make an account per role with the least rights it needs.
+
+        Parameters
+        ----------
+        renew : bool
+            Give those that are there a new secret.
+
+        Returns
+        -------
+        list of Account, list of str
+            The new ones, whose secrets cannot be asked for again, and what
+            else an administrator must know.
         """
-        settings = self._settings
-        days = {Database.RAW: settings.raw_days, Database.DERIVED: settings.derived_days}
-        if not self._is_version("1"):
-            version = self.server_version()
-            return influx_replies.bucket_commands(version, settings.database, settings.org, days)
-        databases = influxql.names_of(self._query("SHOW DATABASES"))
-        existing = None
-        if settings.database in databases:
-            answers = self._query(influxql.show_policies(settings.database))
-            existing = influxql.policies_of(answers)
-        statements = influxql.policy_statements(settings.database, days, existing)
-        for statement in statements:
-            self._query(statement)
-        return statements
+        return self._setup().accounts(renew=renew)
+
+    def _setup(self) -> Setup:
+        version = self.server_version() if self._settings.api == "auto" else self._settings.api
+        return setup_for(version, self._settings, self._connection, self)
+
+    def findings(self, now: datetime) -> Iterator[Finding]:
+        """Yield what is right and what is wrong with the server and our account there.
+
+        Parameters
+        ----------
+        now : datetime
+            Our clock, to compare the server's with.
+        """
+        yield from Checker(
+            self._settings,
+            self._connection,
+            self,
+            version=self.server_version,
+            retention=lambda: self._setup().retention(),
+            writes_by_1=self._writes_by_1,
+        ).findings(now)
+
+    def select(self, query: Query) -> influxql.Answers:
+        """Return the answers to `query` as they came, for the check."""
+        statement = influxql.select(self._named(), query)
+        return self._query(statement, query.measurement.database)
+
+    def field_kinds(self, measurement: Measurement) -> dict[str, set[str]]:
+        """Return every type that each field of `measurement` has anywhere."""
+        statement = influxql.field_keys(self._named(), measurement)
+        return influxql.kinds_by_field(self._query(statement, measurement.database))
+
+    def run(self, statement: str, policy: str = "") -> influxql.Answers:
+        """Return the answers to one InfluxQL statement, for set-up and check."""
+        return self._query(statement, policy)
+
+    def refused(self, reply: Reply) -> StoreError:
+        """Return the error that says what `reply` means and what to do."""
+        return self._refused(reply)
 
     def close(self) -> None:
         """Release connections and files."""

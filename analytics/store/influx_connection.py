@@ -96,27 +96,47 @@ class Connection:
         try:
             return call(*arguments, **options)
         except ApiException as error:
-            headers = error.headers or {}
+            headers: Mapping[str, str] = error.headers or {}
             return Reply(int(error.status or 0), str(error.body or error.reason or ""), headers)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from None
 
     def request(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        anonymous: bool = False,
+        **options: Any,
     ) -> Reply:
         """Send one request and return the answer, whatever it is.
+
+        Parameters
+        ----------
+        anonymous : bool
+            Do not say who asks.
 
         Raises
         ------
         StoreError
             If there is no answer.
         """
-        given = self._headers() | dict(headers or {"Content-Type": _LINES})
+        given = dict(headers or {"Content-Type": _LINES})
+        if not anonymous:
+            given |= self._headers()
         rest = self._client.api_client.rest_client
         found = self._call(rest.request, method, self._url + path, headers=given, **options)
         if isinstance(found, Reply):
             return found
         return Reply(found.status, found.data, found.getheaders())
+
+    def call_json(
+        self, method: str, path: str, query: Mapping[str, str], payload: object = None
+    ) -> Reply:
+        """Send one request with a body of JSON and return the answer, whatever it is."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        return self.request(method, target, {"Content-Type": "application/json"}, body=payload)
 
     def query(self, statement: str, database: str, policy: str = "") -> Reply:
         """Send one InfluxQL statement."""

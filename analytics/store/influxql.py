@@ -173,6 +173,15 @@ def kinds_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return kinds
 
 
+def kinds_by_field(answers: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return every type that each field has anywhere (answers to :func:`field_keys`)."""
+    kinds: dict[str, set[str]] = {}
+    for series in series_of(answers):
+        for name, kind in series["values"]:
+            kinds.setdefault(name, set()).add(kind)
+    return kinds
+
+
 def rows_of(answers: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Row]:
     """Return the rows in the answers to :func:`select`, in the answers' order.
 

@@ -1,5 +1,6 @@
 """Every store there is, behind one fixture."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,13 +25,22 @@ class Kind:
         return open_store(self.settings, read_only=read_only)
 
 
+GIVEN = "WELLBEING_TEST_INFLUX_"
+"""``WELLBEING_TEST_INFLUX_URL`` names a server of any version to run the contract against.
+
+So do ``_TOKEN`` (that may create and delete databases), ``_ORG``, ``_USER``,
+``_PASSWORD`` and ``_CA_FILE``. Databases are made per test and deleted after it.
+"""
+
+
+def given(what: str) -> str:
+    """Return what the environment says about the server to test against."""
+    return os.environ.get(GIVEN + what, "")
+
+
 @pytest.fixture(scope="session")
 def shared_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a server that all tests share, each in its own database."""
-    given = os.environ.get("WELLBEING_TEST_INFLUX_URL")
-    if given:
-        yield given
-        return
+    """Return the address of a real 1.x that all tests share, each in its own database."""
     server = Influxd(tmp_path_factory.mktemp("influxd"))
     try:
         server.start()
@@ -39,29 +49,73 @@ def shared_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.stop()
 
 
+def fresh_name() -> str:
+    """Return a database name that every version takes, used by nobody else."""
+    return f"test{uuid4().hex}"
+
+
 @pytest.fixture
 def influx_settings(shared_influxd: str) -> StoreSettings:
-    """Return settings for a database of this test's own, made ready."""
-    settings = StoreSettings(
-        kind="influxdb",
-        url=shared_influxd,
-        database=f"test-{uuid4().hex}",
-        token=os.environ.get("WELLBEING_TEST_INFLUX_TOKEN", ""),
-        org=os.environ.get("WELLBEING_TEST_INFLUX_ORG", ""),
-    )
+    """Return settings for a database of this test's own on a real 1.x, made ready."""
+    settings = StoreSettings(kind="influxdb", url=shared_influxd, database=fresh_name())
     store = InfluxStore(settings)
     store.prepare()
     store.close()
     return settings
 
 
+@pytest.fixture
+def any_influx_settings(request: pytest.FixtureRequest) -> Iterator[StoreSettings]:
+    """Return settings for a database of this test's own on the server given, else on a real 1.x."""
+    if not given("URL"):
+        yield request.getfixturevalue("influx_settings")
+        return
+    settings = StoreSettings(
+        kind="influxdb",
+        url=given("URL"),
+        database=fresh_name(),
+        token=given("TOKEN"),
+        org=given("ORG"),
+        username=given("USER"),
+        password=given("PASSWORD"),
+        ca_file=given("CA_FILE"),
+    )
+    store = InfluxStore(settings)
+    try:
+        store.prepare()
+        yield settings
+    finally:
+        drop_databases(store)
+        store.close()
+
+
+def drop_databases(store: InfluxStore) -> None:
+    """Delete a test's databases: 3.x Core allows five, and nobody wants what tests leave."""
+    name, call = store._settings.database, store._connection.call_json
+    if store.server_version().startswith("1."):
+        store._query(f'DROP DATABASE "{name}"')
+        return
+    for policy in ("raw", "derived"):
+        bucket = f"{name}/{policy}"
+        if store.server_version().startswith("3."):
+            query = {"db": bucket, "hard_delete_at": "now"}
+            call("DELETE", "/api/v3/configure/database", query)
+            continue
+        found = json.loads(call("GET", "/api/v2/buckets", {"name": bucket}).body)
+        for one in found.get("buckets", []):
+            call("DELETE", f"/api/v2/buckets/{one['id']}", {})
+
+
 @pytest.fixture(
-    params=["embedded", pytest.param("influxdb", marks=pytest.mark.needs("influxd"))],
+    params=[
+        "embedded",
+        pytest.param("influxdb", marks=[] if given("URL") else [pytest.mark.needs("influxd")]),
+    ],
 )
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     if request.param == "embedded":
         return Kind(StoreSettings(path=str(tmp_path / "new" / "store.sqlite")))
-    return Kind(request.getfixturevalue("influx_settings"))
+    return Kind(request.getfixturevalue("any_influx_settings"))
 
 
 @pytest.fixture

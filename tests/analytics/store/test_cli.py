@@ -90,4 +90,7 @@ def test_init_makes_the_databases_of_a_server(influxd, capsys, monkeypatch):
     assert code == 0
     assert out.splitlines()[0].startswith('CREATE DATABASE "wellbeing"')
     assert run(capsys, "init")[1] == "nothing to do: everything is there\n"
-    assert "answers" in run(capsys, "check")[1]
+    code, out, _ = run(capsys, "check")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()].count("XX") == 0
+    assert "retention derived  90 d" in out

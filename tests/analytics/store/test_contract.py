@@ -13,6 +13,7 @@ import pytest
 from analytics.store.base import Query, Store
 from analytics.store.points import Measurement, Point, epoch_ns, point_time_ns
 from sensors import codec
+from sensors.errors import CannotEraseError
 from tests.analytics.store.conftest import Kind
 
 # Yesterday noon: a server refuses what its retention would delete, and decides
@@ -30,6 +31,16 @@ def score(agent="k1", ago_s=0, run="abcdefgh", **fields):
 
 def ask(**options):
     return Query(measurement=options.pop("measurement", SCORE), site="north", **options)
+
+
+def can_erase(store):
+    """Return whether this kind of database deletes points; if not, it must say so."""
+    try:
+        store.erase("nowhere", "nobody")
+    except CannotEraseError as error:
+        assert "version 3" in str(error)  # noqa: PT017 - the others may not raise at all
+        return False
+    return True
 
 
 def test_what_was_written_is_read(store):
@@ -53,7 +64,7 @@ def test_an_empty_store_answers_with_nothing(store):
     assert store.read(ask(latest=True, fields=("state",))) == []
     assert store.count(ask()) == 0
     assert store.count(ask(fields=("state",))) == 0
-    assert store.erase("north", "k1") == 0
+    assert not can_erase(store) or store.erase("north", "k1") == 0
     assert store.write([]).written == 0
 
 
@@ -193,6 +204,8 @@ def test_every_field_name_comes_back_as_itself(store, name):
 def test_every_tag_comes_back_as_itself_and_is_never_a_query(store, agent):
     store.write([score(agent=agent), score(agent="other")])
     assert [r.tags["agent"] for r in store.read(ask(agents=(agent,)))] == [agent]
+    if not can_erase(store):
+        return
     assert store.erase("north", agent) == 1
     assert [r.tags["agent"] for r in store.read(ask())] == ["other"]
 
@@ -280,6 +293,8 @@ def test_erasing_takes_one_agent_at_one_site_from_every_measurement(store):
     for measurement in Measurement:
         store.write([Point(measurement, tags, {"a": 1.0}, epoch_ns(NOW) + n) for n in range(3)])
     store.write([score(agent="k11"), Point(SCORE, {**tags, "site": "south"}, {"a": 1.0}, _at(0))])
+    if not can_erase(store):
+        return
     assert store.erase("north", "k1") == 3 * len(Measurement)
     assert not any(store.count(ask(measurement=m, agents=("k1",))) for m in Measurement)
     assert store.count(ask()) == 1
@@ -295,6 +310,8 @@ def test_erasing_until_a_time_leaves_what_came_after_a_new_consent(store):
         tags = {"site": "north", "agent": "k1"}
         store.write([Point(measurement, tags, {"a": float(n)}, _at(-n)) for n in range(4)])
     store.write([score(agent="k2", ago_s=3, b=1.0)])
+    if not can_erase(store):
+        return
     assert store.erase("north", "k1", NOW - timedelta(seconds=1)) == 2 * len(Measurement)
     for measurement in Measurement:
         kept = store.read(ask(measurement=measurement, agents=("k1",)))
