@@ -14,16 +14,17 @@ gap counts for nothing. Only features that are scored have a reference.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics import site_prior
+from analytics.choice import Rows, put
 from analytics.features import FEATURES
 from sensors.messages import WINDOW_S
 
-Rows = NDArray[np.intp] | slice
 Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -73,7 +74,8 @@ def column(name: str) -> Singles:
 _HORIZON = column("horizon_s")
 _PRIOR = column("scale")
 _FLOOR = column("floor")
-_LEAST = np.float32(1e-6)
+NEVER_ZERO = np.float32(1e-30)
+"""Put to a divisor that may be 0; lost in any other."""
 _SPREAD_HORIZON = np.float32(SPREAD_HORIZON_S)
 
 
@@ -95,6 +97,27 @@ class Reference:
     mean: Singles
     scale: Singles
     seconds: Singles
+
+    def apart(self, values: Singles) -> Apart:
+        """Return how far `values` lie from what is usual."""
+        off = values - self.mean
+        return Apart(off, off / self.scale)
+
+
+@dataclass(slots=True)
+class Apart:
+    """How far values lie from what is usual, above 0 where they are higher; shape (s, n).
+
+    Parameters
+    ----------
+    off : ndarray of float32
+        [unit of the feature]
+    spreads : ndarray of float32
+        The same in spreads.
+    """
+
+    off: Singles
+    spreads: Singles
 
 
 class Baseline:
@@ -118,12 +141,11 @@ class Baseline:
         self.site = site_prior.spread(own, self.spread_s[:, :n], _PRIOR)
 
     def age(self, rows: Rows, elapsed_s: Singles) -> None:
-        """Let what is known of the levels of `rows` grow old by `elapsed_s`, shape (n,)."""
-        keep = 1.0 - elapsed_s / _HORIZON
-        long = elapsed_s > LONGEST_STEP_S
-        if long.any():
-            keep[:, long] = np.exp(-elapsed_s[long] / _HORIZON)
-        self.seconds[:, rows] *= keep
+        """Let what is known of the levels of `rows` grow old by `elapsed_s`, shape (n,) or (1,)."""
+        keep = _kept_after(float(elapsed_s[0])) if len(elapsed_s) == 1 else _kept(elapsed_s)
+        seconds = self.seconds[:, rows]
+        seconds *= keep
+        put(self.seconds, rows, seconds)
 
     def reopen(self, rows: Rows, which: Mask | None = None) -> None:
         """Learn the level of `rows` anew; keep how far values stray from it.
@@ -146,20 +168,24 @@ class Baseline:
             Who is in a call; nobody by default.
         """
         seconds, spread_s = self.seconds[:, rows], self.spread_s[:, rows]
-        scale = self.spread[:, rows] * (ABS_TO_SD * spread_s)
+        scale = np.float32(ABS_TO_SD) * spread_s
+        scale *= self.spread[:, rows]
         scale += PRIOR_S * self.site
-        scale /= spread_s + PRIOR_S
+        scale /= spread_s + np.float32(PRIOR_S)
         np.maximum(scale, _FLOOR, out=scale)
-        scale *= np.sqrt(1.0 + WANDERS_S / np.maximum(seconds, WINDOW_S))
+        young = np.maximum(seconds, np.float32(WINDOW_S))
+        np.divide(np.float32(WANDERS_S), young, out=young)
+        young += np.float32(1.0)
+        scale *= np.sqrt(young, out=young)
         mean = self.mean[:, rows]
-        if in_call is not None and in_call.any():
-            mean = mean + np.where(in_call, self.call[:, rows], np.float32(0.0))
+        if in_call is not None and np.count_nonzero(in_call):
+            mean = mean + self.call[:, rows] * in_call
         return Reference(mean=mean, scale=scale, seconds=seconds)
 
     def learn(
         self,
         rows: Rows,
-        values: Singles,
+        apart: Apart,
         step_s: Singles,
         reference: Reference,
         in_call: Mask | None = None,
@@ -170,38 +196,45 @@ class Baseline:
         ----------
         rows : ndarray of intp or slice
             Unique.
-        values : ndarray of float32, shape (s, n)
-            Finite; what is unknown stands with a time of 0.
+        apart : Apart
+            Of the values, from `reference`; finite, what is unknown stands with a
+            time of 0. Used up: not to be read afterwards.
         step_s : ndarray of float32, shape (s, n)
-            Time each value stands for; 0 teaches nothing. [s]
+            Time each value stands for, at most `LONGEST_STEP_S`; 0 teaches nothing. [s]
         reference : Reference
             Of the same rows and context, from :meth:`reference`, after :meth:`age`.
         in_call : ndarray of bool, shape (n,), optional
         """
-        step = np.minimum(step_s, LONGEST_STEP_S)
-        seconds = reference.seconds + step
-        share = step / np.maximum(seconds, _LEAST)
-        first = (reference.seconds <= 0) & (step > 0)
-        off = values - reference.mean
-        limit = WINSOR * reference.scale
-        np.clip(off, -limit, limit, out=off)
-        if first.any():
-            np.copyto(off, values - reference.mean, where=first)
+        first = (reference.seconds <= 0) & (step_s > 0)
+        off, counted = apart.off, step_s
+        wild = np.abs(apart.spreads) > WINSOR
+        if np.count_nonzero(first):
+            wild &= ~first
+            counted = np.where(first, np.float32(0.0), step_s)
+        _cut(off, reference.scale, wild)
         if in_call is not None:
-            self._learn_call(rows, off, np.where(first, np.float32(0.0), step), in_call)
-        self.mean[:, rows] += share * off
-        self.seconds[:, rows] = seconds
-        if first.any():
-            step = np.where(first, np.float32(0.0), step)  # a level is no deviation from itself
-        np.abs(off, out=off)
-        spread_s = self.spread_s[:, rows]
-        spread_s *= 1.0 - step / _SPREAD_HORIZON
+            self._learn_call(rows, off, counted, in_call)
+        seconds, mean = self.seconds[:, rows], self.mean[:, rows]
+        seconds += step_s
+        share = step_s / (seconds + NEVER_ZERO)
+        share *= off
+        mean += share
+        put(self.seconds, rows, seconds)
+        put(self.mean, rows, mean)
+        self._learn_spread(rows, np.abs(off, out=off), counted)
+
+    def _learn_spread(self, rows: Rows, off: Singles, step: Singles) -> None:
+        """Take in how far values were off; a level is no deviation from itself."""
+        spread, spread_s = self.spread[:, rows], self.spread_s[:, rows]
+        fade = step / _SPREAD_HORIZON
+        np.subtract(np.float32(1.0), fade, out=fade)
+        spread_s *= fade
         spread_s += step
-        spread = self.spread[:, rows]
         off -= spread
-        off *= step / np.maximum(spread_s, _LEAST)
-        self.spread[:, rows] = spread + off
-        self.spread_s[:, rows] = spread_s
+        off *= step / (spread_s + NEVER_ZERO)
+        spread += off
+        put(self.spread, rows, spread)
+        put(self.spread_s, rows, spread_s)
 
     def _learn_call(self, rows: Rows, off: Singles, step: Singles, in_call: Mask) -> None:
         """Move the effect of a call by what level and effect did not explain.
@@ -211,9 +244,40 @@ class Baseline:
         taken as seen for `CALL_PRIOR_S` before the first call.
         """
         seen = self.call_s[:, rows]
-        if not (in_call.any() or seen.any()):
+        if not (np.count_nonzero(in_call) or seen.max(initial=0.0)):
             return
-        seen = np.where(in_call, seen * (1.0 - step / _SPREAD_HORIZON) + step, seen)
-        side = np.where(in_call, np.float32(2.0), np.float32(-2.0)) * (seen > 0)
-        self.call[:, rows] += side * step / (seen + np.float32(CALL_PRIOR_S)) * off
-        self.call_s[:, rows] = seen
+        during = step * in_call
+        fade = during / _SPREAD_HORIZON
+        np.subtract(np.float32(1.0), fade, out=fade)
+        seen *= fade
+        seen += during
+        gain = step / (seen + np.float32(CALL_PRIOR_S))
+        gain *= np.where(in_call, np.float32(2.0), np.float32(-2.0))
+        gain *= seen > 0
+        gain *= off
+        call = self.call[:, rows]
+        call += gain
+        put(self.call, rows, call)
+        put(self.call_s, rows, seen)
+
+
+def _kept(elapsed_s: Singles) -> Singles:
+    """Return the share of what was known of each level that is left, shape (s, n)."""
+    keep = 1.0 - elapsed_s / _HORIZON
+    long = elapsed_s > LONGEST_STEP_S
+    if long.any():
+        keep[:, long] = np.exp(-elapsed_s[long] / _HORIZON)
+    return keep
+
+
+@lru_cache(maxsize=256)
+def _kept_after(elapsed_s: float) -> Singles:
+    return _kept(np.array([elapsed_s], np.float32))
+
+
+def _cut(off: Singles, scale: Singles, wild: Mask) -> None:
+    """Cut the few that are `wild` at `WINSOR` spreads."""
+    index = np.flatnonzero(wild)
+    if index.size:
+        flat = off.reshape(-1)
+        flat[index] = np.copysign(np.float32(WINSOR) * scale.reshape(-1)[index], flat[index])

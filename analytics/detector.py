@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from analytics import fusion
-from analytics.baseline import LONGEST_STEP_S, SCORED, Baseline, Reference
+from analytics.baseline import LONGEST_STEP_S, SCORED, Baseline
+from analytics.choice import blank, keep, words
 from analytics.evidence import Evidence
 from analytics.features import FEATURES, PART_CHANNEL, PARTS
+from analytics.pace import Pace
 from analytics.windows import CONTEXTS, FeatureBatch
 from sensors.messages import WINDOW_S, ContextState
 from sensors.signals import Channel
@@ -47,6 +48,7 @@ _CHUNK = 2048
 _SKIN = fusion.NAMES.index("log_eda")
 _IS_SKIN = np.arange(len(SCORED))[:, None] == _SKIN
 _CHANNEL_OF = np.array([tuple(Channel).index(PART_CHANNEL[p]) for p in fusion.PART_OF], np.intp)
+_UNKNOWN = np.float32(np.nan)
 _IN_CALL = CONTEXTS.index(ContextState.ON_CALL)
 
 
@@ -217,53 +219,55 @@ class Detector:
         """
         n = len(rows)
         out = _blank(n)
+        first = _first_of_span(rows)
         for start in range(0, n, _CHUNK):
-            here = slice(start, start + _CHUNK)
-            self._step(_span(rows[here]), batch, learn[here], here, out)
+            here = slice(start, min(start + _CHUNK, n))
+            these = rows[here] if first is None else slice(first + start, first + here.stop)
+            self._step(these, batch, learn[here], here, out)
         return out
 
     def _step(
         self, rows: Rows | slice, batch: FeatureBatch, learn: Mask, here: slice, out: ScoreBatch
     ) -> None:
-        values = np.ascontiguousarray(batch.values[here][:, SCORED].T, dtype=np.float32)
-        quality = np.ascontiguousarray(batch.quality[here][:, SCORED].T, dtype=np.float32)
-        at_s, in_call = batch.at_s[here], batch.context[here] == _IN_CALL
-        self._follow_sources(rows, np.where(at_s >= self._last_s[rows], batch.source[here].T, 0))
+        at_s = batch.at_s[here]
+        pace = Pace.of(at_s, self._last_s[rows], self._before_s[rows])
+        values, quality = _columns(batch.values[here]), _columns(batch.quality[here])
+        in_call = batch.context[here] == _IN_CALL
+        self._follow_sources(rows, batch.source[here].T, pace.ahead)
         self._follow_electrode(rows, at_s, values)
-        self._baseline.age(rows, self._elapsed(rows, at_s))
+        self._baseline.age(rows, pace.elapsed_s)
         reference = self._baseline.reference(rows, in_call)
         known = np.isfinite(values)
         fusion.refuse_miscounted(values, known, reference)
-        np.copyto(values, 0.0, where=~known)  # from here on NaN cannot spread
-        squashed = fusion.deviations(values, reference)
-        out.young[here] = fusion.young(quality, reference, known).any(axis=0)
-        weight = fusion.weights(quality, reference, batch.moving[here], known)
-        parts, certainty = fusion.parts_of(squashed, weight)
-        ratios = fusion.log_ratios(parts, certainty)
-        total = np.where(certainty.any(axis=0), fusion.sum_down(ratios), np.nan)
+        keep(values, words(known))  # from here on NaN cannot spread
+        apart = reference.apart(values)
+        seen = fusion.seen_enough(reference)
+        scored = known & seen
+        fresh = known ^ scored
+        if np.count_nonzero(fresh):
+            out.young[here] = (fresh & (quality > 0)).any(axis=0)
+        weight = fusion.weights(quality, reference, batch.moving[here], scored)
         settled = (reference.seconds >= LEARNING_S - 2 * WINDOW_S) & (weight > 0)
         out.learning[here] = ~np.logical_or.reduce(settled, axis=0)
-        with np.errstate(invalid="ignore"):
-            out.score[here] = np.logaddexp(0.0, total)
-        out.strain_index[here] = 100.0 * expit(total)
         out.quality[here] = fusion.mean_quality(quality, weight)
-        out.part_level[here] = fusion.levels(parts)
-        out.part_contribution[here] = np.where(certainty > 0, ratios, np.nan).T
-        evidence = self._evidence.gather(
-            rows, at_s, self._last_s[rows], self._before_s[rows], (parts, certainty)
-        )
+        parts, certainty = fusion.parts_of(fusion.towards_strain(apart.spreads), weight)
+        _tell(out, here, parts, certainty)
+        evidence = self._evidence.gather(rows, pace, parts, certainty)
         out.evidence[here] = np.maximum(evidence, 0.0)
-        self._learn(rows, at_s, values, known, learn, reference, in_call)
+        steps = self._follow_time(rows, at_s, pace, known & learn)
+        self._baseline.learn(rows, apart, steps, reference, in_call)
 
-    def _follow_sources(self, rows: Rows | slice, source: NDArray[np.int64]) -> None:
+    def _follow_sources(self, rows: Rows | slice, source: NDArray[np.int64], ahead: Mask) -> None:
         """Learn a channel's level anew that comes from another machine now."""
         before = self._source[:, rows]
-        other = (source != before) & (source != 0)
-        if other.any():
-            self._source[:, rows] = np.where(other, source, before)
-            fresh = other & (before != 0)
-            if fresh.any():
-                self._baseline.reopen(rows, fresh[_CHANNEL_OF])
+        other = source != before
+        if not np.count_nonzero(other):
+            return
+        other &= (source != 0) & ahead
+        self._source[:, rows] = np.where(other, source, before)
+        fresh = other & (before != 0)
+        if fresh.any():
+            self._baseline.reopen(rows, fresh[_CHANNEL_OF])
 
     def _follow_electrode(self, rows: Rows | slice, at_s: Floats, values: Singles) -> None:
         """Take out of the skin's conductance what no skin does: its electrode moved.
@@ -286,37 +290,40 @@ class Detector:
         self._skin[rows] = np.where(here, skin, before)
         self._skin_s[rows] = np.where(here, at_s, self._skin_s[rows])
 
-    def _elapsed(self, rows: Rows | slice, at_s: Floats) -> Singles:
-        """Return the seconds since each agent's window before, 0 for the first."""
-        elapsed = np.maximum(at_s - self._last_s[rows], 0.0)
-        return np.where(np.isfinite(elapsed), elapsed, 0.0).astype(np.float32)
+    def _follow_time(self, rows: Rows | slice, at_s: Floats, pace: Pace, known: Mask) -> Singles:
+        """Return how long each value stands for, shape (s, n); 0 where it must not teach.
 
-    def _learn(  # noqa: PLR0917 - what came in, then what is known
-        self,
-        rows: Rows | slice,
-        at_s: Floats,
-        values: Singles,
-        known: Mask,
-        learn: Mask,
-        reference: Reference,
-        in_call: Mask,
-    ) -> None:
-        """Teach the baseline, once per feature and moment however many sources there are."""
+        Once per feature and moment, however many sources there are. [s]
+        """
         last_s = self._last_s[rows]
-        ahead, again = at_s >= last_s, at_s == last_s
-        before_s = np.where(again, self._before_s[rows], last_s)
-        step_s = np.where(np.isfinite(before_s), at_s - before_s, WINDOW_S)
-        step_s = np.where(ahead & learn, np.clip(step_s, 0.0, LONGEST_STEP_S), 0.0)
-        steps: Singles = np.multiply(known, step_s, dtype=np.float32)
-        taught = steps > 0
-        if again.any():
-            before = self._taught[:, rows] & again
-            np.copyto(steps, 0.0, where=before)
-            taught |= before
-        self._baseline.learn(rows, values, steps, reference, in_call)
-        self._taught[:, rows] = np.where(ahead, taught, self._taught[:, rows])
-        self._before_s[rows] = np.where(ahead, before_s, self._before_s[rows])
-        self._last_s[rows] = np.maximum(last_s, at_s)
+        steps = np.minimum(pace.step_s, LONGEST_STEP_S).astype(np.float32)
+        taught, before_s = known & pace.ahead, last_s
+        stands = (words(taught) & steps.view(np.int32)).view(np.float32)
+        if not pace.even:
+            already = self._taught[:, rows] & pace.again
+            stands[already] = 0.0
+            taught |= already | (self._taught[:, rows] & ~pace.ahead)
+            before_s = np.where(pace.ahead & ~pace.again, last_s, self._before_s[rows])
+            at_s = np.maximum(last_s, at_s)
+        self._taught[:, rows] = taught
+        self._before_s[rows] = before_s
+        self._last_s[rows] = at_s
+        return stands
+
+
+def _columns(block: Floats) -> Singles:
+    """Return the scored features of n agents, shape (s, n)."""
+    return np.ascontiguousarray(block.T[SCORED], dtype=np.float32)
+
+
+def _tell(out: ScoreBatch, here: slice, parts: Singles, certainty: Singles) -> None:
+    """Fill in what one window says, from deviations and certainties of shape (P, n)."""
+    ratios, known = fusion.log_ratios(parts, certainty), certainty > 0
+    total = np.where(np.logical_or.reduce(known, axis=0), fusion.sum_down(ratios), _UNKNOWN)
+    blank(ratios, words(known))
+    out.score[here], out.strain_index[here] = fusion.score_and_index(total)
+    out.part_level[here] = fusion.levels(parts, certainty)
+    out.part_contribution.T[:, here] = ratios
 
 
 _SITE = "site"
@@ -330,12 +337,12 @@ def _blank_of(name: str) -> float:
     return _BLANKS.get(name, 0.0)
 
 
-def _span(rows: Rows) -> Rows | slice:
-    """Return neighbouring rows as a slice, which is read and written much faster."""
+def _first_of_span(rows: Rows) -> int | None:
+    """Return the first of neighbouring rows: slices are read and written much faster."""
     n = len(rows)
-    if n and rows[-1] - rows[0] == n - 1 and (rows[1:] - rows[:-1] == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
+    if n and rows[-1] - rows[0] == n - 1 and (rows[1:] > rows[:-1]).all():
+        return int(rows[0])
+    return None
 
 
 def _blank(n: int) -> ScoreBatch:
@@ -346,6 +353,7 @@ def _blank(n: int) -> ScoreBatch:
         evidence=np.empty(n),
         learning=np.empty(n, dtype=bool),
         quality=np.empty(n),
-        part_level=np.empty((n, len(PARTS)), dtype=np.int8),
-        part_contribution=np.empty((n, len(PARTS))),
+        # parts one after the other, as they are computed
+        part_level=np.empty((len(PARTS), n), dtype=np.int8).T,
+        part_contribution=np.empty((len(PARTS), n)).T,
     )

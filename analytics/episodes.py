@@ -140,12 +140,24 @@ class Episodes:
         -------
         EpisodeBatch
         """
+        arrays, n = self._arrays, len(rows)
+        last, threshold = arrays["last"][rows], np.broadcast_to(threshold, n)
+        above = (evidence >= threshold) & live & (at_s > last)
+        pending, active, began, ended = np.zeros((4, n), bool)
+        found = EpisodeBatch(pending, active, began, ended, np.full(n, np.nan))
+        some = np.flatnonzero(above | (arrays["state"][rows] != _QUIET))
+        if some.size:  # all others stay quiet
+            low = ~(evidence[some] >= HYSTERESIS * threshold[some])
+            self._advance(rows[some], at_s[some], above[some], low, found, some)
+        arrays["last"][rows] = np.maximum(last, at_s)
+        return found
+
+    def _advance(  # noqa: PLR0917 - whose, when and what, then what is filled in
+        self, rows: Rows, at_s: Floats, above: Mask, low: Mask, found: EpisodeBatch, some: Rows
+    ) -> None:
+        """Advance those who are above the line or not quiet; fill in `some` entries of `found`."""
         state, since, below, free, last = (self._arrays[name][rows] for name in self._DTYPES)
-        new = at_s > last
-        with np.errstate(invalid="ignore"):
-            above = (evidence >= threshold) & live & new
-            low = ~(evidence >= HYSTERESIS * np.asarray(threshold)) & new
-        gap = at_s - last > LONGEST_GAP_S
+        new, gap = at_s > last, at_s - last > LONGEST_GAP_S
         was_active = state == _ACTIVE
         # A run above the line, unbroken and unfree, becomes an episode.
         running = above & (state == _PENDING) & ~gap
@@ -161,22 +173,15 @@ class Episodes:
         below = np.where(new, falling, below)
         calm = held & new & (at_s - below >= OFF_DELAY_S)
         worn_out = was_active & new & (at_s - since > LONGEST_EPISODE_S)
-        ended = was_active & (calm | worn_out)
-        started = since.copy()
         state = np.where(calm, _QUIET, np.where(worn_out, _SPENT, state)).astype(np.int8)
+        found.began[some], found.ended[some] = began, was_active & (calm | worn_out)
         active, pending = state == _ACTIVE, state == _PENDING
-        since = np.where(active | pending, since, np.nan)
-        for name, array in zip(
-            self._DTYPES, (state, since, below, free, np.maximum(last, at_s)), strict=True
-        ):
+        found.active[some], found.pending[some] = active, pending
+        stands = active | pending
+        found.started_at_s[some] = np.where(stands | found.ended[some], since, np.nan)
+        kept = state, np.where(stands, since, np.nan), np.where(calm, np.nan, below), free
+        for name, array in zip(("state", "since", "below", "free"), kept, strict=True):
             self._arrays[name][rows] = array
-        return EpisodeBatch(
-            pending=pending,
-            active=active,
-            began=began,
-            ended=ended,
-            started_at_s=np.where(active | pending | ended, started, np.nan),
-        )
 
 
 NULL_ALERTS_PER_TEAM_HOUR = 0.5

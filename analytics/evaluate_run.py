@@ -111,10 +111,12 @@ def run(
     longest, ends = int(lengths.max()), set(lengths.tolist())
     here = np.arange(len(lengths))
     rows = _rows(here, copies)
+    lines = threshold[rows]
     for window in range(longest):
         if window in ends:
             here = np.flatnonzero(lengths > window)
             rows = _rows(here, copies)
+            lines = threshold[rows]
         moment = tape.moment(window)
         if len(here) < len(lengths):
             moment = moment.take(here)
@@ -124,9 +126,7 @@ def run(
             batch, clean = batch.take(index), clean[index]
         learn = clean & ~episodes.active(rows)
         scores = detector.step(rows, batch, learn=learn)
-        found = episodes.step(
-            rows, batch.at_s, scores.evidence, threshold[rows], live=~scores.learning
-        )
+        found = episodes.step(rows, batch.at_s, scores.evidence, lines, live=~scores.learning)
         yield Scored(window, rows, moment, scores, found)
         if progress is not None:
             progress((window + 1) / longest)

@@ -393,8 +393,9 @@ def blank_unmeasured(batch: FeatureBatch, measured_s: Floats) -> None:
 def good(batch: FeatureBatch) -> Mask:
     """Return which windows are good enough to teach the baseline, shape (n,)."""
     known = np.isfinite(batch.values)
-    total = np.where(known, batch.quality, 0.0).sum(axis=1)
-    return np.asarray(total / np.maximum(known.sum(axis=1), 1) >= LEARN_QUALITY)
+    total = (batch.quality * known).sum(axis=1)
+    count = np.add.reduce(known.view(np.int8), axis=1, dtype=np.int8)
+    return np.asarray(total >= LEARN_QUALITY * np.maximum(count, 1))
 
 
 def _of(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -9,10 +9,13 @@ part says nothing, in either direction.
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.baseline import SCORED, Reference, column
+from analytics.baseline import NEVER_ZERO, SCORED, Reference, column
 from analytics.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Part
 from sensors.messages import WINDOW_S
 
@@ -53,111 +56,146 @@ NAMES = [FEATURES[i].name for i in SCORED]
 PART_OF = [FEATURES[i].part for i in SCORED]
 _SIGN = column("sign")
 _WEIGHT = column("weight")
-_DISTURBED = np.array([[part in {Part.HEART, Part.SKIN}] for part in PART_OF])
+_FEATURES_OF = tuple(np.array([i for i, p in enumerate(PART_OF) if p is part]) for part in PARTS)
+_DISTURBED = [i for i, part in enumerate(PART_OF) if part in {Part.HEART, Part.SKIN}]
 _BEAT_RATE = NAMES.index("heart_rate_bpm")
 _DEVICE_RATE = NAMES.index("device_rate_bpm")  # stands in for the other, never beside it
-_FEATURES_OF = tuple(np.array([i for i, p in enumerate(PART_OF) if p is part]) for part in PARTS)
-_LEAD_SIGN = np.array([[_SIGN[of[np.argmax(_WEIGHT[of, 0])], 0]] for of in _FEATURES_OF], np.int8)
+_RATES: Any = [_BEAT_RATE, _DEVICE_RATE]
+if _DEVICE_RATE == _BEAT_RATE + 1:  # neighbours are read where they lie
+    _RATES = slice(_BEAT_RATE, _DEVICE_RATE + 1)
+_FALLING = np.flatnonzero(_SIGN[:, 0] < 0).tolist()
+# Rows of each part's first feature, of its second and so on; the last stands for none.
+_GRID = np.array(list(zip_longest(*_FEATURES_OF, fillvalue=len(PART_OF))), np.intp)
+_SQUASH = np.float32(SQUASH)
+# Reaching each adds one to the level, counted from -len(LEVELS) on; from below, above the line.
+_LINES = np.array(
+    [*(np.nextafter(np.float32(-x), np.float32(0)) for x in LEVELS), *LEVELS], np.float32
+)[:, None, None]
+_LEAD_SIGN = np.array([_SIGN[of][np.argmax(_WEIGHT[of])] for of in _FEATURES_OF], np.int8)
 _EFFECT = np.array([[RESPONSE[part].effect] for part in PARTS], dtype=np.float32)
 _CHANCE = np.array([[RESPONSE[part].chance] for part in PARTS], dtype=np.float32)
+_NO_CHANCE = np.float32(1.0) - _CHANCE
+_HEAVIEST = np.array([[_WEIGHT[of].max()] for of in _FEATURES_OF], dtype=np.float32)
 SLOPE = _CHANCE * _EFFECT
 """What each part says per spread, near its usual; shape (P, 1)."""
 
 
-def deviations(values: Singles, reference: Reference) -> Singles:
-    """Return how many spreads each value lies towards strain, squashed."""
-    off = values - reference.mean
-    off *= _SIGN
-    off /= reference.scale
-    return np.clip(off, -SQUASH, SQUASH, out=off)
+def towards_strain(spreads: Singles) -> Singles:
+    """Return deviations squashed, above 0 where they speak for strain."""
+    squashed: Singles = spreads.clip(-_SQUASH, _SQUASH)
+    for row in _FALLING:
+        np.negative(squashed[row], out=squashed[row])
+    return squashed
 
 
 def refuse_miscounted(values: Singles, known: Mask, reference: Reference) -> None:
     """Take away from `known` the heart rates that are about twice or half the person's level."""
-    for row in (_BEAT_RATE, _DEVICE_RATE):
-        level = reference.mean[row]
-        with np.errstate(invalid="ignore"):
-            off = (values[row] > MISCOUNTED * level) | (values[row] * MISCOUNTED < level)
-        known[row] &= ~(off & (reference.seconds[row] >= SETTLED_S))
+    level, found = reference.mean[_RATES], values[_RATES]
+    off = found > MISCOUNTED * level
+    off |= found * MISCOUNTED < level
+    off &= reference.seconds[_RATES] >= SETTLED_S
+    if np.count_nonzero(off):
+        known[_RATES] &= ~off
 
 
-def young(quality: Singles, reference: Reference, known: Mask) -> Mask:
-    """Return which features are measured while their level has not seen enough to score them."""
-    return known & (quality > 0) & ~_seen_enough(reference)
-
-
-def _seen_enough(reference: Reference) -> Mask:
+def seen_enough(reference: Reference) -> Mask:
+    """Return which features' levels have seen enough to be scored against."""
     return reference.seconds >= KNOWN_S - 2 * WINDOW_S
 
 
-def weights(quality: Singles, reference: Reference, moving: Mask, known: Mask) -> Singles:
-    """Return how much each feature counts: its share, quality, age and calm of body."""
+def weights(quality: Singles, reference: Reference, moving: Mask, scored: Mask) -> Singles:
+    """Return how much each of the `scored` counts: share, quality and calm of body."""
     weight = quality * _WEIGHT
-    weight *= known & _seen_enough(reference)
-    if moving.any():
-        weight *= np.where(moving & _DISTURBED, np.float32(MOVEMENT), np.float32(1.0))
-    guessed = np.where(reference.seconds[_BEAT_RATE] > 0, np.float32(GUESS), np.float32(1.0))
-    weight[_DEVICE_RATE] *= guessed * (weight[_BEAT_RATE] <= 0)
+    weight *= scored
+    if np.count_nonzero(moving):
+        share = np.where(moving, np.float32(MOVEMENT), np.float32(1.0))
+        for row in _DISTURBED:
+            weight[row] *= share
+    beats, device = weight[_BEAT_RATE], weight[_DEVICE_RATE]
+    guessed = reference.seconds[_BEAT_RATE] > 0
+    device *= np.where(guessed, np.float32(GUESS), np.float32(1.0))
+    device *= beats <= 0
     return weight
 
 
 def parts_of(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:
-    """Return each part's deviation and certainty, both (P, n); NaN and 0 where unknown."""
-    n = squashed.shape[1]
-    parts = np.full((len(PARTS), n), np.nan, dtype=np.float32)
-    certainty = np.zeros((len(PARTS), n), dtype=np.float32)
-    for p, features in enumerate(_FEATURES_OF):
-        w = weight[features]
-        total = sum_down(w)
-        spread = np.sqrt(sum_down(w * w))
-        some = total > 0
-        added = sum_down(w * squashed[features])
-        parts[p] = np.where(some, added / np.where(some, spread, 1.0), np.nan)
-        certainty[p] = np.where(some, np.max(w, axis=0) / _WEIGHT[features].max(), 0.0)
+    """Return each part's deviation and certainty, both (P, n); both 0 where unknown."""
+    rows, n = weight.shape
+    room = np.empty((3, rows + 1, n), dtype=np.float32)
+    np.multiply(weight, squashed, out=room[0, :rows])
+    np.multiply(weight, weight, out=room[1, :rows])
+    room[2, :rows] = weight
+    room[:, rows] = 0.0
+    of_part = room.take(_GRID, axis=1)  # shape (3, most features of a part, P, n)
+    sums = np.add.reduce(of_part[:2], axis=1)
+    certainty = np.maximum.reduce(of_part[2], axis=0)
+    certainty /= _HEAVIEST
+    parts, square = sums
+    # Unknown: nothing was added up, so nothing comes out.
+    np.maximum(square, NEVER_ZERO, out=square)
+    parts /= np.sqrt(square, out=square)
     return parts, certainty
 
 
 def log_ratios(parts: Singles, certainty: Singles) -> Singles:
-    """Return how much each part speaks for strain, shape (P, n).
+    """Return how much each part speaks for strain, shape (..., P, n).
 
     A part whose deviation is z makes strain more likely, against a part at its
     usual, by the factor 1 - q + q exp(d z): it reacts by the effect d with the
     chance q, else z says nothing. The result is the logarithm: 0 at the usual
     and for what is unknown; about d z far above, never below log(1 - q). A
     doubtful part (poor, moving, the device's own guess) has a smaller d, so
-    that doubt says less either way.
+    that doubt says less either way: of certainty 0, nothing.
     """
-    z = np.where(certainty > 0, parts, np.float32(0.0))
-    ratio = np.exp(_EFFECT * certainty * z)
+    ratio = _EFFECT * certainty
+    ratio *= parts
+    np.exp(ratio, out=ratio)
     ratio *= _CHANCE
-    ratio += 1.0 - _CHANCE
+    ratio += _NO_CHANCE
     found: Singles = np.log(ratio, out=ratio)
     return found
 
 
 def sum_down(rows: Singles) -> Singles:
-    """Return the sum down the columns, in the same order however many there are.
+    """Return the sum over the last axis but one, in the same order however many columns there are.
 
     NumPy's own sum goes another way for one column than for many, and an agent
     scored alone must get, bit for bit, the score of one scored among others.
     """
-    total: Singles = rows[0].copy()
-    for row in rows[1:]:
-        total += row
+    if rows.shape[-1] > 1:
+        return np.asarray(np.add.reduce(rows, axis=-2))
+    total: Singles = rows[..., 0, :].copy()
+    for k in range(1, rows.shape[-2]):
+        total += rows[..., k, :]
     return total
 
 
 def mean_quality(quality: Singles, weight: Singles) -> Singles:
     """Return the mean quality of what was scored."""
-    total = sum_down(weight)
-    some = total > 0
-    return np.where(some, sum_down(weight * quality) / np.where(some, total, 1.0), 0.0)
+    found = sum_down(weight * quality)
+    found /= np.maximum(sum_down(weight), NEVER_ZERO)
+    return found
 
 
-def levels(parts: Singles) -> NDArray[np.int8]:
+def score_and_index(total: Singles) -> tuple[Singles, Singles]:
+    """Return ln(1 + exp(total)), and the logistic function of `total` as 0 to 100.
+
+    What parts say together is bounded (`SQUASH`): far from any overflow.
+    """
+    odds = np.exp(total)
+    score = np.log1p(odds)
+    index = odds * np.float32(100.0)
+    odds += np.float32(1.0)
+    index /= odds
+    return score, index
+
+
+def levels(parts: Singles, certainty: Singles) -> NDArray[np.int8]:
     """Return -2 to 2 per part in the direction of its leading feature, (n, P)."""
-    size = np.zeros(parts.shape, dtype=np.int8)
-    for level in LEVELS:
-        size += (np.abs(parts) >= level).astype(np.int8)
-    signed = np.sign(np.nan_to_num(parts)).astype(np.int8) * size * _LEAD_SIGN
-    return np.where(np.isfinite(parts), signed, UNKNOWN_LEVEL).astype(np.int8).T
+    passed = parts >= _LINES
+    found = np.add.reduce(passed.view(np.int8), axis=0, dtype=np.int8)
+    found -= np.int8(len(LEVELS))
+    found *= _LEAD_SIGN
+    unknown = (certainty <= 0).view(np.int8)
+    found += unknown * np.int8(UNKNOWN_LEVEL)  # at 0 before, as its deviation is
+    return np.asarray(found.T)

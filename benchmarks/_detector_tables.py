@@ -293,8 +293,8 @@ def examples(_facts: Facts) -> str:
     """Return what the detector makes of some deviations, by its own code."""
     rows = []
     for words, deviations in EXAMPLES.items():
-        z = np.array([[deviations.get(part, np.nan)] for part in PARTS], np.float32)
-        total = float(fusion.log_ratios(z, np.isfinite(z).astype(np.float32)).sum())
+        z = np.array([[deviations.get(part, 0.0)] for part in PARTS], np.float32)
+        total = float(fusion.log_ratios(z, (z != 0).astype(np.float32)).sum())
         rows.append([words, f"{total:.2f}", f"{100 * expit(total):.0f}"])
     head = ("deviations of the parts [spreads]", "sum of the log ratios", "strain index")
     return _rows(head, rows)

@@ -18,7 +18,6 @@ from analytics.simulation.workday import SimulatedEpisode, put_in, put_in_common
 from analytics.windows import FeatureBatch
 from sensors.errors import ConfigurationError
 from sensors.messages import WINDOW_S
-from sensors.signals import Channel
 
 __all__ = ["SimulatedEpisode", "SimulatedFloor", "simulate"]
 
@@ -85,7 +84,6 @@ class SimulatedFloor:
             quality=cast("Floats", self.quality[:, window]),
             moving=self.moving[:, window],
             context=self.context[:, window],
-            source=np.broadcast_to(np.int64(0), (n, len(Channel))),
         )
 
     def of(self, agent: int) -> list[SimulatedEpisode]:

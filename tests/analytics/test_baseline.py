@@ -74,7 +74,8 @@ def teach(baseline, values, elapsed_s=5.0, *, in_call=False):
     baseline.age(_ROWS, np.array([elapsed_s], np.float32))
     steps = (known * min(elapsed_s, LONGEST_STEP_S)).astype(np.float32)
     reference = baseline.reference(_ROWS, calls)
-    baseline.learn(_ROWS, np.where(known, values, np.float32(0)), steps, reference, calls)
+    apart = reference.apart(np.where(known, values, np.float32(0)))
+    baseline.learn(_ROWS, apart, steps, reference, calls)
 
 
 def test_it_agrees_with_the_oracle_through_gaps_unknowns_calls_and_artefacts():

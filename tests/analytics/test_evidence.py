@@ -7,6 +7,7 @@ import pytest
 
 from analytics.evidence import Evidence
 from analytics.features import PARTS
+from analytics.pace import Pace
 
 _ROWS = np.zeros(1, np.intp)
 
@@ -22,12 +23,10 @@ class Told:
     def tell(self, deviation, minutes=5 / 60, certainty=1.0):
         for _ in range(round(minutes * 12)):
             last_s, self.at_s = self.at_s, self.at_s + 5.0
-            parts = np.full((len(PARTS), 1), np.nan, np.float32)
-            sure = np.zeros_like(parts)
+            parts, sure = np.zeros((2, len(PARTS), 1), np.float32)
             parts[: self.known], sure[: self.known] = deviation, certainty
-            found = self.evidence.gather(
-                _ROWS, np.array([self.at_s]), np.array([last_s]), np.array([-np.inf]), (parts, sure)
-            )
+            pace = Pace.of(np.array([self.at_s]), np.array([last_s]), np.array([-np.inf]))
+            found = self.evidence.gather(_ROWS, pace, parts, sure)
         return found[0]
 
 
