@@ -36,7 +36,7 @@ def length(text: str | timedelta) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def moment(text: str | date | datetime | None, *, is_end: bool = False) -> datetime | None:
+def moment(text: str | date | datetime, *, is_end: bool = False) -> datetime:
     """Return a moment in UTC; a bare date is its begin, or as an end the end of that day.
 
     Raises
@@ -44,8 +44,6 @@ def moment(text: str | date | datetime | None, *, is_end: bool = False) -> datet
     ConfigurationError
         If it is neither a date nor a time.
     """
-    if text is None:
-        return None
     if isinstance(text, str):
         try:
             text = date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)

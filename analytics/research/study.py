@@ -5,21 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from analytics.research import asked, coverage, grouping
-from analytics.research.catalogue import VARIABLES, Kind, Variable, variable
+from analytics.research.access import Access, Moment, cut
+from analytics.research.catalogue import Kind
 from analytics.research.events import EventReader
 from analytics.research.export import Exporter
 from analytics.research.ledger import ExportRecord, Ledger, ResearchSettings
 from analytics.research.pseudonyms import Pseudonyms, study_key
 from analytics.research.slices import Slice, SliceReader, Wanted
-from analytics.research.study_file import Grant, StudyFile, read_study
+from analytics.research.study_file import StudyFile, read_study
 from analytics.research.table import Format, Tidy, columns, joined, stacked
 from analytics.research.table import frame as _frame
 from analytics.store.base import Store
@@ -27,7 +28,6 @@ from analytics.store.settings import StoreSettings, open_store
 from sensors.config import read_file, section
 from sensors.errors import ConfigurationError
 
-Moment = str | date | datetime | None
 Length = str | timedelta
 Hours = str | tuple[float, float]
 
@@ -62,6 +62,7 @@ class Study(AbstractContextManager["Study"]):
         self.store = store
         self.ledger = ledger
         self.names = Pseudonyms(study_key(file.folder), file.study.site)
+        self._access = Access(file, self.names)
         self._slices = SliceReader(store, file.study.site, self.names)
 
     def __exit__(self, *_: object) -> None:
@@ -86,7 +87,7 @@ class Study(AbstractContextManager["Study"]):
         Column `agents` counts those who have at least one value in the
         study's time; for figures of beats, who has beats.
         """
-        return _frame(coverage.signals(self._coverage(), self._covered()), frame)
+        return _frame(coverage.signals(self._coverage(), self._access.covered()), frame)
 
     def agents(self, *, frame: Format = "pandas") -> Any:
         """Return who takes part: pseudonym, version of the form, from, until.
@@ -106,7 +107,9 @@ class Study(AbstractContextManager["Study"]):
         signal : str
         longer_than : str or timedelta
         """
-        found = coverage.gaps(self._coverage(), self._of(signal), asked.length(longer_than))
+        found = coverage.gaps(
+            self._coverage(), self._access.signal(signal), asked.length(longer_than)
+        )
         return _frame(found, frame)
 
     def absences(self, *, frame: Format = "pandas") -> Any:
@@ -118,7 +121,7 @@ class Study(AbstractContextManager["Study"]):
         return _frame(coverage.absences(self._coverage(), self._pinned(None)), frame)
 
     def _coverage(self) -> coverage.Source:
-        self._need_consent()
+        self._access.need_consent()
         study = self.file.study
         return coverage.Source(self.store, study.site, tuple(self.file.grants.values()), self.names)
 
@@ -176,19 +179,19 @@ class Study(AbstractContextManager["Study"]):
         agents: Sequence[str] | None = None,
     ) -> Plan:
         """Return what :meth:`frame` would read with the same arguments."""
-        self._need_consent()
+        self._access.need_consent()
         names = (signals,) if isinstance(signals, str) else tuple(dict.fromkeys(signals))
         if not names:
             raise ConfigurationError("no signal is named; wellbeing research signals lists them")
         wanted = Wanted(
-            tuple(map(self._of, names)),
+            tuple(map(self._access.signal, names)),
             None if every is None else asked.length(every),
             None if hours is None else asked.hours(hours),
         )
-        start_at, end_at = self._range(start, end)
+        start_at, end_at = self._access.range(start, end)
         slices = [
             piece
-            for grant in self._grants(agents)
+            for grant in self._access.grants(agents)
             for piece in self._slices.plan(grant, wanted.variables, start_at, end_at)
         ]
         members = tuple(dict.fromkeys(piece.grant.agent for piece in slices))
@@ -217,10 +220,10 @@ class Study(AbstractContextManager["Study"]):
 
         Only of people, only where the form covers `alerts`; no notes.
         """
-        self._need_consent()
-        start_at, end_at = self._range(start, end)
+        self._access.need_consent()
+        start_at, end_at = self._access.range(start, end)
         reader = EventReader(self.store, self.file.study.site, self.names, self._slices)
-        return _frame(reader.read(list(_cut(self._grants(None), start_at, end_at))), frame)
+        return _frame(reader.read(list(cut(self._access.grants(None), start_at, end_at))), frame)
 
     def around(
         self,
@@ -294,8 +297,8 @@ class Study(AbstractContextManager["Study"]):
         every : str or timedelta
             A multiple of 15 minutes.
         """
-        self._need_consent()
-        one = self._of(signal)
+        self._access.need_consent()
+        one = self._access.signal(signal)
         if one.kind is Kind.BEATS:
             raise ConfigurationError(
                 f"{signal} is computed from beats; for groups ask for log_rmssd_5min or log_sdnn_5min"
@@ -304,7 +307,7 @@ class Study(AbstractContextManager["Study"]):
         return _frame(found, frame)
 
     def _pinned(self, groups: Mapping[str, Sequence[str]] | None) -> grouping.Pinned:
-        everybody = {self.names.of(agent): agent for agent in self.file.grants}
+        everybody = self._access.everybody()
         smallest = self.file.study.smallest_group
         return grouping.pinned(self.file.folder, groups, everybody, smallest)
 
@@ -352,68 +355,13 @@ class Study(AbstractContextManager["Study"]):
         study = self.file.study
         return [r for r in self.ledger.records() if (r.study, r.site) == (study.id, study.site)]
 
-    # What is allowed
-
-    def _need_consent(self) -> None:
-        if self.file.grants:
-            return
-        gone = len(self.file.withdrawn)
-        why = f"; {gone} withdrew" if gone else ""
-        raise ConfigurationError(
-            f"nobody has consented to study {self.file.study.id}{why}: add a [[consent]] for each "
-            f"signed form to study.toml in {self.file.folder}"
-        )
-
-    def _covered(self) -> tuple[Variable, ...]:
-        return tuple(v for v in VARIABLES.values() if v.cover in self.file.study.covers)
-
-    def _of(self, name: str) -> Variable:
-        found = variable(name)
-        if found.cover not in self.file.study.covers:
-            raise ConfigurationError(
-                f"study {self.file.study.id} does not cover {found.cover}, so not {name}; "
-                "add it to covers in study.toml if the forms do"
-            )
-        return found
-
-    def _grants(self, pseudonyms: Sequence[str] | None) -> list[Grant]:
-        """Return the grants of those asked for, by pseudonym: their order tells nothing."""
-        known = {self.names.of(agent): grant for agent, grant in self.file.grants.items()}
-        chosen = sorted(known) if pseudonyms is None else list(dict.fromkeys(pseudonyms))
-        for one in chosen:
-            if one not in known:
-                raise ConfigurationError(
-                    f"nobody in study {self.file.study.id} is called {one!r}; "
-                    "wellbeing research agents lists them"
-                )
-        return [known[one] for one in chosen]
-
-    def _range(self, start: Moment, end: Moment) -> tuple[datetime, datetime]:
-        table = self.file.study
-        first, last = asked.moment(table.start), asked.moment(table.end, is_end=True)
-        begin = asked.moment(start) or first
-        until = asked.moment(end, is_end=True) or last
-        assert begin is not None and until is not None and first is not None and last is not None  # noqa: PT018, S101
-        if until <= begin:
-            raise ConfigurationError(f"end {until} is not after start {begin}")
-        return max(begin, first), min(until, last)
-
-
-def _cut(grants: Sequence[Grant], start_at: datetime, end_at: datetime) -> Iterator[Grant]:
-    for grant in grants:
-        since, until = max(grant.start_at, start_at), min(grant.end_at, end_at)
-        if since < until:
-            yield replace(grant, start_at=since, end_at=until)
-
 
 def _event_rows(events: Any) -> Iterator[tuple[int, str, datetime]]:
     """Yield number, agent and time of the rows of a pandas, polars or Arrow table."""
     wanted = [np.asarray(events[name]) for name in ("event_id", "agent", "at")]
     for number, agent, at in zip(*wanted, strict=True):
         stamp = np.datetime64(at, "ms") if not hasattr(at, "to_datetime64") else at.to_datetime64()
-        moment = asked.moment(stamp.astype("datetime64[ms]").item())
-        assert moment is not None  # noqa: S101
-        yield int(number), str(agent), moment
+        yield int(number), str(agent), asked.moment(stamp.astype("datetime64[ms]").item())
 
 
 def open_study(path: str | Path = ".", *, config: str | Path | None = None) -> Study:
