@@ -371,6 +371,8 @@ class Publisher:
             self._estimate.add(answer.edge_sent_at, answer.server_at, self._clock.now_at())
 
     def _received_now(self, inbound: Inbound) -> None:
+        if not inbound.payload:
+            return  # a retained topic was cleared: its agent was erased on the server
         try:
             topic = topics.parse(inbound.topic)
             message = codec.decode(inbound.payload, DELIVERY[topic.kind].message)

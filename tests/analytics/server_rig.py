@@ -129,7 +129,7 @@ class StandInEdge:
         self._connection.publish(topic, payload, retain=retain)
 
     def _heard(self, inbound: Inbound) -> None:
-        if "/stored/" not in inbound.topic:
+        if "/stored/" not in inbound.topic or not inbound.payload:
             return
         message = codec.decode(inbound.payload, StoredMessage)
         if message.run != self.run:

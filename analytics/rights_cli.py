@@ -1,0 +1,197 @@
+"""`wellbeing agent`: everything held about one agent, handed out or erased, with a receipt."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from analytics import rights_office, rights_requests
+from analytics.detect_cli import build
+from analytics.rights_receipt import Receipt, as_lines
+from analytics.service import Service
+from analytics.settings import ServerSettings, require_tls
+from analytics.state_file import open_for_reading
+from analytics.store.settings import StoreSettings, open_store
+from sensors import codec
+from sensors.command_line import (
+    BrokerOption,
+    ConfigOption,
+    JsonOption,
+    SiteOption,
+    broker_settings,
+    plain_app,
+    read_tables,
+)
+from sensors.config import BrokerSettings, section
+from sensors.errors import ConfigurationError, MessageError, StateError, StoreError
+from sensors.messages import check_identity
+from sensors.policy import PolicySettings
+
+app = plain_app("Everything held about one agent: hand it out, erase it, keep the receipt.")
+
+AgentArgument = Annotated[str, typer.Argument(help="The agent's pseudonym.")]
+StateOption = Annotated[str | None, typer.Option(help="Where the server keeps its state.")]
+TeamsOption = Annotated[str | None, typer.Option(help="The teams.toml file.")]
+StoreOption = Annotated[str | None, typer.Option(help="embedded or influxdb.")]
+StorePathOption = Annotated[str | None, typer.Option(help="File of the embedded store.")]
+StoreUrlOption = Annotated[str | None, typer.Option(help="Address of InfluxDB.")]
+ProfileOption = Annotated[str | None, typer.Option(help="general, cn or eu.")]
+
+_INCOMPLETE = StoreError.exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """The server that the options describe."""
+
+    server: ServerSettings
+    broker: BrokerSettings
+    store: StoreSettings
+    policy: Callable[[], PolicySettings]
+
+    def build(self) -> Service:
+        """Return the server, for a request while none runs."""
+        require_tls(self.broker)
+        policy = self.policy()
+        policy.require_server()
+        return build(self.server, self.broker, self.store, policy)
+
+
+def _given(config: Path | None, site: str | None, state_dir: str | None, **more: Any) -> _Given:
+    tables = read_tables(config)
+    return _Given(
+        server=section(
+            tables, "server", ServerSettings, site=site, state_dir=state_dir,
+            teams=more.get("teams"),
+        ),
+        broker=broker_settings(tables, more.get("broker")),
+        store=section(
+            tables, "store", StoreSettings, kind=more.get("store"),
+            path=more.get("store_path"), url=more.get("store_url"),
+        ),
+        # Only a server that is started needs one.
+        policy=lambda: section(tables, "policy", PolicySettings, profile=more.get("profile")),
+    )  # fmt: skip
+
+
+def _checked(agent: str) -> str:
+    try:
+        return check_identity("agent", agent)
+    except MessageError as error:
+        raise ConfigurationError(error.detail) from None
+
+
+@app.command()
+def erase(  # noqa: PLR0917 - one per option
+    agent: AgentArgument,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    state_dir: StateOption = None,
+    teams: TeamsOption = None,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    store_path: StorePathOption = None,
+    store_url: StoreUrlOption = None,
+    profile: ProfileOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what there is.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=1.0, help="Seconds to wait for store and broker.")
+    ] = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase everything about AGENT, for good, and print the receipt.
+
+    Works while the server runs and while it does not. The exit code is not
+    zero as long as something within reach is not erased. Whatever was measured
+    before and comes later is refused; the agent can go on after consenting
+    anew.
+    """
+    given = _given(
+        config, site, state_dir, teams=teams, broker=broker, store=store,
+        store_path=store_path, store_url=store_url, profile=profile,
+    )  # fmt: skip
+    _checked(agent)
+    directory = given.server.directory()
+    if dry_run:
+        opened = open_store(given.store, read_only=True)
+        try:
+            counted = rights_office.would_erase(directory, given.server.site, agent, opened)
+        finally:
+            opened.close()
+        _print(counted, as_json=as_json, dry_run=True)
+        return
+    if not yes:
+        _confirm(agent, given.server.site)
+    with Console(stderr=True).status(f"erasing {agent}"):
+        receipt = rights_office.erase(directory, agent, given.build, wait)
+        receipt = rights_office.checked_on_broker(receipt, given.broker)
+    _print(receipt, as_json=as_json)
+    if not receipt.is_complete:
+        raise typer.Exit(_INCOMPLETE)
+
+
+def _confirm(agent: str, site: str) -> None:
+    typer.echo(
+        f"Everything about {agent} at site {site} will be erased; it cannot be brought back.",
+        err=True,
+    )
+    typed = typer.prompt("Type the agent's pseudonym to confirm", err=True)
+    if typed.strip() != agent:
+        raise ConfigurationError(f"confirmed {typed.strip()!r}, not {agent!r}; nothing was erased")
+
+
+def _print(receipt: Receipt, *, as_json: bool, dry_run: bool = False) -> None:
+    text = receipt.to_json() if as_json else "\n".join(as_lines(receipt, dry_run=dry_run))
+    sys.stdout.write(text + "\n")
+
+
+@app.command()
+def requests(
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    state_dir: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what agents asked for on their own page, and what became of it."""
+    found = _requests(_given(config, site, state_dir))
+    if as_json:
+        sys.stdout.write(codec.dump_json(found).decode() + "\n")
+        return
+    for one in found:
+        at = one.asked_at.isoformat(timespec="seconds")
+        sys.stdout.write(f"{at} {one.agent} {one.kind.value} by {one.by}: {one.state.value}\n")
+    if not found:
+        sys.stdout.write("nobody has asked for anything\n")
+
+
+@app.command()
+def receipt(
+    agent: AgentArgument,
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    state_dir: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the newest receipt for AGENT, as it is by now."""
+    given = _given(config, site, state_dir)
+    found = [r.receipt for r in _requests(given) if r.agent == agent and r.receipt is not None]
+    if not found:
+        raise StateError(f"no receipt for {agent!r} at site {given.server.site}")
+    _print(found[-1], as_json=as_json)
+    if not found[-1].is_complete:
+        raise typer.Exit(_INCOMPLETE)
+
+
+def _requests(given: _Given) -> list[rights_requests.Request]:
+    db = open_for_reading(given.server.directory())
+    try:
+        return rights_requests.find(db)
+    finally:
+        db.close()

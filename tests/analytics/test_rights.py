@@ -1,0 +1,267 @@
+"""TRUST T11: an agent is erased, everything old is played again, and every query finds nothing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import wellbeing
+from analytics.rights_purge import Purge
+from analytics.state_file import open_for_reading
+from analytics.store.base import Query, Store
+from analytics.store.embedded import EmbeddedStore
+from analytics.store.points import Measurement, Point
+from sensors import codec, topics
+from sensors.config import BrokerSettings
+from sensors.messages import (
+    ContextMessage,
+    ContextState,
+    RequestKind,
+    RequestMessage,
+    StatusMessage,
+)
+from sensors.mqtt import Connection, Inbound
+from sensors.signals import Channel
+from tests.analytics.server_rig import SITE, DetectProcess, StandInEdge, reading, snapshot_of
+from tests.rig import Mosquitto, wait_until
+
+pytestmark = pytest.mark.needs("mosquitto")
+
+GONE, STAYS = "zarathustra", "kestrel"
+"""Names that occur nowhere by chance, so that raw bytes can be searched for them."""
+
+TEAMS = f"""
+[billing]
+supervisors = ["ana"]
+time_zone = "Europe/Berlin"
+agents = ["{GONE}", "{STAYS}"]
+"""
+
+
+class Remembering(StandInEdge):
+    """Keeps every window that it ever sent, as an outbox on an old disk does."""
+
+    def __init__(self, port: int, agent: str, run: str) -> None:
+        self.outbox: list[bytes] = []
+        super().__init__(port, agent, run)
+
+    def send(self, count: int) -> None:
+        super().send(count)
+        with self._lock:
+            self.outbox += self.held.values()
+
+
+class Floor:
+    """A server and two edges; the server can be stopped, killed and started again."""
+
+    def __init__(self, directory: Path, port: int, *extra: str) -> None:
+        self.directory, self.port = directory, port
+        teams = directory / "both.toml"
+        teams.write_text(TEAMS)
+        self.server = DetectProcess(directory, port, "--teams", str(teams), *extra)
+        self.options = (
+            "--site", SITE, "--profile", "general", "--teams", str(teams),
+            "--state-dir", str(self.server.state), "--broker", f"127.0.0.1:{port}",
+            "--store", "embedded", "--store-path", str(self.server.store), *extra,
+        )  # fmt: skip
+        self.edges = {name: Remembering(port, name, f"run{name}") for name in (GONE, STAYS)}
+
+    def fill(self) -> None:
+        """Give the server everything it can hold about both."""
+        # Before its first subscription a broker drops what nobody resends.
+        wait_until(lambda: "connected to the broker" in self.server.text, 60, "the server")
+        for name, edge in self.edges.items():
+            edge.consent(Channel.HEART, Channel.KEYBOARD)
+            now = datetime.now(UTC)
+            status = StatusMessage(source="pc", run=edge.run, online=True, at=now)
+            edge.publish_raw(topics.status(SITE, name, "pc"), codec.encode(status), retain=True)
+            context = codec.encode(ContextMessage(at=now, state=ContextState.READY))
+            edge.publish_raw(topics.context(SITE, name), context, retain=True)
+            edge.ask_for_help("help0001" if name == GONE else "help0002")
+            edge.publish_raw(topics.reading(SITE, name), b'{"schema": 1, "broken": true}')
+            edge.send(8)
+        for edge in self.edges.values():
+            edge.wait_released()
+
+    def agent(self, verb: str, *arguments: str) -> int:
+        return wellbeing.main(["agent", verb, *arguments, *self.options])
+
+    def close(self) -> None:
+        for edge in self.edges.values():
+            edge.close()
+
+
+@contextmanager
+def running(directory: Path, port: int, *extra: str) -> Iterator[Floor]:
+    floor = Floor(directory, port, *extra)
+    floor.server.start()
+    try:
+        yield floor
+    finally:
+        floor.close()
+        if floor.server._process is not None and floor.server._process.poll() is None:
+            floor.server.kill()
+
+
+def points_of(store: Store, agent: str) -> int:
+    return sum(store.count(Query(measurement=m, site=SITE, agents=(agent,))) for m in Measurement)
+
+
+def rows_of(state: Path, agent: str) -> dict[str, int]:
+    db = open_for_reading(state)
+    try:
+        return {name: count for name, count in Purge(db, agent).count().items() if count}
+    finally:
+        db.close()
+
+
+def refused(state: Path) -> int:
+    db = open_for_reading(state)
+    try:
+        row = db.execute("SELECT value FROM counters WHERE name = 'refused.erased'").fetchone()
+    finally:
+        db.close()
+    return int(row[0]) if row else 0
+
+
+def retained(port: int) -> dict[str, bytes]:
+    """Return everything that the broker keeps."""
+    found: dict[str, bytes] = {}
+    marker = threading.Event()
+
+    def note(inbound: Inbound) -> None:
+        if inbound.topic == "marker":
+            marker.set()
+        elif inbound.retained:
+            found[inbound.topic] = inbound.payload
+
+    connection = Connection(
+        BrokerSettings(port=port), client_id="eye", subscriptions=("#",), on_message=note
+    )
+    connection.start()
+    connection.wait_connected(60)
+    connection.publish("marker", b"x")
+    assert marker.wait(60)  # what is retained was sent before
+    connection.stop()
+    return found
+
+
+def assert_nothing_left(floor: Floor, store: Store) -> None:
+    """Every query over store, state, snapshot and retained topics finds nothing."""
+    assert points_of(store, GONE) == 0
+    # The agent is told what became of it; that goes once the broker has it.
+    wait_until(lambda: rows_of(floor.server.state, GONE) == {}, 60, "no row is left")
+    assert GONE.encode() not in snapshot_of(floor.server.state)
+    assert not [topic for topic in retained(floor.port) if GONE in topic]
+    assert not [body for body in retained(floor.port).values() if GONE.encode() in body]
+
+
+def play_everything_old(floor: Floor, old: dict[str, bytes]) -> None:
+    """Send the old outbox, what was retained and the request once more: all is refused."""
+    edge, state = floor.edges[GONE], floor.server.state
+    before = refused(state)
+    for payload in edge.outbox:
+        edge.publish_raw(topics.reading(SITE, GONE), payload)
+    for topic, payload in old.items():
+        edge.publish_raw(topic, payload)
+    asked = RequestMessage(
+        id="helpagain", at=datetime.now(UTC) - timedelta(hours=1), kind=RequestKind.HELP_NOW
+    )
+    edge.publish_raw(topics.request(SITE, GONE), codec.encode(asked))
+    edge.publish_raw(topics.reading(SITE, GONE), b'{"schema": 1, "broken": true}')
+    sent = len(edge.outbox) + len(old) + 2
+    wait_until(lambda: refused(state) >= before + sent, 60, "all of it refused")
+    # Measured after the erasure, but nobody has consented anew: let go, and nothing is kept.
+    edge.send(2)
+    edge.wait_released()
+
+
+def test_erased_while_the_server_runs_and_everything_old_is_refused(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path, mosquitto.port) as floor:
+        floor.fill()
+        edge, state = floor.edges[GONE], floor.server.state
+        store = EmbeddedStore(floor.server.store, read_only=True)
+        wait_until(lambda: points_of(store, GONE) > 20, 60, "points of both in the store")
+        wait_until(lambda: points_of(store, STAYS) > 20, 60, "points of both in the store")
+        old = {t: body for t, body in retained(floor.port).items() if f"/agent/{GONE}/" in t}
+        assert len(old) == 2
+        assert set(rows_of(state, GONE)) >= {"journal", "consent", "set_aside"}
+
+        assert floor.agent("erase", GONE, "--dry-run") == 0
+        assert "nothing was changed" in capsys.readouterr().out
+        assert points_of(store, GONE) > 20
+
+        assert floor.agent("erase", GONE, "--yes", "--json") == 0
+        receipt = json.loads(capsys.readouterr().out)
+        assert receipt["complete"]
+        counts = {place["name"]: place["count"] for place in receipt["places"]}
+        assert counts["store"] > 20
+        assert counts["journal"] >= 8
+        assert counts["set_aside"] == 1
+        assert counts["pipeline state"] >= 3  # the row, the request's alert, the link
+        assert_nothing_left(floor, store)
+        assert_no_bytes_left(floor, edge.run)
+
+        play_everything_old(floor, old)
+        assert_nothing_left(floor, store)
+
+        # After a new consent the agent goes on, with what is measured from then on.
+        edge.consent(Channel.HEART, Channel.KEYBOARD)
+        wait_until(lambda: "consent" in rows_of(state, GONE), 60, "the new consent")
+        later = datetime.now(UTC) + timedelta(seconds=6)
+        for seq in range(3):
+            end = later + timedelta(seconds=5 * seq)
+            window = reading(seq, run="runafresh", window_end_at=end)
+            edge.publish_raw(topics.reading(SITE, GONE), codec.encode(window))
+        readings = Query(measurement=Measurement.READING, site=SITE, agents=(GONE,))
+        wait_until(lambda: store.count(readings) == 3, 60, "what came after the new consent")
+
+        # A restart erases again what a restored store holds, and leaves what is new.
+        floor.server.kill()
+        writer = EmbeddedStore(floor.server.store)
+        writer.write(
+            [Point(Measurement.READING, {"site": SITE, "agent": GONE}, {"a": 1.0}, 10**18)]
+        )
+        writer.close()
+        floor.server.start()
+        wait_until(lambda: store.count(readings) == 3, 60, "the old point is gone again")
+        assert points_of(store, STAYS) > 20
+        store.close()
+
+
+def assert_no_bytes_left(floor: Floor, run: str) -> None:
+    """No page of any file holds a window of the agent's, used or unused."""
+    files = [*floor.server.state.glob("server.sqlite*"), *floor.directory.glob("store.sqlite*")]
+    for path in files:
+        assert run.encode() not in path.read_bytes(), path
+
+
+def test_erased_while_no_server_runs(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path, mosquitto.port) as floor:
+        floor.fill()
+        store = EmbeddedStore(floor.server.store, read_only=True)
+        wait_until(lambda: points_of(store, GONE) > 20, 60, "points in the store")
+        old = {t: body for t, body in retained(floor.port).items() if f"/agent/{GONE}/" in t}
+        assert floor.server.stop() == 0
+        assert floor.agent("erase", GONE, "--yes") == 0
+        said = capsys.readouterr().out
+        assert "complete: whatever was measured before" in said
+        assert "files of researchers" in said
+        assert_nothing_left(floor, store)
+        assert_no_bytes_left(floor, floor.edges[GONE].run)
+        floor.server.start()
+        play_everything_old(floor, old)
+        assert_nothing_left(floor, store)
+        state = ("--state-dir", str(floor.server.state), "--site", SITE)
+        assert wellbeing.main(["agent", "receipt", GONE, *state]) == 0
+        store.close()
