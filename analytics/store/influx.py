@@ -78,7 +78,7 @@ class InfluxStore:
         if self._version is None:
             for path in ("/ping", "/health"):
                 reply = self._connection.request("GET", path)
-                if reply.status in {401, 403}:
+                if reply.status in {0, 401, 403, 429} or reply.status >= 500:
                     raise self._refused(reply)
                 self._version = influx_replies.version_of(reply.headers, reply.body)
                 if self._version is not None:

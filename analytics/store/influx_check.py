@@ -102,7 +102,7 @@ class Checker:
         if settings.token or settings.username:
             who = f"user {settings.username}" if not settings.token else "token"
             return Finding("account", Level.GOOD, who)
-        reply = self.connection.request("POST", "/query?q=SHOW+DATABASES", anonymous=True)
+        reply = self.connection.request("GET", "/query?q=SHOW+DATABASES", anonymous=True)
         if reply.status in {401, 403}:
             remedy = "set token_file, or username and password_file, in [store]"
             return Finding("account", Level.WRONG, "none, and the server wants one", remedy)
@@ -138,6 +138,8 @@ class Checker:
         what = f"writing {database}"
         if reply.ok or reply.status == 400:
             return Finding(what, Level.GOOD, "allowed")
+        if reply.status == 403:
+            return Finding(what, Level.WRONG, "not allowed", "right only for screens and research")
         return _wrong(what, self.server.refused(reply))
 
     def _may_read(self) -> Iterator[Finding]:

@@ -152,7 +152,7 @@ class Setup1(_Base):
         return made, told
 
     def _asks_who(self) -> bool:
-        reply = self.connection.request("POST", "/query?q=SHOW+USERS", anonymous=True)
+        reply = self.connection.request("GET", "/query?q=SHOW+USERS", anonymous=True)
         return reply.status == 401
 
     def _user(self, role: str, user: str, *, is_known: bool) -> Account:

@@ -58,7 +58,8 @@ class Scripted:
         for key in (f"{method} {path}", path):
             planned = self.answers.get(key)
             if planned:
-                status, text, *headers = planned[0] if planned[-1] is ... else planned.pop(0)
+                last_for_ever = planned[-1] is ... and len(planned) == 2
+                status, text, *headers = planned[0] if last_for_ever else planned.pop(0)
                 return status, text, headers[0] if headers else {}
         return 204, "", {}
 

@@ -1,0 +1,389 @@
+"""``store init`` and ``store check``: on a real 1.x, and 2.x and 3.x by what their documents say."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import wellbeing
+from analytics.store.base import Query
+from analytics.store.findings import ROLES, Level
+from analytics.store.influx import InfluxStore
+from analytics.store.points import Database, Measurement, Point, epoch_ns
+from analytics.store.settings import StoreSettings
+from sensors.errors import StoreError
+from tests.analytics.store.scripted import scripted, store_at
+from tests.rig import Influxd
+
+NOW = datetime.now(UTC)
+
+
+def findings(store, now=None):
+    return {f.what: f for f in store.findings(now or datetime.now(UTC))}
+
+
+def wrong(store):
+    return {what: f for what, f in findings(store).items() if f.level is Level.WRONG}
+
+
+def point(**fields):
+    return Point(Measurement.SCORE, {"site": "north", "agent": "k1"}, fields, epoch_ns(NOW))
+
+
+# --- a real server of version 1 that asks who one is
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """Return settings of the administrator of a server with accounts, databases made."""
+    server = Influxd(tmp_path_factory.mktemp("guarded"), http_lines="auth-enabled = true")
+    try:
+        server.start()
+        settings = StoreSettings(kind="influxdb", url=server.url)
+        first = InfluxStore(settings)
+        made = first._connection.query("CREATE USER root WITH PASSWORD 'r' WITH ALL PRIVILEGES", "")
+        assert made.ok
+        first.close()
+        admin = replace(settings, username="root", password="r")
+        store = InfluxStore(admin)
+        store.prepare()
+        store.close()
+        yield admin
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def opened():
+    """Return a function that opens a store which the test need not close."""
+    stores = []
+
+    def open_(settings):
+        stores.append(InfluxStore(settings))
+        return stores[-1]
+
+    yield open_
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.needs("influxd")
+class TestVersion1:
+    def test_every_role_may_do_its_work_and_no_more(self, guarded, opened):
+        made, told = opened(guarded).accounts()
+        assert ([account.role for account in made], told) == (list(ROLES), [])
+        assert not any(account.secret in repr(made) for account in made)
+        stores = {
+            a.role: opened(replace(guarded, username=a.username, password=a.secret)) for a in made
+        }
+        writer = stores["writer"]
+        assert writer.write([point(seq=1)]).written == 1
+        assert writer.erase("north", "nobody") == 0
+        assert wrong(writer) == {}
+        for role in ("dashboard", "researcher"):
+            reader = stores[role]
+            assert len(reader.read(Query(measurement=Measurement.SCORE, site="north"))) == 1
+            assert set(wrong(reader)) == {"writing raw", "writing derived"}
+            with pytest.raises(StoreError, match=r"403.*check username and password_file"):
+                reader.write([point(seq=2)])
+            with pytest.raises(StoreError, match="not authorized"):
+                reader.erase("north", "k1")
+        for a in made:
+            changed = replace(guarded, username=a.username, password=a.secret, raw_days=7)
+            with pytest.raises(StoreError, match="requires admin privilege"):
+                opened(changed).prepare()
+
+    def test_again_makes_nothing_and_renewed_the_old_secret_is_worthless(self, guarded, opened):
+        admin = opened(guarded)
+        admin.accounts(renew=True)
+        made, told = admin.accounts()
+        assert made == []
+        assert [line.split()[1] for line in told] == [f"wellbeing_{role}" for role in ROLES]
+        renewed, _ = admin.accounts(renew=True)
+        newest, _ = admin.accounts(renew=True)
+        old = opened(replace(guarded, username=renewed[0].username, password=renewed[0].secret))
+        new = opened(replace(guarded, username=newest[0].username, password=newest[0].secret))
+        with pytest.raises(StoreError, match="401"):
+            old.write([point(seq=1)])
+        assert new.write([point(seq=1)]).written == 1
+
+    def test_without_an_account_the_check_says_what_to_do(self, guarded, opened):
+        found = findings(opened(replace(guarded, username="", password="")))
+        assert found["account"].level is Level.WRONG
+        assert "set token_file, or username and password_file" in found["account"].line()
+
+    def test_a_server_that_lets_anybody_in_gets_no_accounts_but_advice(
+        self, influx_settings, opened
+    ):
+        store = opened(influx_settings)
+        made, (advice,) = store.accounts()
+        assert made == []
+        assert "auth-enabled = true" in advice
+        found = findings(store)
+        assert found["account"].level is Level.WARNING
+        assert wrong(store) == {}
+
+    def test_missing_databases_and_other_retention_are_found(self, influx_settings, opened):
+        missing = wrong(opened(replace(influx_settings, database="nothere")))
+        assert {"retention raw", "retention derived", "writing raw", "reading raw"} <= set(missing)
+        assert missing["retention raw"].remedy == "run: wellbeing store init"
+        other = wrong(opened(replace(influx_settings, raw_days=7)))
+        assert set(other) == {"retention raw"}
+        assert "720h0m0s, but 7 d are configured" in other["retention raw"].said
+
+    def test_a_clock_that_is_off_is_found(self, influx_settings, opened):
+        store = opened(influx_settings)
+        found = findings(store, datetime.now(UTC) + timedelta(minutes=5))["clock"]
+        assert (found.level, found.remedy) == (
+            Level.WARNING,
+            "let both follow one time server (NTP)",
+        )
+        assert "behind ours" in found.said
+
+    def test_a_field_of_an_unexpected_type_is_found(self, influx_settings, opened):
+        store = opened(influx_settings)
+        store.write([point(evidence=1, own=1.5)])
+        found = findings(store)["score.evidence"]
+        assert (found.level, found.said) == (Level.WARNING, "is integer, not float")
+        assert "set-aside" in found.remedy
+
+    def test_the_check_writes_nothing(self, influx_settings, opened):
+        store = opened(influx_settings)
+        list(store.findings(datetime.now(UTC)))
+        assert not any(store.field_kinds(measurement) for measurement in Measurement)
+
+
+def test_nobody_there_is_one_finding_and_code_6(capsys, monkeypatch):
+    monkeypatch.setenv("WELLBEING_STORE_KIND", "influxdb")
+    monkeypatch.setenv("WELLBEING_STORE_URL", "http://127.0.0.1:1")
+    assert wellbeing.main(["store", "check", "--json"]) == 6
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False
+    assert [f["what"] for f in told["findings"]] == ["reachable"]
+    assert wellbeing.main(["store", "check"]) == 6
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("XX  reachable")
+    assert "is it running, and is [store] url right?" in line
+
+
+@pytest.mark.needs("influxd")
+def test_secrets_are_shown_once_and_logged_nowhere(guarded, capsys, monkeypatch, caplog):
+    monkeypatch.setenv("WELLBEING_STORE_KIND", "influxdb")
+    monkeypatch.setenv("WELLBEING_STORE_URL", guarded.url)
+    monkeypatch.setenv("WELLBEING_STORE_USERNAME", "root")
+    monkeypatch.setenv("WELLBEING_STORE_PASSWORD", "r")
+    caplog.set_level(0)
+    assert wellbeing.main(["store", "init", "--accounts", "--renew", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    secrets = [account["secret"] for account in told["accounts"]]
+    assert len(set(secrets)) == len(ROLES)
+    assert not any(secret in caplog.text for secret in secrets)
+    assert wellbeing.main(["store", "init", "--accounts"]) == 0
+    assert not any(secret in capsys.readouterr().out for secret in secrets)
+
+
+# --- version 2
+
+ORGS = (200, '{"orgs":[{"id":"o1","name":"floor"}]}')
+NO_BUCKET = (404, '{"code":"not found","message":"bucket not found"}')
+UNAUTHORIZED = (401, '{"code":"unauthorized","message":"unauthorized access"}')
+
+
+def bucket(policy, seconds):
+    rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
+    return {"id": f"b-{policy}", "name": f"wellbeing/{policy}", "retentionRules": rules}
+
+
+def buckets(*found):
+    return (200, json.dumps({"buckets": list(found)}))
+
+
+def test_version_2_gets_buckets_and_their_names_for_influxql():
+    answers = {
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/buckets": [NO_BUCKET, buckets()],
+        "POST /api/v2/buckets": [
+            (201, json.dumps(bucket("raw", 1))),
+            (201, json.dumps(bucket("derived", 1))),
+        ],
+        "GET /api/v2/dbrps": [(200, '{"content":[]}'), ...],
+        "POST /api/v2/dbrps": [(201, "{}"), ...],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        assert len(store.prepare()) == 4
+        made = [asked.json for asked in script.requests("/api/v2/buckets", "POST")]
+        assert made == [
+            {
+                "orgID": "o1",
+                "name": f"wellbeing/{policy}",
+                "retentionRules": [{"type": "expire", "everySeconds": days * 86_400}],
+            }
+            for policy, days in (("raw", 30), ("derived", 90))
+        ]
+        mapped = [asked.json for asked in script.requests("/api/v2/dbrps", "POST")]
+        assert [(m["bucketID"], m["database"], m["retention_policy"]) for m in mapped] == [
+            ("b-raw", "wellbeing", "raw"),
+            ("b-derived", "wellbeing", "derived"),
+        ]
+        assert {asked.authorization for asked in script.asked} == {"Token secret"}
+
+
+def test_version_2_again_only_adjusts_what_differs():
+    answers = {
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/buckets": [
+            buckets(bucket("raw", 7 * 86_400)),
+            buckets(bucket("derived", 90 * 86_400)),
+        ],
+        "PATCH /api/v2/buckets/b-raw": [(200, "{}")],
+        "GET /api/v2/dbrps": [
+            (200, '{"content":[{"bucketID":"b-raw"}]}'),
+            (200, '{"content":[{"bucketID":"b-derived"}]}'),
+        ],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        assert store.prepare() == ["bucket wellbeing/raw is kept 30 d"]
+        (patched,) = script.requests("/api/v2/buckets/b-raw")
+        assert patched.json["retentionRules"] == [{"type": "expire", "everySeconds": 2_592_000}]
+
+
+def test_version_2_with_too_few_rights_says_what_an_administrator_types():
+    answers = {
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/buckets": [buckets(), ...],
+        "POST /api/v2/buckets": [UNAUTHORIZED],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        assert store.prepare() == [
+            "run: influx bucket create --org 'floor' --name wellbeing/raw --retention 30d",
+            "run: influx bucket create --org 'floor' --name wellbeing/derived --retention 90d",
+        ]
+
+
+def test_version_2_with_several_organizations_wants_one_named():
+    two = '{"orgs":[{"id":"o1","name":"a"},{"id":"o2","name":"b"}]}'
+    with (
+        scripted(answers={"/api/v2/orgs": [(200, two)]}) as script,
+        store_at(script, org="") as store,
+        pytest.raises(StoreError, match=r"knows 2 organizations.*set \[store\] org"),
+    ):
+        store.prepare()
+
+
+def test_version_2_gets_tokens_for_these_buckets_alone():
+    tokens = [(201, json.dumps({"id": f"t{n}", "token": f"made-{n}"})) for n in range(3)]
+    both = [buckets(bucket("raw", 1)), buckets(bucket("derived", 1))]
+    answers = {
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/authorizations": [
+            (200, '{"authorizations":[{"id":"old","description":"wellbeing dashboard"}]}')
+        ],
+        "GET /api/v2/buckets": both * 3,
+        "POST /api/v2/authorizations": tokens,
+        "DELETE /api/v2/authorizations/old": [(204, "")],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        made, told = store.accounts(renew=True)
+        assert ([a.secret for a in made], told) == (["made-0", "made-1", "made-2"], [])
+        asked = {
+            a.json["description"]: a.json["permissions"]
+            for a in script.requests("/api/v2/authorizations", "POST")
+        }
+        rights = {
+            title: sorted((p["action"], p["resource"]["id"]) for p in permissions)
+            for title, permissions in asked.items()
+        }
+        reading = [("read", "b-derived"), ("read", "b-raw")]
+        assert rights == {
+            "wellbeing writer": [*reading, ("write", "b-derived"), ("write", "b-raw")],
+            "wellbeing dashboard": reading,
+            "wellbeing researcher": reading,
+        }
+        assert len(script.requests("/api/v2/authorizations/old", "DELETE")) == 1
+
+
+def test_version_2_is_checked_through_its_own_calls():
+    answers = {
+        "GET /api/v2/buckets": [
+            buckets(bucket("raw", 30 * 86_400)),
+            buckets(bucket("derived", 0)),
+        ],
+        "POST /api/v2/write": [
+            (400, '{"code":"invalid","message":"writing requires points"}'),
+            (403, '{"code":"forbidden","message":"insufficient permissions for write"}'),
+        ],
+        "/query": [(200, '{"results":[{}]}'), ...],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        assert set(wrong(store)) == {"retention derived", "writing derived"}
+        assert [len(asked.body) for asked in script.requests("/api/v2/write")] == [0, 0]
+
+
+# --- version 3
+
+
+def policies(*rows):
+    series = {"name": "databases", "columns": ["iox::database", "name", "duration"], "values": rows}
+    return (200, json.dumps({"results": [{"statement_id": 0, "series": [series]}]}))
+
+
+def test_version_3_gets_databases_though_its_call_refuses_their_names():
+    answers = {
+        "/query": [policies(["_internal", "autogen", "168h0m0s"])],
+        "POST /api/v3/configure/database": [(400, '{"error":"invalid character"}'), ...],
+    }
+    with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
+        assert store.prepare() == [
+            "created database wellbeing/raw",
+            "database wellbeing/raw is kept 30 d",
+            "created database wellbeing/derived",
+            "database wellbeing/derived is kept 90 d",
+        ]
+        assert [a.query["rp"] for a in script.requests("/write")] == ["raw", "derived"]
+        removed = script.requests("/api/v3/configure/table", "DELETE")
+        assert [a.query["db"] for a in removed] == ["wellbeing/raw", "wellbeing/derived"]
+        kept = [a.json for a in script.requests("/api/v3/configure/database", "PUT")]
+        assert kept == [
+            {"db": "wellbeing/raw", "retention_period": "30d"},
+            {"db": "wellbeing/derived", "retention_period": "90d"},
+        ]
+
+
+def test_version_3_again_does_nothing():
+    there = policies(
+        ["wellbeing", "raw", "720h0m0s"], ["wellbeing/derived", "autogen", "2160h0m0s"]
+    )
+    answers = {"/query": [there]}
+    with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
+        assert store.prepare() == []
+
+
+def test_version_3_that_cannot_set_a_retention_says_the_command():
+    there = policies(["wellbeing", "raw", "0s"], ["wellbeing", "derived", "2160h0m0s"])
+    answers = {"/query": [there], "PUT /api/v3/configure/database": [(404, "not found")]}
+    with scripted(version="3.0.1", answers=answers) as script, store_at(script) as store:
+        assert store.prepare() == [
+            "run as administrator: influxdb3 update database --retention-period 30d wellbeing/raw"
+        ]
+
+
+def test_version_3_has_no_accounts_with_less_than_everything():
+    with scripted(version="3.4.1") as script, store_at(script) as store:
+        made, told = store.accounts()
+        assert made == []
+        assert "may do everything" in told[0]
+        assert "db:wellbeing/raw,wellbeing/derived:read" in told[1]
+
+
+def test_version_3_is_checked_by_its_own_words():
+    there = policies(["wellbeing", "raw", "720h0m0s"], ["wellbeing", "derived", "0s"])
+    answers = {
+        "/query": [there, (200, '{"results":[{}]}'), ...],
+        "/write": [(400, '{"error":"write body is empty"}'), (404, '{"error":"no such database"}')],
+    }
+    with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
+        found = wrong(store)
+        assert set(found) == {"retention derived", "writing derived"}
+        assert "for ever, but 90 d are configured" in found["retention derived"].said
+        assert set(Database) == {"raw", "derived"}
