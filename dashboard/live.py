@@ -199,15 +199,18 @@ class AlertBook:
         return LineState.LOADING if self._connected or starting else LineState.AWAY
 
     def _decided_here(self) -> dict[str, AlertMessage]:
-        return {
-            alert_id: replace(
-                self._alerts.get(alert_id, alert),
+        found = {}
+        for alert_id, (answering, message) in self._mine.items():
+            alert = self._alerts.get(alert_id, answering)
+            found[alert_id] = replace(
+                alert,
                 taken_by=message.by,
+                # Decided before the server's word of the taking came: the decision took it.
+                taken_at=alert.taken_at or message.at,
                 decision=message.action,
                 follow_up_at=message.follow_up_at,
             )
-            for alert_id, (alert, message) in self._mine.items()
-        }
+        return found
 
 
 def _came_back(message: DecisionMessage, alert: AlertMessage) -> bool:

@@ -225,6 +225,10 @@ class Server:
         self._connection.start()
         self._connection.wait_connected(60)
 
+    def wait_connected(self) -> None:
+        """Return once it hears again: before, a broker that was away drops what is said."""
+        wait_until(lambda: self._connection.is_connected, what="the server's line")
+
     def publish(self, alert: AlertMessage) -> None:
         """Put an alert on its retained topic."""
         self._alerts[alert.alert_id] = alert

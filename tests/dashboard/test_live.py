@@ -91,6 +91,7 @@ def test_decided_alert_stays_until_its_outcome_though_the_server_cleared_it(
     book.heard(ALERT.alert_id, None)
     kept = book.view(at(3))
     assert [(a.taken_by, a.decision) for a in kept.alerts] == [("ana", Action.TALK)]
+    assert kept.alerts[0].taken_at == T0, "the card says when, though no taking was heard of"
     book.answered(decision(Action.OUTCOME, outcome=Outcome.HELPED), ALERT)
     done = book.view(at(4))
     assert (done.alerts, done.finished) == ((), {ALERT.alert_id})

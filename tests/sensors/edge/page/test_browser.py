@@ -20,7 +20,7 @@ from sensors.messages import (
     UsualRange,
 )
 from tests.rig.display import chromium_page
-from tests.rig.waiting import wait_until
+from tests.rig.waiting import PATIENCE_S, wait_until
 from tests.sensors.edge.page.makings import HIGH
 from tests.sensors.edge.standin import StandIn
 
@@ -46,6 +46,7 @@ def browser() -> Iterator["Browser"]:
 @pytest.fixture
 def chromium(browser) -> Iterator["Page"]:
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_S * 1e3)
     yield page
     page.close()
 
@@ -68,6 +69,11 @@ def tab_to(chromium: "Page", selector: str) -> None:
         if chromium.evaluate("s => document.activeElement.matches(s)", selector):
             return
     raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def focus(chromium: "Page") -> str:
+    """Return the id of what has the focus."""
+    return chromium.evaluate("document.activeElement.id")
 
 
 def said(chromium: "Page") -> str:
@@ -124,15 +130,18 @@ def test_everything_by_keyboard_alone(server, run_page, chromium):
         wait_until(lambda: said(chromium) == "Your choices hold from now on.", what="the answer")
         assert page.command("status")["consent"] == ["heart"]
         # What had the focus is gone; the focus is still at the same place of the page.
-        assert chromium.evaluate("!!document.activeElement.closest('#reading')")
+        wait_until(
+            lambda: chromium.evaluate("!!document.activeElement.closest('#reading')"),
+            what="the focus",
+        )
 
         tab_to(chromium, "#do-withdraw-heart")
         chromium.keyboard.press("Shift+Tab")
-        assert chromium.evaluate("document.activeElement.id") == "do-pause"
+        assert focus(chromium) == "do-pause"
         chromium.keyboard.press("Enter")
         wait_until(lambda: said(chromium).startswith("Paused."), what="the answer")
         assert page.command("status")["stopped_because"] == ["paused"]
-        assert chromium.evaluate("document.activeElement.id") == "do-resume"
+        wait_until(lambda: focus(chromium) == "do-resume", what="the focus")
         chromium.keyboard.press("Enter")
         wait_until(lambda: said(chromium).startswith("Resumed."), what="the answer")
 
@@ -141,7 +150,7 @@ def test_everything_by_keyboard_alone(server, run_page, chromium):
         wait_until(lambda: "you ask for help now" in said(chromium), what="the answer")
         asked = wait_until(lambda: heard(server, RequestMessage), what="the request")
         assert asked[-1].kind == "help_now"
-        assert chromium.evaluate("document.activeElement.id") == "do-help_now"
+        wait_until(lambda: focus(chromium) == "do-help_now", what="the focus")
         tab_to(chromium, "#demanding")
         chromium.keyboard.press("8")
         tab_to(chromium, "#recovered")
@@ -186,14 +195,15 @@ def test_what_changes_is_shown_and_takes_neither_focus_nor_words_nor_what_is_ope
         page.command("pause")  # as another terminal or the hotkey would
         wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, what="the notices")
         refresh(chromium)
-        assert chromium.get_by_text("bo looked at you.").count() == 1
+        wait_until(lambda: chromium.get_by_text("bo looked at you.").count() == 1)
         # The button that holds the focus waits until it is elsewhere; what is said does not.
-        assert chromium.locator("#reading-now").inner_text() == "Nothing is read: you paused."
+        now = chromium.locator("#reading-now")
+        wait_until(lambda: now.inner_text() == "Nothing is read: you paused.")
         assert focused.evaluate("node => node === document.activeElement && node.isConnected")
         chromium.locator("#do-fine").focus()
         refresh(chromium)
-        assert chromium.get_by_text("Nothing is read: you paused.").count() == 1
-        assert chromium.evaluate("document.activeElement.id") == "do-fine"
+        wait_until(lambda: chromium.get_by_text("Nothing is read: you paused.").count() == 1)
+        assert focus(chromium) == "do-fine"
         assert chromium.locator("#demanding").input_value() == "7"
         assert chromium.locator("#what-heart").get_attribute("open") is not None
         # Nothing that merely happened is read out: it may be in the middle of a call.
@@ -225,6 +235,7 @@ def test_pause_does_not_wait_for_a_call_for_help_that_nobody_answers(server, run
 def test_it_works_without_a_script(server, run_page, browser):
     with run_page(server.port, *HEARD) as page:
         plain = browser.new_page(java_script_enabled=False)
+        plain.set_default_timeout(PATIENCE_S * 1e3)
         plain.goto(page.address())
         plain.locator("input[name=may_heart][value=yes]").check()
         plain.locator("#do-choose").click()
@@ -269,6 +280,7 @@ def test_axe_finds_nothing_and_everything_fits_in_both_languages_by_day_and_by_n
                 reduced_motion="reduce",
                 bypass_csp=True,  # lets no other script in, and here one is wanted
             )
+            tested.set_default_timeout(PATIENCE_S * 1e3)
             visit(tested, page)
             open_all(tested)
             fits(tested, width)
