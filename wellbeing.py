@@ -34,6 +34,8 @@ VERBS: dict[str, Verb] = {
     "store": Verb("analytics.store.cli:app", "Look at the store: what is in it, whether it answers.", "server"),
     "agent": Verb("analytics.rights_cli:app", "Everything held about one agent: hand it out, erase it, with a receipt.", "server"),
     "research": Verb("analytics.research.cli:app", "For researchers: signals, frames, exports and figures of those who consented.", "server,research"),
+    "backup": Verb("analytics.backup_cli:backup_app", "Write the server's state, erasures and the embedded store to one archive.", "server"),
+    "restore": Verb("analytics.backup_cli:restore_app", "Put a backup in place, with every erasure since then done again.", "server"),
     "status": Verb("analytics.status_cli:app", "What the server is doing, in figures for people.", "server"),
     "bench": Verb("analytics.bench_cli:app", "Run the benchmarks of TARGETS and print a table or JSON.", "server"),
 }  # fmt: skip
