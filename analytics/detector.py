@@ -28,7 +28,7 @@ Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-DETECTOR_VERSION = "3"
+DETECTOR_VERSION = "2"
 """Changes whenever the same readings would give another score."""
 
 LEARNING_S = 300.0
@@ -40,6 +40,15 @@ FASTEST_SKIN = 0.2
 Ours: a faster change is taken for an electrode that moved, was pressed or came
 off. Conductance falls more slowly than it rises, but the limit is the same both
 ways, so that noise beyond it cancels.
+"""
+
+LOOSE_JUMPS, LOOSE_S, LOOSE_SKIN = 2.0, 60.0, 0.4
+"""An electrode that jumps more often than so within so long is loose. [1], [s], [ln(uS)]
+
+By half as much again from one window to the next, that is. Each jump counts
+less the longer ago it is, by this time constant; pressed once, an electrode
+jumps twice and is followed. A loose one counts as such until the same time
+after its last jump.
 """
 
 _CHUNK = 2048
@@ -109,6 +118,7 @@ class Detector:
         self._skin = np.zeros(0, dtype=np.float32)
         self._skin_s = np.zeros(0, dtype=np.float64)
         self._moved = np.zeros(0, dtype=np.float32)
+        self._jumps = np.zeros(0, dtype=np.float32)  # how often it did lately
 
     def ensure(self, n_rows: int) -> None:
         """Make room for agents 0 to n_rows - 1; never shrinks."""
@@ -272,21 +282,31 @@ class Detector:
     def _follow_electrode(self, rows: Rows | slice, at_s: Floats, values: Singles) -> None:
         """Take out of the skin's conductance what no skin does: its electrode moved.
 
-        One that had moved and then was silent may have been put back, or not:
-        its level is learnt anew.
+        One that was silent and then gives something else, or had moved before,
+        may have been put back, or not: its level is learnt anew. So is that of
+        a loose one, which moves again and again and says nothing meanwhile.
         """
-        skin, before = values[_SKIN].copy(), self._skin[rows]
+        skin, before, moved = values[_SKIN].copy(), self._skin[rows], self._moved[rows]
         here = np.isfinite(skin) & (at_s >= self._last_s[rows])
-        follows = here & (at_s - self._skin_s[rows] <= LONGEST_STEP_S)
-        step = np.where(follows, skin - before, np.float32(0.0))
-        moved = self._moved[rows]
-        lost = here & ~follows & (np.abs(moved) > FASTEST_SKIN)
-        if lost.any():
-            moved = np.where(lost, np.float32(0.0), moved)
-            self._baseline.reopen(rows, lost & _IS_SKIN)
-        moved = moved + (step - np.clip(step, -FASTEST_SKIN, FASTEST_SKIN))
+        since_s = at_s - self._skin_s[rows]
+        follows = here & (since_s <= LONGEST_STEP_S)
+        change = np.where(here & np.isfinite(since_s), skin - before, np.float32(0.0))
+        jumped = np.abs(change) > FASTEST_SKIN
+        far = follows & (np.abs(change) > LOOSE_SKIN)
+        jumps = self._jumps[rows] * np.where(here, np.exp(-since_s / LOOSE_S), 1.0) + far
+        loose = here & (jumps >= LOOSE_JUMPS)
+        # Its last jump keeps it loose for as long as jumps are remembered.
+        jumps = np.where(loose & far, np.e * LOOSE_JUMPS, jumps)
+        back = here & ~follows & (jumped | (np.abs(moved) > FASTEST_SKIN))
+        anew = loose | back
+        if anew.any():
+            moved = np.where(anew, np.float32(0.0), moved)
+            self._baseline.reopen(rows, anew & _IS_SKIN)
+        off = change - np.clip(change, -FASTEST_SKIN, FASTEST_SKIN)
+        moved = moved + np.where(follows & ~loose, off, np.float32(0.0))
         values[_SKIN] -= moved
-        self._moved[rows] = moved
+        values[_SKIN, loose] = np.nan
+        self._moved[rows], self._jumps[rows] = moved, jumps
         self._skin[rows] = np.where(here, skin, before)
         self._skin_s[rows] = np.where(here, at_s, self._skin_s[rows])
 
@@ -327,8 +347,8 @@ def _tell(out: ScoreBatch, here: slice, parts: Singles, certainty: Singles) -> N
 
 
 _SITE = "site"
-_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved")
-_PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s"})
+_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved", "jumps")
+_PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s", "jumps"})
 _BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf}
 
 

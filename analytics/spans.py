@@ -49,6 +49,12 @@ A usual least amplitude of a response scored by hand: Boucsein et al. 2012,
 Psychophysiology 49(8):1017; what computers count from, 0.01, is noise at a wrist.
 """
 
+NEAR_EDA = 0.4
+"""Further from the median of three windows conductance is taken for no skin's. [ln(uS)]
+
+Twice the fastest that it changes within a window (``detector.FASTEST_SKIN``).
+"""
+
 LEAST_PAIRS = 6
 """Pairs of successive windows in the last minute from which rises are counted."""
 
@@ -132,6 +138,7 @@ _MIDDLE: dict[str, tuple[str, int]] = {
 window, or two of a minute, then shift nothing."""
 
 _MIDDLE_OF = {name: i for i, name in enumerate(_MIDDLE)}
+_EDA = _MIDDLE_OF["log_eda"]
 _MIDDLE_COLUMN = np.array([COLUMN[raw] for raw, _ in _MIDDLE.values()])
 _MIDDLE_SPAN = np.array([span for _, span in _MIDDLE.values()])
 
@@ -227,7 +234,19 @@ def _medians(raw: Singles, within: Mask, count: Floats) -> Floats:
     low, high = np.maximum(n - 1, 0) // 2, n // 2
     ends = np.take_along_axis(ordered, np.stack((low, high), axis=2), axis=2)
     middle: Floats = ends.astype(np.float64).mean(axis=2)
+    _smooth(middle[:, _EDA], ordered[:, _EDA, : int(_WINDOWS[_FRESH])])
     return middle
+
+
+def _smooth(middle: Floats, held: Singles) -> None:
+    """Make the median of skin conductance the mean of what lies near it, in place.
+
+    Three values are few for a median; their mean has less noise, and one that
+    lies further off than skin can be counts as far as skin could be.
+    """
+    known = np.isfinite(held)
+    off = np.where(known, held - middle[:, None], 0.0)
+    middle += np.clip(off, -NEAR_EDA, NEAR_EDA).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
 
 
 def body(spans: Spans) -> None:

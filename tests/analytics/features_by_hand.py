@@ -136,11 +136,14 @@ class ByHand:
         fresh, short = minute[-3:], minute[-6:]
         for name, raw, channel, span, windows in (
             ("device_rate_bpm", "hr_bpm", "heart", short, 6),
-            ("log_eda", "log_eda", "modules", fresh, 3),
             ("skin_temp_c", "skin_temp_c", "modules", fresh, 3),
         ):
             if known(fresh, channel, raw):
                 put_median(found, name, known(span, channel, raw), windows)
+        if skin := known(fresh, "modules", "log_eda"):
+            middle = median(skin)
+            near = [min(max(x, middle - 0.4), middle + 0.4) for x in skin]
+            found["log_eda"] = (fmean(near), len(skin) / 3)
         if known(fresh, "modules", "acc_rms_g"):
             moved = known(short, "modules", "acc_rms_g")
             found["movement_g"] = (fmean(moved), len(moved) / 6)

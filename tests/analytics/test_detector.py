@@ -107,8 +107,9 @@ def test_levels_tell_the_direction_of_the_signal_not_of_the_strain():
     detector, at_s, _ = settled()
     values = _CENTRE.copy()
     values[FEATURE_INDEX["heart_rate_bpm"]] -= 20
-    values[FEATURE_INDEX["log_eda"]] += 2
-    found = detector.step(rows(1), batch(at_s + 20, values), learn=np.zeros(1, bool))
+    for k in range(1, 13):  # as fast as skin can
+        values[FEATURE_INDEX["log_eda"]] += 0.17
+        found = detector.step(rows(1), batch(at_s + 5 * k, values), learn=np.zeros(1, bool))
     level = dict(zip(PARTS, found.part_level[0].tolist(), strict=True))
     assert level[Part.HEART] == -2
     assert level[Part.SKIN] == 2
@@ -144,7 +145,10 @@ def test_a_part_that_stays_calm_takes_little_back_from_one_that_does_not():
         values[FEATURE_INDEX["heart_rate_bpm"]] += 25
         values[FEATURE_INDEX["log_eda"]] = skin
         twin = Detector.from_arrays(arrays)
-        return twin.step(rows(1), batch(at_s + 60, values), learn=np.zeros(1, bool)).score[0]
+        for k in range(1, 41):  # as fast as skin can
+            values[FEATURE_INDEX["log_eda"]] = usual + (skin - usual) * k / 40
+            found = twin.step(rows(1), batch(at_s + 5 * k, values), learn=np.zeros(1, bool))
+        return found.score[0]
 
     usual = _CENTRE[FEATURE_INDEX["log_eda"]]
     assert score(np.nan) == pytest.approx(score(usual), abs=0.2)
@@ -221,29 +225,61 @@ def test_a_level_that_was_wrong_itself_gives_way_within_hours():
     assert found.score[0] < 1
 
 
-def test_what_an_electrode_does_in_a_gap_counts_for_nothing():
-    skin = FEATURE_INDEX["log_eda"]
-    keep = np.arange(_D) == skin
+def skin_alone():
+    """Return a detector that knows one agent's skin, the time, and the skin as it is and unknown."""
+    keep = np.arange(_D) == FEATURE_INDEX["log_eda"]
     detector, at_s, _ = settled(keep=keep)
-    values = np.where(keep, _CENTRE, np.nan)
+    return detector, at_s, np.where(keep, _CENTRE, np.nan), np.full(_D, np.nan)
+
+
+def test_what_an_electrode_does_in_a_gap_counts_for_nothing():
+    detector, at_s, values, nothing = skin_alone()
+    skin = FEATURE_INDEX["log_eda"]
     for k in (1, 2):
-        detector.step(rows(1), batch(at_s + 5 * k, np.full(_D, np.nan)), learn=np.ones(1, bool))
-    moved = detector.to_arrays()["moved"].copy()
+        detector.step(rows(1), batch(at_s + 5 * k, nothing), learn=np.ones(1, bool))
     values[skin] += 1.0
-    detector.step(rows(1), batch(at_s + 15, values), learn=np.ones(1, bool))
-    assert np.array_equal(moved, detector.to_arrays()["moved"])
+    found = detector.step(rows(1), batch(at_s + 15, values), learn=np.ones(1, bool))
+    assert detector.to_arrays()["moved"][0] == 0
+    assert np.isnan(found.score[0])  # learnt anew
     values[skin] += 1.0  # within a window no skin does that
-    found = detector.step(rows(1), batch(at_s + 20, values), learn=np.ones(1, bool))
-    assert detector.to_arrays()["moved"][0] == pytest.approx(moved[0] + 0.8, abs=1e-5)
-    assert np.isfinite(found.score[0])
+    detector.step(rows(1), batch(at_s + 20, values), learn=np.ones(1, bool))
+    assert detector.to_arrays()["moved"][0] == pytest.approx(0.8, abs=1e-5)
+
+
+def test_an_electrode_put_on_badly_and_then_well_is_no_strain():
+    detector, at_s, on, nothing = skin_alone()
+    for bad in (-2.0, 1.5):
+        for values in [nothing] * 12 + [on + bad] * 2 + [on] * 120:
+            at_s += 5
+            found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
+            assert not found.evidence[0] > 0.5
+        assert found.part_level[0, PARTS.index(Part.SKIN)] == 0
+
+
+def test_a_loose_electrode_is_unknown_until_it_rests_and_then_no_strain():
+    detector, at_s, on, _ = skin_alone()
+    rng = np.random.default_rng(4)
+    loose = [on + rng.normal(0.5, 1.0) for _ in range(30)]
+    for k, values in enumerate([*loose, *[on + 0.5] * 120]):
+        at_s += 5
+        found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
+        assert not found.evidence[0] > 0.5
+        if 8 <= k < 36:
+            assert found.part_level[0, PARTS.index(Part.SKIN)] == UNKNOWN_LEVEL
+    assert found.part_level[0, PARTS.index(Part.SKIN)] == 0
+
+
+def test_an_electrode_that_was_pressed_once_is_followed():
+    detector, at_s, on, _ = skin_alone()
+    for values in [on] * 3 + [on + 1.0] * 2 + [on] * 10:
+        at_s += 5
+        found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
+        assert found.part_level[0, PARTS.index(Part.SKIN)] in {0, 1}
 
 
 def test_an_electrode_that_came_off_and_is_put_back_is_no_strain():
-    skin = FEATURE_INDEX["log_eda"]
-    keep = np.arange(_D) == skin
-    detector, at_s, _ = settled(keep=keep)
-    on, nothing = np.where(keep, _CENTRE, np.nan), np.full(_D, np.nan)
-    off = on - 2.5 * keep
+    detector, at_s, on, nothing = skin_alone()
+    off = on - 2.5
     for values in [off] * 3 + [nothing] * 12 + [on] * 60:
         at_s += 5
         found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))

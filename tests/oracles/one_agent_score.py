@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from analytics import baseline as b
+from analytics import detector as d
 from analytics import fusion as f
 from analytics.detector import FASTEST_SKIN, LEARNING_S
 from analytics.evidence import _DOUBT, LASTING_S, NOISE_S, NOW_S
@@ -95,6 +96,7 @@ class OneAgent:
     skin: float | None = None
     skin_age_s: float = 0.0
     moved: float = 0.0
+    jumps: float = 0.0
 
     def step(
         self,
@@ -135,12 +137,21 @@ class OneAgent:
         self.skin_age_s += elapsed_s
         if now is None:
             return values
-        if before is not None and self.skin_age_s <= b.LONGEST_STEP_S:
-            step = now - before
-            self.moved += step - max(-FASTEST_SKIN, min(FASTEST_SKIN, step))
-        elif abs(self.moved) > FASTEST_SKIN:  # put back, or not: learnt anew
+        age_s, self.skin, self.skin_age_s = self.skin_age_s, now, 0.0
+        self.jumps *= math.exp(-age_s / d.LOOSE_S)
+        step = 0.0 if before is None else now - before
+        follows = before is not None and age_s <= b.LONGEST_STEP_S
+        far = follows and abs(step) > d.LOOSE_SKIN
+        self.jumps += far
+        if self.jumps >= d.LOOSE_JUMPS:  # loose: says nothing, and is learnt anew
+            if far:
+                self.jumps = math.e * d.LOOSE_JUMPS
             self.moved = self.levels["log_eda"].seconds = 0.0
-        self.skin, self.skin_age_s = now, 0.0
+            return {name: x for name, x in values.items() if name != "log_eda"}
+        if follows:
+            self.moved += step - max(-FASTEST_SKIN, min(FASTEST_SKIN, step))
+        elif max(abs(self.moved), abs(step)) > FASTEST_SKIN:  # put back, or not: learnt anew
+            self.moved = self.levels["log_eda"].seconds = 0.0
         return {**values, "log_eda": now - self.moved}
 
     def _miscounted(self, name: str, value: float, in_call: bool) -> bool:
