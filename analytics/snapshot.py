@@ -39,11 +39,12 @@ class Frozen:
     header: bytes
     arrays: tuple[NDArray[Any], ...]
 
-    def data(self) -> bytearray:
-        """Return the snapshot."""
+    def data(self) -> memoryview:
+        """Return the snapshot, as bytes of one block."""
         begin = _HEAD.size + len(self.header)
         size = begin + sum(array.nbytes for array in self.arrays)
-        data = bytearray(size + _TAIL.size)
+        # Not a bytearray: to fill that with zeros first would stop all other threads.
+        data = memoryview(np.empty(size + _TAIL.size, np.uint8))
         _HEAD.pack_into(data, 0, _MAGIC, SNAPSHOT_VERSION, len(self.header))
         data[_HEAD.size : begin] = self.header
         offset = begin
@@ -51,7 +52,7 @@ class Frozen:
             place = np.frombuffer(data, array.dtype, array.size, offset)
             np.copyto(place, array.reshape(-1))
             offset += array.nbytes
-        _TAIL.pack_into(data, size, crc32(memoryview(data)[:size]))
+        _TAIL.pack_into(data, size, crc32(data[:size]))
         return data
 
 

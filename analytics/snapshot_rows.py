@@ -23,7 +23,7 @@ def draw() -> int:
     return secrets.randbits(62)
 
 
-def parts_of(data: bytes | bytearray) -> Iterator[tuple[int, memoryview]]:
+def parts_of(data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield `data` in numbered parts."""
     view = memoryview(data)
     for start in range(0, len(view), PART_BYTES):
@@ -35,10 +35,10 @@ def add_part(db: sqlite3.Connection, writing: int, part: int, data: memoryview) 
     db.execute("INSERT INTO snapshot_part VALUES (?, ?, ?)", (writing, part, data))
 
 
-def name(db: sqlite3.Connection, writing: int, place: Place, data: bytes | bytearray) -> None:
-    """Let the parts of `writing` be the snapshot, and no others."""
+def name(db: sqlite3.Connection, writing: int, place: Place, told: bytes) -> None:
+    """Let the parts of `writing`, of digest `told`, be the snapshot, and no others."""
     db.execute("DELETE FROM snapshot")
-    db.execute("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?)", (*place, digest(data), writing))
+    db.execute("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?)", (*place, told, writing))
 
 
 def replace(db: sqlite3.Connection, place: Place, data: bytes) -> None:
@@ -47,7 +47,7 @@ def replace(db: sqlite3.Connection, place: Place, data: bytes) -> None:
     db.execute("DELETE FROM snapshot_part")
     for part, some in parts_of(data):
         add_part(db, writing, part, some)
-    name(db, writing, place, data)
+    name(db, writing, place, digest(data))
 
 
 def forget_others(db: sqlite3.Connection, at_most: int) -> int:
@@ -84,6 +84,6 @@ def read(db: sqlite3.Connection) -> tuple[Place, bytes, bool] | None:
     return (step, live, backlog, now_us), data, digest(data) == told
 
 
-def digest(data: bytes | bytearray) -> bytes:
+def digest(data: bytes | memoryview) -> bytes:
     """Return what tells whether `data` is what was written."""
     return blake2b(data, digest_size=16).digest()

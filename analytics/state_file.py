@@ -19,6 +19,8 @@ from sensors.errors import StateError
 FILE_NAME = "server.sqlite"
 
 _BUSY_S = 10.0
+# The owner of the file may be busy for long, after an outage: whoever writes beside it waits.
+_BESIDE_BUSY_S = 600.0
 
 # One script per version; a file of version n runs those from n on. Times are whole microseconds
 # since 1970, UTC. `lane` 0 is live, 1 backlog, NULL a refused reading that only holds its number;
@@ -81,6 +83,13 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE snapshot ADD COLUMN writing INTEGER NOT NULL DEFAULT 0;
     INSERT INTO snapshot_part SELECT 0, 0, data FROM snapshot;
     ALTER TABLE snapshot DROP COLUMN data;
+    """,
+    # Points that the store confirmed in the last minute (`analytics.spool`).
+    """
+    CREATE TABLE spool_confirmed (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, points INTEGER NOT NULL,
+        payload BLOB NOT NULL);
+    CREATE INDEX spool_confirmed_at ON spool_confirmed (at_us);
     """,
 )
 
@@ -209,7 +218,7 @@ def open_beside(directory: Path) -> sqlite3.Connection:
     """
     path = directory / FILE_NAME
     with state_errors(path):
-        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        db = sqlite3.connect(path, timeout=_BESIDE_BUSY_S, isolation_level=None)
         db.execute("PRAGMA synchronous = NORMAL")
     return db
 
