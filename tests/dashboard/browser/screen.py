@@ -1,0 +1,74 @@
+"""What the browser tests do with the supervisor's screen."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.dashboard.browser.running import Floor
+from tests.dashboard.floors import Server, personal, team_alert, technical, utc_now
+from tests.rig.waiting import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+SHOTS = Path(__file__).parents[3] / "test-output"
+TOO_WIDE = """[...document.querySelectorAll('[data-testid=stMain] *')]
+    .filter(n => n.getBoundingClientRect().right > innerWidth + 1).map(n => n.className)"""
+
+
+def fill(server: Server) -> None:
+    """Let one of everything happen."""
+    now = utc_now()
+    server.publish(personal("aaaaaaaa01", "k1", now - timedelta(minutes=7)))
+    server.publish(team_alert("aaaaaaaa03", now - timedelta(minutes=9)))
+    server.publish(technical("aaaaaaaa04", "k5", now - timedelta(minutes=3)))
+
+
+def visit(page: "Page", floor: Floor) -> None:
+    page.goto(floor.url)
+    page.locator(".wb-lead").wait_for()
+
+
+def card(page: "Page", alert_id: str) -> "Locator":
+    return page.locator(f".st-key-card-{alert_id}")
+
+
+def settled(page: "Page", alert_id: str) -> float:
+    """Return where the card stands (px) once what the person just did has been drawn to its end."""
+    seen: list[float] = []
+
+    def rests() -> bool:
+        box = card(page, alert_id).bounding_box()
+        if box is None:  # replaced in this moment
+            seen.clear()
+            return False
+        seen.append(box["y"])
+        page.wait_for_timeout(100)
+        return len(set(seen[-15:])) == 1 and len(seen) >= 15  # 1.5 s: longer than a redraw's pause
+
+    wait_until(rests, what="the card to rest")
+    return seen[-1]
+
+
+def press(page: "Page", key: str, button: str) -> None:
+    """Press `key` once the button that it belongs to is there."""
+    card(page, "aaaaaaaa01").get_by_role("button", name=button).first.wait_for()
+    page.keyboard.press(key)
+
+
+def speak(page: "Page", language: str) -> None:
+    """Choose a language and return once the page is drawn in it: before, a key may be lost."""
+    button = "简体中文" if language == "zh_CN" else "English"
+    page.get_by_role("button", name=button).evaluate("node => node.click()")
+    tag = "zh-Hans" if language == "zh_CN" else "en"
+    wait_until(lambda: page.evaluate("document.documentElement.lang") == tag, what="the language")
+
+
+def fits(page: "Page") -> None:
+    """Nothing is wider than the screen, once what is being drawn is drawn."""
+    wait_until(lambda: not page.evaluate(TOO_WIDE), what="everything to fit")
+
+
+def shoot(page: "Page", name: str) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"dashboard-{name}.png")

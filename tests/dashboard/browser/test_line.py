@@ -1,0 +1,62 @@
+"""The dashboard's process: its broker away and back, who may ask it, and its end."""
+
+import signal
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.dashboard.browser.running import Floor
+from tests.dashboard.browser.screen import card, fill, shoot, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.needs("mosquitto", "chromium")
+
+
+def test_broker_and_its_return(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    fill(floor.server)
+    visit(page, floor)
+    card(page, "aaaaaaaa01").get_by_role("button", name="Take").click()
+    note = card(page, "aaaaaaaa01").locator("textarea")
+    note.fill("will call back")
+    floor.decisions(1)
+    floor.mosquitto.stop()
+    banner = page.locator(".wb-banner", has_text="The message broker is away")
+    banner.wait_for()
+    card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
+    page.get_by_text("Not recorded: the message broker is away.").wait_for()
+    assert note.input_value() == "will call back"
+    shoot(page, "broker-away")
+    floor.mosquitto.start()
+    floor.server.wait_connected()
+    banner.wait_for(state="detached")
+    card(page, "aaaaaaaa01").get_by_role("button", name="Talk").click()
+    assert floor.decisions(2)[-1].note == "will call back"
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 101), ("evil.example", 403)])
+def test_page_answers_only_to_names_of_this_machine(floor: Floor, host: str, status: int) -> None:
+    port = int(floor.url.rstrip("/").rpartition(":")[2])
+    headers = {
+        "Host": f"{host}:{port}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    assert connection.getresponse().status == status
+    connection.close()
+
+
+def test_control_c_ends_it_cleanly(floor: Floor, chromium: "Page") -> None:
+    visit(chromium, floor)
+    floor.process.send_signal(signal.SIGINT)
+    assert floor.process.wait(60) in {0, 130}
+    said = floor.process.stdout.read()
+    assert floor.url.rstrip("/") in said
+    assert "Traceback" not in said

@@ -1,0 +1,112 @@
+"""The screen is read aloud, in both languages, on a phone, and under axe, in a real browser."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analytics import points_out
+from sensors.messages import Action
+from tests.dashboard.browser.running import Floor
+from tests.dashboard.browser.screen import card, fill, fits, shoot, speak, visit
+from tests.dashboard.floors import SITE, answer, asking, silence, utc_now
+from tests.rig.waiting import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.needs("mosquitto", "chromium")
+
+
+AXE = Path(__file__).parents[2] / "vendor" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AXE_ON_OURS = """rules => axe.run(
+    {include: [['.st-key-section-silences'], ['.st-key-section-figures']]}, {runOnly: rules})"""
+
+
+def test_assistive_technology_is_told(floor: Floor, chromium: "Page") -> None:
+    page = chromium
+    fill(floor.server)
+    visit(page, floor)
+    live = page.locator(".st-key-told")
+    wait_until(lambda: live.get_attribute("aria-live") == "polite", what="the live region")
+    assert live.get_attribute("role") == "status"
+    region = live.element_handle()
+    page.get_by_text("2 need you").wait_for()
+    floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
+    page.get_by_text("3 need you").wait_for()
+    # The same region: one that is replaced with its text is not read out.
+    wait_until(lambda: region.inner_text().startswith("3 need you"), what="the region's words")
+    assert region.evaluate("node => node.isConnected")
+    assert "ago" not in region.inner_text()
+    assert page.evaluate("document.documentElement.lang") == "en"
+    page.get_by_role("button", name="简体中文").click()
+    page.get_by_text("3 项需要您").wait_for()
+    wait_until(
+        lambda: page.evaluate("document.documentElement.lang") == "zh-Hans", what="the language"
+    )
+    page.get_by_text("People asking").wait_for(state="detached")
+    page.get_by_text("Signals · 1").wait_for(state="detached")
+    shoot(page, "zh-1280")
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 390), ("zh_CN", 390)])
+def test_on_a_phone_nothing_is_wider_than_the_screen(
+    floor: Floor, chromium: "Page", language: str, width: int
+) -> None:
+    page = chromium
+    page.set_viewport_size({"width": width, "height": 2200})
+    fill(floor.server)
+    floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
+    visit(page, floor)
+    card(page, "aaaaaaaa02").get_by_role("button").first.wait_for()
+    speak(page, language)
+    page.keyboard.press("t")
+    card(page, "aaaaaaaa02").locator("textarea").wait_for()
+    page.locator(".st-key-look-aaaaaaaa01 button").click()
+    page.locator(".st-key-yes-aaaaaaaa01 button").click()
+    page.locator(".wb-bands").first.wait_for()
+    fits(page)
+    shoot(page, f"{language}-{width}")
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh_CN", 390)])
+def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
+    floor: Floor, chromium: "Page", language: str, width: int
+) -> None:
+    page = chromium
+    page.set_viewport_size({"width": width, "height": 1500})
+    now, why = utc_now(), "fire drill on the second floor"
+    floor.store.write(
+        [
+            silence("silence0001", "k3", now, timedelta(minutes=40), reason=why),
+            silence("silence0002", "k4", now, timedelta(minutes=90), reason=why),
+            *(answer(f"k{n}", now, yes=n > 1) for n in range(1, 6)),
+        ]
+    )
+    fill(floor.server)
+    visit(page, floor)
+    speak(page, language)
+    page.locator(".st-key-card-silence-silence0002").wait_for()
+    title = "提醒的表现" if language == "zh_CN" else "How the alerts do"
+    folded = page.locator("summary", has_text=title)
+    folded.focus()
+    folded.press("Enter")
+    page.locator(".wb-figures").wait_for()
+    page.wait_for_timeout(2500)  # two redraws: what was unfolded stays so
+    assert page.locator(".wb-figures").is_visible()
+    assert "80 %" in page.locator(".wb-figures").inner_text()
+    fits(page)
+    shoot(page, f"figures-{language}-{width}")
+    page.add_script_tag(path=AXE)
+    found = page.evaluate(AXE_ON_OURS, RULES)
+    assert len(found["passes"]) > 5
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]] == []
+    page.keyboard.press("e")
+    (ended,) = floor.decisions(1)
+    assert (ended.action, ended.agent) == (Action.SILENCE, "k3")
+    assert ended.until_at <= utc_now()
+    floor.store.write([points_out.silence(SITE, ended, "billing", "lifted")])
+    page.locator(".st-key-card-silence-silence0001").wait_for(state="detached")
+    page.locator(".st-key-card-silence-silence0002").wait_for()
