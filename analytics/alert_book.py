@@ -14,6 +14,8 @@ from typing import Any
 
 from analytics import notices, points_out
 from analytics.alerting import (
+    ASK_AGAIN_AFTER,
+    ASK_AGAIN_FOR,
     ESCALATE_AFTER,
     OUTCOME_WITHIN,
     Alert,
@@ -24,6 +26,7 @@ from analytics.alerting import (
     expires_at,
     hand_on_order,
     not_told,
+    turn_again,
 )
 from analytics.events import Outputs, Publication
 from analytics.silences import Silence, Silences
@@ -229,15 +232,23 @@ class AlertBook:
             self._tidy(now)
 
     def _escalate(self, alert: Alert, now: datetime) -> None:
-        """Pass on a request that nobody answers; personal alerts pass within their budget."""
+        """Pass on a request that nobody answers, then tell it again, longest ago first.
+
+        Personal alerts are passed on within their budget, elsewhere.
+        """
         message = alert.message
         if message.kind is not AlertKind.REQUEST or alert.state is not AlertState.FIRING:
             return
         if alert.passed_at is None or now - alert.passed_at < ESCALATE_AFTER[message.kind]:
             return
-        for following in not_told(message.told_to, self._supervisors(message.team, now))[:1]:
+        on_duty, event = self._supervisors(message.team, now), Event.ESCALATE
+        line = not_told(message.told_to, on_duty)
+        if not line and now - alert.passed_at >= ASK_AGAIN_AFTER:
+            lately = alert.opened_at is not None and now - alert.opened_at <= ASK_AGAIN_FOR
+            line, event = turn_again(message.told_to, on_duty) if lately else (), Event.REPEAT
+        for following in line[:1]:
             told_to = hand_on_order(message.told_to, following)
-            self.apply(message.alert_id, Event.ESCALATE, now, by=following, told_to=told_to)
+            self.apply(message.alert_id, event, now, by=following, told_to=told_to)
 
     def _ask(self, alert_id: str, now: datetime) -> None:
         if alert_id not in self._unasked:

@@ -138,6 +138,18 @@ REPEAT_AFTER = timedelta(minutes=30)
 Alertmanager's `repeat_interval` is 4 h; here the longest episode is one. (this project)
 """
 
+ASK_AGAIN_AFTER = timedelta(minutes=5)
+"""A request that everybody was told and nobody took is told again so long after. (this project)
+
+Sooner than a personal alert: somebody waits, and it costs nobody's budget.
+"""
+
+ASK_AGAIN_FOR = timedelta(hours=1)
+"""A request is told again for so long; then it only stands on the screens. (this project)
+
+Whoever asked has had to help themselves by then, and a night must not be full of it.
+"""
+
 GROUP_WAIT = timedelta(seconds=30)
 """A personal alert waits so long while others of the team begin with it (Alertmanager's default)."""
 

@@ -45,6 +45,7 @@ _PERSONAL: dict[Event, NoticeKind] = {
 _REQUEST: dict[Event, NoticeKind] = {
     Event.FIRE: NoticeKind.REQUEST_RECEIVED,
     Event.ESCALATE: NoticeKind.REQUEST_PASSED_ON,
+    Event.REPEAT: NoticeKind.REQUEST_RECEIVED,
     Event.HAND_ON: NoticeKind.REQUEST_PASSED_ON,
     Event.TAKE: NoticeKind.TAKEN,
     Event.DECIDE: NoticeKind.DECIDED,

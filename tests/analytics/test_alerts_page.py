@@ -53,6 +53,8 @@ TIMES = {
     "group wait": alerting.GROUP_WAIT,
     "group interval": alerting.UPDATE_EVERY,
     "repeat interval": alerting.REPEAT_AFTER,
+    "repeat interval of a request": alerting.ASK_AGAIN_AFTER,
+    "longest repeating of a request": alerting.ASK_AGAIN_FOR,
     "escalation of a request": alerting.ESCALATE_AFTER[AlertKind.REQUEST],
     "escalation of a personal alert": alerting.ESCALATE_AFTER[AlertKind.PERSONAL],
     "aftermath": team_causes.AFTERMATH,

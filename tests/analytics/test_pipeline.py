@@ -7,7 +7,7 @@ import pytest
 
 from analytics import floor as floor_module
 from analytics import pipeline as pipeline_module
-from analytics.alerting import AlertPolicy
+from analytics.alerting import ASK_AGAIN_FOR, AlertPolicy
 from analytics.events import Arrival
 from analytics.pipeline import Pipeline
 from analytics.snapshot import pack, unpack
@@ -155,14 +155,30 @@ def test_asking_needs_no_sensor_and_escalates_until_somebody_comes(kind: Request
     f.run(5)
     assert f.open()[0].told_to == ("bo", "ana")
     assert f.open()[0].escalated == 1
-    f.run(600)
+    f.run(295)
+    assert f.open()[0].repeated_at is None
+    f.run(305)
     assert f.open()[0].escalated == 1, "everybody was told"
     f.decide(alert.alert_id, Action.TAKE, by="bo")
     f.run(600)
-    assert f.told("k0") == ["request_received", "request_passed_on", "taken"]
-    assert [n.by for _, n in f.notices] == [None, "bo", "bo"]
+    again = ["request_received"] * 2  # ana, then bo: the longest ago first
+    assert f.told("k0") == ["request_received", "request_passed_on", *again, "taken"]
+    assert [n.by for _, n in f.notices] == [None, "bo", "ana", "bo", "bo"]
     f.decide(alert.alert_id, Action.OFFER_BREAK, by="bo")
     assert f.open() == []
+
+
+def test_a_request_is_told_again_for_an_hour_and_then_only_stands_there() -> None:
+    f = Floor([], Pipeline(SITE, teams(1)))
+    request(f, "k0", RequestKind.HELP_NOW)
+    for _ in range(24):  # two hours, in fewer steps than there are windows
+        f.t_s += 300
+        f.feed()
+    (alert,) = f.open()
+    assert alert.repeated_at is not None
+    assert alert.repeated_at - alert.started_at <= ASK_AGAIN_FOR
+    assert f.told("k0").count("request_received") == 1 + 11
+    assert alert.state is AlertState.FIRING
 
 
 def test_cannot_now_goes_to_the_one_named_and_starts_the_clock_again() -> None:

@@ -126,6 +126,8 @@ def sentence(  # noqa: PLR0911 - one case per kind
             return words.say("{name} decided: {decision}.", name=name, decision=done)
         case NoticeKind.LOOKED:
             return words.say("{name} looked at you.", name=name)
+        case NoticeKind.REQUEST_RECEIVED if notice.by is not None:
+            return words.say("Nobody has answered yet; {name} was told again.", name=name)
         case NoticeKind.REQUEST_RECEIVED:
             return words.say("Your supervisor was told that you asked.")
         case NoticeKind.REQUEST_PASSED_ON:

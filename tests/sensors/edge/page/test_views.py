@@ -167,15 +167,17 @@ def test_who_looked_is_named():
 def test_what_became_of_a_request_is_told_in_order():
     received = notice(NoticeKind.REQUEST_RECEIVED, 4, alert_id="request1")
     passed = notice(NoticeKind.REQUEST_PASSED_ON, 2, alert_id="request1", by="bo")
+    again = notice(NoticeKind.REQUEST_RECEIVED, 1.5, alert_id="request1", by="ana")
     taken = notice(NoticeKind.TAKEN, 1, alert_id="request1", by="bo")
     other = notice(NoticeKind.TAKEN, 3, alert_id="alert001", by="ana")
     memory = Remembered(asked=Asked(RequestKind.HELP_NOW, NOW - timedelta(minutes=5)))
-    given = facts(remembered=memory, notices=(taken, passed, other, received))
+    given = facts(remembered=memory, notices=(taken, again, passed, other, received))
     found = told.progress(EN, given)
     assert found.is_open
     assert [line.partition(" ")[2] for line in found.lines[1:]] == [
         "Your supervisor was told that you asked.",
         "Nobody had answered, so it went on to bo.",
+        "Nobody has answered yet; ana was told again.",
         "bo answers you.",
     ]
 
