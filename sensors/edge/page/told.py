@@ -126,15 +126,20 @@ def sentence(  # noqa: PLR0911 - one case per kind
             return words.say("{name} decided: {decision}.", name=name, decision=done)
         case NoticeKind.LOOKED:
             return words.say("{name} looked at you.", name=name)
-        case NoticeKind.REQUEST_RECEIVED if notice.by is not None:
-            return words.say("Nobody has answered yet; {name} was told again.", name=name)
-        case NoticeKind.REQUEST_RECEIVED:
-            return words.say("Your supervisor was told that you asked.")
-        case NoticeKind.REQUEST_PASSED_ON:
-            return words.say("Nobody had answered, so it went on to {name}.", name=name)
+        case NoticeKind.REQUEST_RECEIVED | NoticeKind.REQUEST_PASSED_ON:
+            return _asked_whom(words, notice, name)
         case NoticeKind.WAS_IT_SO:
             return words.say("You were asked whether it was so.")
     return words.say(RIGHTS_WORDS.get(notice.kind, notice.kind.value))
+
+
+def _asked_whom(words: Words, notice: NoticeMessage, name: str) -> str:
+    """Return who was told that the agent asked."""
+    if notice.kind is NoticeKind.REQUEST_PASSED_ON:
+        return words.say("Nobody had answered, so it went on to {name}.", name=name)
+    if notice.by is not None:
+        return words.say("Nobody has answered yet; {name} was told again.", name=name)
+    return words.say("Your supervisor was told that you asked.")
 
 
 def _difference(words: Words, notice: NoticeMessage, *, is_private: bool) -> str:
