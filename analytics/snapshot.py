@@ -44,7 +44,7 @@ class Frozen:
         begin = _HEAD.size + len(self.header)
         size = begin + sum(array.nbytes for array in self.arrays)
         # Not a bytearray: to fill that with zeros first would stop all other threads.
-        data = memoryview(np.empty(size + _TAIL.size, np.uint8))
+        data = np.empty(size + _TAIL.size, np.uint8).data
         _HEAD.pack_into(data, 0, _MAGIC, SNAPSHOT_VERSION, len(self.header))
         data[_HEAD.size : begin] = self.header
         offset = begin

@@ -17,7 +17,8 @@ from analytics.pipeline import Pipeline
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
 from analytics.state_file import FILE_NAME, open_for_reading, open_state
-from analytics.status import ServerStatus, as_lines, read_status
+from analytics.status import ServerStatus, read_status
+from analytics.status_lines import as_lines
 from analytics.store.base import Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.subscriber import Subscriber

@@ -12,7 +12,8 @@ import pytest
 
 from analytics.pipeline import Pipeline
 from analytics.state_file import FILE_NAME
-from analytics.status import as_lines, read_status
+from analytics.status import read_status
+from analytics.status_lines import as_lines
 from analytics.store.points import Measurement
 from sensors import codec, topics
 from sensors.edge import process as edge_process
