@@ -1,9 +1,7 @@
 """What a supervisor may ask of the store, on a real one."""
 
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +24,6 @@ from tests.dashboard.floors import SITE, score, strained_hour
 
 NOW = datetime(2026, 7, 1, 8, 30, 30, tzinfo=UTC)
 TEAM = [("billing", ("k1", "k2", "k3"))]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    store = EmbeddedStore(tmp_path / "store.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Outbox
 from tests.rig import free_port, wait_until
 from tests.rig.installation import Installation
+from tests.rig.process import children_of, lives
 from wellbeing import VERBS, main
 
 ROOT = Path(__file__).parents[2]
@@ -327,28 +328,11 @@ def test_a_taken_port_is_told_and_an_outright_kill_leaves_no_process(tmp_path: P
             for line in up.stdout:
                 if "Ctrl-C ends everything" in line:
                     break
-            children = _children_of(up.pid)
+            children = children_of(up.pid)
             assert len(children) == 3  # server, dashboard, replay
             up.kill()
             up.wait()
-            wait_until(
-                lambda: not any(map(_lives, children)), what="the children end by themselves"
-            )
-
-
-def _children_of(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(word) for word in listed.stdout.split()]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+            wait_until(lambda: not any(map(lives, children)), what="the children end by themselves")
 
 
 @POSIX

@@ -19,6 +19,7 @@ from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
 from dashboard import trial
 from tests.rig import free_port
+from tests.rig.process import children_of, lives
 from tests.rig.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ def test_a_newcomer_sees_the_floor_takes_alerts_decides_and_ends_it(
 
 def _end_with_one_ctrl_c(running: Trial) -> None:
     """It ends every process and forgets nothing that it was told to keep."""
-    children = _children_of(running.process.pid)
+    children = children_of(running.process.pid)
     assert len(children) >= 3, "server, dashboard and floor"
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 130
-    wait_until(lambda: not any(_alive(pid) for pid in children), what="children end")
+    wait_until(lambda: not any(lives(pid) for pid in children), what="children end")
     assert (running.directory / "server" / "server.sqlite").exists()
 
 
@@ -142,18 +143,3 @@ def _press_until(page: Page, target: Locator) -> None:
 def _shot(name: str) -> Path:
     SHOTS.mkdir(exist_ok=True)
     return SHOTS / f"{name}.png"
-
-
-def _children_of(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(word) for word in listed.stdout.split()]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -21,16 +21,9 @@ import pytest
 from sensors.collector import Link, Note
 from sensors.edge.supervise import find_factory
 from sensors.signals import SIGNALS
+from tests.rig.clocks import RealClock
 
 WAIT_S = 60
-
-
-class RealClock:
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
 
 
 HEADSET = {"allow_unencrypted": True, "name": os.environ.get("WELLBEING_HEADSET", "")}

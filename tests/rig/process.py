@@ -63,6 +63,23 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait()
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that `pid` started and that have not been reaped."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+def lives(pid: int) -> bool:
+    """Return whether a process has this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class Server:
     """One server process that keeps its port and its directory across restarts.
 

@@ -1,4 +1,3 @@
-import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
@@ -10,20 +9,7 @@ from sensors.messages import Absence
 from sensors.recording import write_recording
 from sensors.replay import ReplayCollector
 from sensors.signals import Channel
-
-
-class SteppedClock:
-    """A virtual clock that jumps to whatever is waited for."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def monotonic_s(self) -> float:
-        return self.now_s
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        self.now_s = max(self.now_s, at_monotonic_s)
-        await asyncio.sleep(0)
+from tests.rig.clocks import SteppedClock
 
 
 @pytest.fixture

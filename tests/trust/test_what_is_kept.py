@@ -18,11 +18,12 @@ import soundfile
 
 from sensors import codec
 from sensors.messages import Keyboard, Voice
+from tests.rig.clocks import RealClock
 from tests.rig.waiting import wait_until
 from tests.sensors.edge.standin import StandIn
+from tests.sensors.voice.conftest import sound_server
 from tests.sensors.voice.sound_desk import listeners
 from tests.sensors.voice.synthesis import RATE, voice
-from tests.sensors.voice.test_microphone import sound_server
 
 ROOT = Path(__file__).parents[2]
 _SIXTEEN_BIT_SECOND = 2 * 16_000
@@ -207,7 +208,8 @@ async def test_a_bug_in_the_callback_says_nothing_about_the_key(xvfb, monkeypatc
     monkeypatch.setattr(keys.KeyDropper, "press", broken)
     caplog.set_level(logging.DEBUG)
     from sensors.errors import DeviceError  # noqa: PLC0415
-    from tests.sensors.hid.test_listener import RealClock, create, xdotool  # noqa: PLC0415
+    from sensors.hid.listener import create  # noqa: PLC0415
+    from tests.sensors.hid.x11 import xdotool  # noqa: PLC0415
 
     found = create({"channels": ["keyboard"]}).readings(RealClock())
     await anext(found)

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sensors.heart_rate.virtual_radio import RealClock, VirtualRadio
+from tests.rig.clocks import RealClock
+from tests.sensors.heart_rate.virtual_radio import VirtualRadio
 
 
 @pytest.fixture

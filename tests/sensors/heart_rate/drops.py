@@ -11,7 +11,8 @@ from random import Random
 
 from sensors.heart_rate.bluetooth import BleakCollector
 from sensors.heart_rate.settings import HeartRateSettings
-from tests.sensors.heart_rate.virtual_radio import Peripheral, RealClock, VirtualRadio
+from tests.rig.clocks import RealClock
+from tests.sensors.heart_rate.virtual_radio import Peripheral, VirtualRadio
 from tests.sensors.heart_rate.watching import is_beat
 
 LATENCY_S = {"connect": 0.2, "discover": 0.3, "subscribe": 0.1}

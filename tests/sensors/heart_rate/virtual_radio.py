@@ -8,7 +8,6 @@ the tests and by the benchmarks.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from bumble.controller import Controller
@@ -40,16 +39,6 @@ from tests.sensors.heart_rate.bumble_backend import (
 )
 
 _FAST_MS = 20.0  # advertising interval: the shortest that Bluetooth allows
-
-
-class RealClock:
-    """The clock an edge hands to its collectors."""
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
 
 
 class _Pairing(PairingDelegate):

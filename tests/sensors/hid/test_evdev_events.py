@@ -28,6 +28,8 @@ if sys.platform != "linux":
 
 from sensors.hid import evdev_decode as codes
 from sensors.hid import evdev_events
+from tests.rig.clocks import RealClock
+from tests.rig.waiting import PATIENCE_S
 from tests.sensors.hid.fixture_devices import (
     KEYBOARD,
     MOUSE,
@@ -37,16 +39,7 @@ from tests.sensors.hid.fixture_devices import (
     Devices,
 )
 
-PATIENCE_S = 30
 BOTH = (Channel.KEYBOARD, Channel.POINTER)
-
-
-class RealClock:
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
 
 
 @pytest.fixture

@@ -6,18 +6,10 @@
 import asyncio
 import faulthandler
 import sys
-import time
 
 from sensors.collector import Link
 from sensors.hid.listener import create
-
-
-class RealClock:
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
+from tests.rig.clocks import RealClock
 
 
 def say(word: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,16 +16,6 @@ SENTENCE = (
     "Good morning, thank you for calling, how can I help you today?"
     " I will look into this for you right away, please stay on the line."
 )
-
-
-class RealClock:
-    """The clock of the edge."""
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        await asyncio.sleep(max(0.0, at_monotonic_s - time.monotonic()))
 
 
 @contextmanager
@@ -170,4 +158,4 @@ def fake_driver(monkeypatch, folder: Path, kind: str, **more: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-__all__ = ["DeviceError", "RealClock", "listeners", "running_sound_server", "speaking"]
+__all__ = ["DeviceError", "listeners", "running_sound_server", "speaking"]

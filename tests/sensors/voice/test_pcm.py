@@ -20,8 +20,8 @@ from sensors.messages import Absence
 from sensors.signals import Channel
 from sensors.voice.collector import create
 from sensors.voice.pcm import PcmCollector
+from tests.rig.clocks import SteppedClock
 from tests.sensors.voice.synthesis import RATE, voice
-from tests.sensors.voice.test_wavfile import FastClock
 
 REPOSITORY = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no named pipes there")
@@ -63,7 +63,7 @@ async def pitches(path: Path, count: int, **options) -> list[int]:
     found: list[int] = []
     collector = create({"path": str(path), "raw_rate": RATE, **options})
     assert isinstance(collector, PcmCollector)
-    async with aclosing(collector.readings(FastClock())) as readings:
+    async with aclosing(collector.readings(SteppedClock())) as readings:
         async for item in readings:
             if isinstance(item, Reading) and item.signal == "f0_hz":
                 found.append(round(item.value))
@@ -86,7 +86,7 @@ async def test_the_agents_own_side(pipe):
 async def test_the_next_call_begins_a_new_window(pipe):
     """Half a window of the last sender is not glued to the next one's."""
     collector = create({"path": str(pipe), "raw_rate": RATE})
-    async with aclosing(collector.readings(FastClock())) as readings:
+    async with aclosing(collector.readings(SteppedClock())) as readings:
         gone = Link(Channel.VOICE, Absence.DISCONNECTED)
         with Sender(pipe, pcm(voice(120).samples), pcm(voice(120).samples[:RATE])):
             while await anext(readings) != gone:
@@ -100,7 +100,7 @@ async def test_the_next_call_begins_a_new_window(pipe):
 
 
 async def test_closing_does_not_wait_for_a_sender(pipe):
-    readings = create({"path": str(pipe), "raw_rate": RATE}).readings(FastClock())
+    readings = create({"path": str(pipe), "raw_rate": RATE}).readings(SteppedClock())
 
     waiting = asyncio.create_task(anext(readings))
     await asyncio.sleep(0.05)
@@ -115,12 +115,12 @@ import asyncio, json
 from contextlib import aclosing
 from sensors.collector import Link, Reading
 from sensors.voice.collector import create
-from tests.sensors.voice.test_wavfile import FastClock
+from tests.rig.clocks import SteppedClock
 
 async def main():
     said = []
     collector = create({"path": "-", "raw_rate": 16000})
-    async with aclosing(collector.readings(FastClock())) as readings:
+    async with aclosing(collector.readings(SteppedClock())) as readings:
         async for item in readings:
             if isinstance(item, Link):
                 said.append(item.state)
@@ -163,4 +163,4 @@ async def test_a_pipe_that_went_is_one_clear_line(pipe):
     collector = create({"path": str(pipe), "raw_rate": RATE})
     pipe.unlink()
     with pytest.raises(DeviceError, match="make it with mkfifo"):
-        await anext(collector.readings(FastClock()))
+        await anext(collector.readings(SteppedClock()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -20,30 +19,17 @@ from sensors.messages import Absence
 from sensors.signals import SIGNALS, Channel
 from sensors.voice.features import extract
 from sensors.voice.wavfile import create
+from tests.rig.clocks import SteppedClock
 from tests.sensors.voice.synthesis import RATE, voice
 
 REPOSITORY = Path(__file__).parents[3]
 SPEECH = REPOSITORY.parent / "shared" / "data" / "speech"
 
 
-class FastClock:
-    """Time that passes as soon as somebody waits for it."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def monotonic_s(self) -> float:
-        return self.now_s
-
-    async def sleep_until(self, at_monotonic_s: float) -> None:
-        self.now_s = max(self.now_s, at_monotonic_s)
-        await asyncio.sleep(0)
-
-
 async def played(options: dict) -> list[Reading | Link]:
     """Return everything up to the end of the file."""
     items = []
-    async with aclosing(create(options).readings(FastClock())) as found:
+    async with aclosing(create(options).readings(SteppedClock())) as found:
         async for item in found:
             items.append(item)
             if item == Link(Channel.VOICE, Absence.DISCONNECTED):
@@ -79,7 +65,7 @@ async def test_raw_pcm(tmp_path):
 
 async def test_a_file_that_repeats_goes_on(tmp_path):
     path = write(tmp_path / "a.wav", voice(120).samples)
-    async with aclosing(create({"path": path, "repeat": True}).readings(FastClock())) as found:
+    async with aclosing(create({"path": path, "repeat": True}).readings(SteppedClock())) as found:
         windows = set()
         async for item in found:
             if isinstance(item, Reading):
@@ -166,7 +152,7 @@ async def test_what_cannot_be_played_is_one_clear_line(tmp_path, name, content, 
     elif content is not None:
         write(path, content)
     with pytest.raises(DeviceError, match=words) as error:
-        await anext(create({"path": str(path)} | options).readings(FastClock()))
+        await anext(create({"path": str(path)} | options).readings(SteppedClock()))
     assert "\n" not in str(error.value)
 
 

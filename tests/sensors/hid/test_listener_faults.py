@@ -1,0 +1,164 @@
+"""Displays and drivers that hang, go away or were never there: one clear line, and nothing stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sensors.errors import DeviceError, MissingExtraError
+from sensors.hid import pynput_events
+from sensors.hid.listener import create, display_problem
+from tests.rig.clocks import RealClock
+from tests.rig.display import virtual_display
+from tests.rig.waiting import PATIENCE_S
+from tests.rig.waiting import wait_until_async as wait_until
+from tests.sensors.hid.x11 import (
+    KEYBOARD,
+    KEYBOARD_OK,
+    POINTER_OK,
+)
+
+pytestmark = [pytest.mark.needs("Xvfb", "xdotool"), pytest.mark.usefixtures("x11")]
+
+
+async def test_closing_stops_capture(xvfb):
+    found = create({}).readings(RealClock())
+    assert await anext(found) == KEYBOARD_OK
+    before = _listeners()
+    await found.aclose()
+    assert len(before) == 2
+    assert not _listeners()
+
+
+@pytest.mark.timeout(90)
+async def test_closing_in_the_middle_of_starting_holds_up_nothing(xvfb):
+    """A pause in the first moment: pynput's own stop would wait for ever, in our event loop."""
+    for n in range(24):
+        found = create({}).readings(RealClock())
+        first = asyncio.create_task(anext(found))
+        await asyncio.sleep(0.002 * n)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await found.aclose()
+        assert not _listeners()
+
+
+async def test_a_display_that_hangs_while_pynput_loads_holds_up_nothing(xvfb, monkeypatch):
+    """T6: pynput asks the display when it is imported; a withdrawal must be obeyed meanwhile."""
+    back = threading.Event()
+    monkeypatch.setattr(pynput_events, "_load", lambda _part: back.wait())
+    monkeypatch.setattr(pynput_events, "_READY_S", 0.2)
+    ticking = asyncio.create_task(asyncio.sleep(0.05))
+    try:
+        with pytest.raises(DeviceError, match="the display does not answer"):
+            await anext(create(KEYBOARD).readings(RealClock()))
+        assert ticking.done()
+    finally:
+        back.set()
+
+
+async def test_listeners_are_stopped_side_by_side(xvfb, monkeypatch):
+    """T6: at a display that hangs each takes its limit; one after the other that is over 5 s."""
+    both, stop = asyncio.Barrier(2), pynput_events.Listening.stop
+
+    async def meet(listening: pynput_events.Listening) -> None:
+        await both.wait()
+        await stop(listening)
+
+    monkeypatch.setattr(pynput_events.Listening, "stop", meet)
+    async with asyncio.timeout(PATIENCE_S):
+        items = create({}).readings(RealClock())
+        await anext(items)
+        await items.aclose()
+    assert not _listeners()
+
+
+async def test_a_display_that_hangs_is_let_go_of_in_time_and_forgotten_later(xvfb, monkeypatch):
+    monkeypatch.setattr(pynput_events, "_STOP_S", 0.2)
+    async with asyncio.timeout(PATIENCE_S):
+        items = create({}).readings(RealClock())
+        await anext(items)
+        os.kill(xvfb.pid, signal.SIGSTOP)
+        try:
+            await items.aclose()
+        finally:
+            os.kill(xvfb.pid, signal.SIGCONT)
+        await wait_until(lambda: not _listeners())
+
+
+def _listeners() -> list[object]:
+    return [
+        thread
+        for thread in threading.enumerate()
+        if any(kind.__module__.startswith("pynput.") for kind in type(thread).__mro__)
+    ]
+
+
+async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch, capfd):
+    with virtual_display() as display:
+        monkeypatch.setenv("DISPLAY", display.name)
+        found = create({}).readings(RealClock())
+        assert await anext(found) == KEYBOARD_OK
+        assert await anext(found) == POINTER_OK
+    with pytest.raises(DeviceError, match="the display went away"):
+        async with asyncio.timeout(PATIENCE_S):
+            await anext(found)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_no_display_is_one_clear_line(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(DeviceError, match="there is no display; start this inside") as error:
+        await anext(create({}).readings(RealClock()))
+    assert "\n" not in str(error.value)
+
+
+def test_a_display_that_refuses_is_one_clear_line_in_a_fresh_process():
+    code = (
+        "import asyncio, time\n"
+        "from sensors.hid.listener import create\n"
+        "async def main():\n"
+        "    await anext(create({}).readings(time))\n"
+        "from sensors.errors import DeviceError\n"
+        "try:\n    asyncio.run(main())\n"
+        "except DeviceError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"DISPLAY": ":64999", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert done.stdout.startswith("keyboard and pointer cannot be seen: ")
+    assert done.stdout.count("\n") == 1
+    assert not done.stderr
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "words"),
+    [
+        ("linux", {"DISPLAY": ":0"}, None),
+        ("linux", {}, "there is no display"),
+        ("linux", {"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0"}, "Wayland"),
+        ("linux", {"DISPLAY": ":0", "XDG_SESSION_TYPE": "wayland"}, "Wayland"),
+        ("win32", {}, None),
+        ("darwin", {}, None),
+    ],
+)
+def test_which_sessions_can_be_seen(platform, environ, words):
+    problem = display_problem(platform, environ)
+    assert problem is None if words is None else words in (problem or "")
+
+
+async def test_a_machine_without_pynput_names_the_command(xvfb, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynput", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[hid\]'"):
+        await anext(create({}).readings(RealClock()))
