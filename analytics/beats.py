@@ -167,12 +167,12 @@ def minute(  # noqa: PLR0917 - whose and when, then what is filled in
         beat_s = rings["beat_s"][r[:, None], place]
         rr = rings["rr"][r[:, None], place].astype(np.float64)
         recent = (beat_s > end_s - RATE_SPAN_S) & (beat_s <= end_s + WINDOW_S)
-        good = _good(hrv.correct(rr, recent, beat_s), newest)
+        ripe = recent & (beat_s <= end_s - SETTLE_BEATS_S) & in_ring[some, None]
+        until_s = np.where(ripe, beat_s, -np.inf).max(axis=1)
+        good = _good(rr, recent, beat_s)
         _rate(some, good, values, coverage)
         good.keep(good.beat_s > end_s - SPAN_S)
         _variability(some, _sums(good), values, coverage)
-        ripe = recent & (beat_s <= end_s - SETTLE_BEATS_S) & in_ring[some, None]
-        until_s = np.where(ripe, beat_s, -np.inf).max(axis=1)
         _settle(rings, r, number[some] % LONG_SLOTS, good, until_s)
 
 
@@ -193,21 +193,35 @@ class _Good:
         self.normal &= which
         self.follows &= which
 
+    def put(self, rows: Rows, found: hrv.Corrected) -> None:
+        """Have what was measured of `rows` as `found` by correction, moved up to the right.
 
-def _good(found: hrv.Corrected, width: int) -> _Good:
-    """Return what was measured, as wide as what was looked at.
+        There is always room: correction makes estimates more, never measured beats.
+        How wide `found` is depends on who else is in the batch, and sums over another
+        width round otherwise.
+        """
+        width, measured = self.rr.shape[1], found.measured
+        normal = np.arange(width) >= width - measured.sum(axis=1)[:, None]
+        for array, blank, values in (
+            (self.rr, np.nan, found.rr_ms),
+            (self.beat_s, -np.inf, found.beat_s),
+            (self.follows, False, found.follows),
+        ):
+            moved = np.full(normal.shape, blank, array.dtype)
+            moved[normal] = values[measured]
+            array[rows] = moved
+        self.normal[rows] = normal
 
-    That always suffices: correction makes estimates more, never measured beats.
-    How wide `found` is depends on who else is in the batch, and sums over another
-    width round otherwise.
-    """
-    measured = found.measured
-    normal = np.arange(width) >= width - measured.sum(axis=1)[:, None]
-    rr, beat_s = np.full(normal.shape, np.nan), np.full(normal.shape, -np.inf)
-    follows = np.zeros_like(normal)
-    rr[normal], beat_s[normal] = found.rr_ms[measured], found.beat_s[measured]
-    follows[normal] = found.follows[measured]
-    return _Good(rr, beat_s, normal, follows)
+
+def _good(rr: Floats, recent: Mask, beat_s: Floats) -> _Good:
+    """Return what was measured of the `recent` beats; may take over the arrays."""
+    calm, follows = hrv.undisturbed(rr, recent, beat_s)
+    good = _Good(rr, beat_s, recent, follows)
+    others = np.flatnonzero(~calm)
+    if others.size:
+        found = hrv.correct(rr[others], recent[others], beat_s[others])
+        good.put(others, found)
+    return good
 
 
 def _alike(rings: Rings, rows: Rows, at_s: Floats) -> Iterator[tuple[Rows, int]]:

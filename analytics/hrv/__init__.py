@@ -15,6 +15,7 @@ from analytics.hrv.frequency import (
 from analytics.hrv.full import FullSet, Powers, full_set
 from analytics.hrv.nonlinear import baevsky_index, sample_entropy
 from analytics.hrv.time_domain import TimeDomain, pnn50, rmssd, sdnn, time_domain
+from analytics.hrv.undisturbed import undisturbed
 
 __all__ = [
     "HF_HZ",
@@ -37,6 +38,7 @@ __all__ = [
     "sdnn",
     "successive",
     "time_domain",
+    "undisturbed",
     "welch",
     "welch_density",
 ]

@@ -175,7 +175,7 @@ def correct(
     divided = np.flatnonzero((copies > 1).any(axis=1))
     if divided.size:
         series = series.put(divided, repeat(series.take(divided), copies[divided]))
-    natural = _natural(series)
+    natural = natural_shift(series)
     ectopic = _put_back(series, natural)
     irregular = irregular + _set_aside(series, natural)
     rr = series.rr
@@ -281,7 +281,7 @@ def _pause(p: Places, beside: Floats, beyond: Floats, opposite: Floats) -> Mask:
     return moved < np.abs(beside - usual) + np.abs(p.here - 2 * usual) - _DOUBT * usual
 
 
-def _natural(series: Series) -> Floats:
+def natural_shift(series: Series) -> Floats:
     """Return the largest displacement that the heart of each window makes by itself [ms]."""
     rr, good = series.rr, series.measured
     joined = series.joined[:, 1:] & good[:, 1:] & good[:, :-1]
@@ -322,14 +322,14 @@ def _put_back(series: Series, natural: Floats) -> Counts:
         apart = np.abs(series.rr[:, 1:] - series.rr[:, :-1])
         usual = row_median(series.rr, np.isfinite(series.rr))
         # Evidence is seldom more than half the difference; this only saves work.
-        least = 1.2 * _limit(natural, LARGEST_EARLY, usual)[:, None]
+        least = 1.2 * limit(natural, LARGEST_EARLY, usual)[:, None]
         pair[:, :-1] = series.joined[:, 1:] & (apart > least)
     p = places(series, pair, 2)
     shift, evidence = _displaced(p)
     largest = np.where(shift < 0, LARGEST_EARLY, LARGEST_LATE)
-    limit = _limit(natural[p.row], largest, p.usual)
+    least = limit(natural[p.row], largest, p.usual)
     with np.errstate(invalid="ignore"):
-        strength = np.where(evidence > limit, evidence, 0.0)
+        strength = np.where(evidence > least, evidence, 0.0)
     held = np.zeros((len(series.rr), series.rr.shape[1] + 2))
     held[p.row, p.column + 1] = strength
     # Two that share an interval are one artefact: the stronger.
@@ -347,7 +347,7 @@ def _put_back(series: Series, natural: Floats) -> Counts:
     return np.bincount(row, minlength=len(series.rr))
 
 
-def _limit(natural: Floats, largest: Floats | float, usual: Floats) -> Floats:
+def limit(natural: Floats, largest: Floats | float, usual: Floats) -> Floats:
     """Return from what evidence on it is an artefact [ms]."""
     return np.clip(CERTAIN * natural, SMALLEST_SHIFT * usual, np.maximum(largest * usual, natural))
 
@@ -378,9 +378,9 @@ def _set_aside(series: Series, natural: Floats) -> Counts:
         candidate[:, :-1] &= ~(series.joined[:, 1:] & (after <= least)[:, :-1])
     p = places(series, candidate, 1)
     nearest = np.fmin(np.fmin(p.before, p.after), p.usual)
-    limit = _limit(DEPTH_SIGMA * natural[p.row], LARGEST_DEPTH, p.usual)
+    least = limit(DEPTH_SIGMA * natural[p.row], LARGEST_DEPTH, p.usual)
     with np.errstate(invalid="ignore"):
-        found = nearest - p.here > limit
+        found = nearest - p.here > least
     row, column = p.row[found], p.column[found]
     around = np.stack([p.before[found], p.after[found], p.usual[found]])
     series.rr[row, column] = np.nanmedian(around, axis=0) if row.size else 0.0
