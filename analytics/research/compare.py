@@ -71,13 +71,19 @@ class Comparison:
     levels: tuple[Level, ...]
     hidden: tuple[str, ...]
 
+    @property
+    def unit(self) -> str:
+        """Unit of the means."""
+        return self.signal.unit.removeprefix("ln(").removesuffix(")")
+
 
 def compare(frame: Any, signal: Variable, by: By, smallest: int) -> Comparison:
     """Return how `signal` differs between the levels of `by`.
 
     A linear mixed model of each person's daily means, with a random intercept
     for each person: people differ more from each other than weeks do. [1]_
-    Figures in ms are compared as logarithms, as is usual for them. [2]_
+    Figures in ms are compared as logarithms, as is usual for them, and what is a
+    logarithm already is turned back. [2]_
 
     Parameters
     ----------
@@ -103,8 +109,9 @@ def compare(frame: Any, signal: Variable, by: By, smallest: int) -> Comparison:
        for short-term heart rate variability in healthy adults", Pacing Clin.
        Electrophysiol., vol. 33, pp. 1407-1417, 2010.
     """
-    is_ratio = signal.unit == "ms" and signal.low == 0.0
-    days = _daily(frame, by, is_ratio=is_ratio)
+    is_log = signal.unit.startswith("ln(")
+    is_ratio = is_log or (signal.unit == "ms" and signal.low == 0.0)
+    days = _daily(frame, by, take_log=is_ratio and not is_log)
     people = days.groupby("level")["agent"].nunique()
     hidden = tuple(people.index[people < smallest])
     days = days[~days["level"].isin(hidden)]
@@ -122,10 +129,10 @@ def compare(frame: Any, signal: Variable, by: By, smallest: int) -> Comparison:
     return Comparison(signal, by, is_ratio, levels, hidden)
 
 
-def _daily(frame: Any, by: By, *, is_ratio: bool) -> Any:
+def _daily(frame: Any, by: By, *, take_log: bool) -> Any:
     """Return each person's mean of each day (and hour), with its level."""
     known = frame.dropna(subset=["local_at", "value"])
-    if is_ratio:
+    if take_log:
         known = known[known["value"] > 0]
     local = known["local_at"]
     level = {
@@ -134,7 +141,7 @@ def _daily(frame: Any, by: By, *, is_ratio: bool) -> Any:
         By.WEEKDAY: lambda: local.dt.strftime("%u %a"),
         By.HOUR: lambda: local.dt.strftime("%H:00"),
     }[by]()  # fmt: skip
-    values = np.log(known["value"]) if is_ratio else known["value"]
+    values = np.log(known["value"]) if take_log else known["value"]
     table = known.assign(level=level, day=local.dt.date, y=values)
     found: Any = table.groupby(["agent", "level", "day"], as_index=False)["y"].mean()
     return found
@@ -147,15 +154,20 @@ def _fit(days: Any, labels: Sequence[str]) -> tuple[Any, Any, Any]:
     design = np.array([[1.0, *(level == label for label in labels[1:])] for level in days["level"]])
     model = mixed(days["y"].to_numpy(), design, groups=days["agent"].to_numpy())
     with warnings.catch_warnings():
-        # A person's intercept near the mean is no fault; what counts is asked below.
-        warnings.simplefilter("ignore", tools.ConvergenceWarning)
-        found = model.fit(reml=True, method=["lbfgs", "powell"])
-    k = len(labels)
-    errors = np.asarray(found.bse_fe)
-    if not found.converged or not np.isfinite(errors).all():
+        # People who differ less from each other than days do are no fault; what
+        # counts is asked below. Powell's method needs no gradient, which fails there.
+        warnings.simplefilter("ignore", tools.ModelWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            found = model.fit(reml=True, method=["powell", "bfgs"])
+            is_found = found.converged and np.isfinite(np.asarray(found.bse_fe)).all()
+        except np.linalg.LinAlgError:
+            is_found = False
+    if not is_found:
         raise InsufficientDataError(
             "the mixed model finds no answer in so few values; ask for more days or people"
         )
+    k = len(labels)
     covariance = np.asarray(found.cov_params())[:k, :k]
     return np.asarray(found.fe_params), covariance, np.asarray(found.pvalues)[:k]
 
@@ -192,22 +204,31 @@ def plot(found: Comparison, path: Path, title: str) -> None:
     reach = np.array(
         [[lev.mean - lev.mean_low for lev in found.levels], [lev.mean_high - lev.mean for lev in found.levels]]
     )  # fmt: skip
-    figure, axes = pyplot.subplots(figsize=(max(4.0, 1.2 * len(labels)), 4.0), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(max(5.0, 1.8 * len(labels)), 4.0), layout="constrained")
     axes.errorbar(range(len(labels)), mean, reach, fmt="o", capsize=4, color="#1f4e79")
-    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), [_tick(level, found) for level in found.levels])
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_xlabel({By.WEEK: "week from"}.get(found.by, str(found.by)))
-    axes.set_ylabel(f"{found.signal.name} [{found.signal.unit}]")
-    axes.set_title(title, fontsize="medium")
+    axes.set_ylabel(f"{found.signal.name.removeprefix('log_')} [{found.unit}]")
+    axes.set_title(title.replace("; ", "\n"), fontsize="small")
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def _tick(level: Level, found: Comparison) -> str:
+    """Return the label, and below it what the model is about: the difference within people."""
+    if level.difference is None or level.low is None or level.high is None:
+        return level.label
+    scale, unit = (100.0, " %") if found.is_ratio else (1.0, "")
+    low, high = scale * level.low, scale * level.high
+    return f"{level.label}\n{scale * level.difference:+.3g}{unit} ({low:+.3g} to {high:+.3g})"
 
 
 def lines(found: Comparison) -> list[str]:
     """Return the comparison as text."""
     percent = found.is_ratio
-    unit = "%" if percent else found.signal.unit
-    head = [str(found.by), "people", "days", f"mean [{found.signal.unit}]"]
+    unit = "%" if percent else found.unit
+    head = [str(found.by), "people", "days", f"mean [{found.unit}]"]
     rows = [[*head, f"difference [{unit}]", "95 % interval", "p"]]
     scale = 100.0 if percent else 1.0
     for level in found.levels:

@@ -25,6 +25,9 @@ from sensors.errors import ConfigurationError
 
 FILE_NAME = "study.toml"
 
+LOOK_BACK = timedelta(minutes=5, seconds=5)
+"""After a signature nothing is given for so long: features look back five minutes of windows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -202,7 +205,7 @@ def _grants(study: StudyTable, forms: Iterable[Given]) -> tuple[dict[str, Grant]
     for agent, form in sorted(newest.items()):
         if form.withdrawn_at is not None:
             continue
-        since = min(form.at, form.covers_from or form.at).astimezone(UTC)
+        since = min(form.at, form.covers_from or form.at).astimezone(UTC) + LOOK_BACK
         own = covered & frozenset(form.covers or study.covers)
         if own and max(since, start_at) < end_at:
             grants[agent] = Grant(agent, form.version, own, max(since, start_at), end_at)
