@@ -18,6 +18,7 @@ from analytics import asking, notices, points_out, snapshot, window_points
 from analytics.alert_book import AlertBook
 from analytics.alerting import AlertPolicy
 from analytics.budget import Budget
+from analytics.contexts import Contexts
 from analytics.events import Arrival, Outputs
 from analytics.floor import SCORING_VERSION, Floor, Window
 from analytics.mirror import Mirrors
@@ -28,7 +29,6 @@ from analytics.summaries import Summaries
 from analytics.team_causes import TeamCauses
 from analytics.teams import Teams
 from analytics.technical import Technical
-from sensors.codec import convert
 from sensors.errors import StateError
 from sensors.messages import (
     Action,
@@ -36,7 +36,6 @@ from sensors.messages import (
     AuditKind,
     AuditMessage,
     ContextMessage,
-    ContextState,
     DecisionMessage,
     ReadingMessage,
     ReplyKind,
@@ -63,7 +62,7 @@ class Pipeline:
         self.site = check_identity("site", site)
         self.teams = teams
         self._policy = policy or AlertPolicy()
-        self._context: dict[str, ContextState] = {}
+        self._contexts = Contexts()
         self._floor = Floor(teams)
         self._mirrors = Mirrors(site, self._floor)
         self._summaries = Summaries(site, self._floor)
@@ -96,6 +95,7 @@ class Pipeline:
         for arrival in arrivals:
             if not isinstance(arrival.message, ReadingMessage):
                 self._hear(arrival, now)
+        self._contexts.step(now)
         self._floor.follow_site(now.timestamp())
         for windows in self._floor.rounds(arrivals):
             self._judge(windows, now, points)
@@ -120,8 +120,9 @@ class Pipeline:
             if team not in on_shift:
                 on_shift[team] = team is not None and self.teams.in_shift(team, now)
             live[index] = on_shift[team] and not window.late
-        judged = self._floor.judge(windows, live, now.timestamp(), self._context)
-        window_points.write(self.site, self._floor, judged, self._context, points)
+        contexts = self._contexts.states
+        judged = self._floor.judge(windows, live, now.timestamp(), contexts)
+        window_points.write(self.site, self._floor, judged, contexts, points)
         self._mirrors.take(judged)
         self._summaries.take(judged, now.timestamp(), points)
         self._personal.begin(judged, now)
@@ -145,7 +146,7 @@ class Pipeline:
             case ReplyMessage() as message if agent is not None:
                 self._answer(agent, message, now)
             case ContextMessage() as message if agent is not None:
-                self._context[agent] = message.state
+                self._contexts.hear(agent, message, now)
             case StatusMessage() as message if agent is not None:
                 self._technical.status(agent, message)
             case _:
@@ -171,6 +172,11 @@ class Pipeline:
             effect = "applied"
         self._book.out.points.append(points_out.reply(self.site, agent, message, effect))
 
+    @property
+    def floor(self) -> Floor:
+        """Everybody's rows; to look at, not to change."""
+        return self._floor
+
     def open_alerts(self) -> list[AlertMessage]:
         """Return what stands on the dashboards now, oldest first."""
         return self._book.messages()
@@ -186,7 +192,7 @@ class Pipeline:
             "scoring": SCORING_VERSION,
             "agents": self._floor.agents,
             "team_names": self._floor.team_names,
-            "context": self._context,
+            "context": self._contexts.to_plain(),
             "book": self._book.to_plain(),
             "budget": self._budget.to_plain(),
             "technical": self._technical.to_plain(),
@@ -223,7 +229,7 @@ class Pipeline:
         told = arrays if values["scoring"] == SCORING_VERSION else {}
         self._mirrors.restore(told)
         self._summaries.restore(told)
-        self._context = convert(values["context"], dict[str, ContextState])
+        self._contexts.restore(values["context"])
         self._book.restore(values["book"])
         self._budget.restore(values["budget"])
         self._technical.restore(values["technical"])
