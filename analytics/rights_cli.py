@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
-from analytics import rights_office, rights_requests
+from analytics import rights_export, rights_office, rights_requests
 from analytics.detect_cli import build
 from analytics.rights_receipt import Receipt, as_lines
 from analytics.service import Service
@@ -150,6 +153,58 @@ def _confirm(agent: str, site: str) -> None:
 def _print(receipt: Receipt, *, as_json: bool, dry_run: bool = False) -> None:
     text = receipt.to_json() if as_json else "\n".join(as_lines(receipt, dry_run=dry_run))
     sys.stdout.write(text + "\n")
+
+
+@app.command()
+def export(  # noqa: PLR0917 - one per option
+    agent: AgentArgument,
+    to: Annotated[Path, typer.Option("--to", help="The zip to write.")],
+    config: ConfigOption = None,
+    site: SiteOption = None,
+    state_dir: StateOption = None,
+    store: StoreOption = None,
+    store_path: StorePathOption = None,
+    store_url: StoreUrlOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write everything held about AGENT to a zip of tables that explain themselves.
+
+    Works beside a running server, which tells the agent that it has been made.
+    It is for the agent alone: hand it over as you would a medical record.
+    """
+    given = _given(config, site, state_dir, store=store, store_path=store_path, store_url=store_url)
+    _checked(agent)
+    if to.exists() and not replace:
+        raise StateError(f"{to} is there already; choose another name, or add --replace")
+    directory, name = given.server.directory(), given.server.site
+    opened = open_store(given.store, read_only=True)
+    try:
+        with _progress() as tell:
+            done = rights_export.export(directory, name, agent, opened, to, datetime.now(UTC), tell)
+    finally:
+        opened.close()
+    rights_office.exported(directory, agent)
+    if as_json:
+        sys.stdout.write(codec.dump_json(done).decode() + "\n")
+        return
+    lines = [f"  {file}: {one['lines']} lines" for file, one in done.files.items()]
+    sys.stdout.write("\n".join([f"written: {to}, {done.lines} lines", *lines]) + "\n")
+
+
+@contextmanager
+def _progress() -> Iterator[rights_export.Tell]:
+    """Yield what takes progress; silent when nobody looks at a terminal."""
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task, done = bar.add_task("exporting", total=None), 0
+
+        def tell(name: str, lines: int) -> None:
+            nonlocal done
+            done += lines
+            bar.update(task, description=f"exporting: {name}, {done} lines")
+
+        yield tell
 
 
 @app.command()

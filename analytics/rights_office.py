@@ -168,6 +168,26 @@ def _compacted(directory: Path, request_id: str, receipt: Receipt) -> Receipt:
     return after
 
 
+def exported(directory: Path, agent: str) -> None:
+    """Note that a copy was made; the server, now or at its next start, tells the agent."""
+    now = datetime.now(UTC)
+    db = open_state(directory)
+    try:
+        with state_errors(directory / FILE_NAME):
+            rights_requests.settle_asked(db, agent, Kind.EXPORT)
+            request = Request(
+                id=token_hex(8),
+                agent=agent,
+                kind=Kind.EXPORT,
+                by=ADMINISTRATOR,
+                asked_at=now,
+                state=State.DUE,
+            )
+            rights_requests.put(db, request)
+    finally:
+        db.close()
+
+
 def would_erase(directory: Path, site: str, agent: str, store: Store) -> Receipt:
     """Count what an erasure would find; nothing is changed.
 

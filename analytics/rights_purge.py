@@ -21,13 +21,14 @@ PLACES: dict[str, str] = {
     "latest": "fingerprints of retained messages",
     "consent": "consents",
     "spool": "points on their way into the store",
+    "spool_confirmed": "points that the store confirmed in the last minute",
     "refused_points": "points that the store refused",
     "publications": "messages on their way to the broker",
 }
 """The tables that hold something about a person, and what."""
 
 
-_PACKED = ("spool", "refused_points")
+_PACKED = ("spool", "spool_confirmed", "refused_points")
 
 
 class Purge:
@@ -79,6 +80,14 @@ class Purge:
             for batch, kept, _ in list(self._packed(name)):
                 self._rewrite(name, batch, kept)
         return counts
+
+    def messages(self, table: str) -> Iterator[tuple[str, bytes | None, str]]:
+        """Yield the agent's messages in ``journal`` or ``set_aside``: topic, payload, why refused."""
+        why, order = ("''", "position") if table == "journal" else ("refusal", "id")
+        rows = self._db.execute(
+            f"SELECT topic, payload, {why} FROM {table} ORDER BY {order}"  # noqa: S608 - literals
+        )
+        return (row for row in rows if self._is_theirs(row[0], row[1]))
 
     def _by_id(self) -> Iterator[tuple[str, list[int]]]:
         """Yield the numbered tables with the numbers of the agent's rows."""
