@@ -254,6 +254,22 @@ def consent(
     command(context, "consent", tuple(chosen), as_json=as_json)
 
 
+@app.command()
+def erase(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase what is kept about you on this machine; your choices stay.
+
+    Works whether the edge runs or not. What the server holds is asked for with
+    wellbeing edge ask erase.
+    """
+    if not yes and not typer.confirm(say("Erase it? It cannot be brought back."), default=False):
+        raise ConfigurationError(say("nothing was erased"))
+    command(context, "forget", (), as_json=as_json)
+
+
 app.command()(claim)
 app.command()(microphones)
 

@@ -64,6 +64,9 @@ class Companion:
         """Return more for the report of a command that only this companion knows, else ``None``."""
         return None
 
+    async def forget(self) -> None:
+        """Erase what it keeps about the agent, at their wish."""
+
 
 async def run_beside(companions: Iterable[Companion], edge: EdgeAccess) -> None:
     """Run every companion; one that cannot go on says so and stops nobody else."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sensors.edge.consent import ConsentFile, Event, Permission, parse_channels
 from sensors.edge.control import ask
+from sensors.edge.forgetting import forget_folder
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import StateError
 
@@ -43,7 +44,7 @@ def command_everywhere(
     failed: list[StateError] = []
     for folder in folders:
         answers = _answers(folder, source, command, words, failed)
-        reports += answers or [_record(folder, command, words)]
+        reports += answers or [_alone(folder, command, words)]
     if failed:
         raise failed[0]
     if not reports:
@@ -90,6 +91,11 @@ def _folders(settings: EdgeSettings) -> list[Path]:
     kept = [path.parent for path in settings.root.glob("*/*/consent.json")]
     running = [path.parent for path in settings.root.glob("*/*/control-*.json")]
     return sorted({*kept, *running})
+
+
+def _alone(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]:
+    """Do `command` where no edge runs."""
+    return forget_folder(folder) if command == "forget" else _record(folder, command, words)
 
 
 def _record(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]:

@@ -223,6 +223,29 @@ class Outbox:
         self._recount_locked(len(gone))
         return gone
 
+    def forget(self) -> int:
+        """Remove every window, at the agent's wish, and return how many there were.
+
+        Their place on disk is overwritten; damaged files moved aside go too.
+
+        Raises
+        ------
+        StateError
+            If the disk refuses; they stay.
+        """
+
+        def delete() -> int:
+            with self._file.transaction():
+                return self._file.db.execute("DELETE FROM window").rowcount
+
+        self._file.remove_aside(0.0)
+        gone = self._file.guard(delete, 0)
+        self.held = self.locked = 0
+        self._file.guard(
+            lambda: self._file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), None
+        )
+        return gone
+
     def load(self, key: Key) -> ReadingMessage | None:
         """Return the window `key` with its run's ``oldest_seq`` of now; ``None`` if it is gone.
 

@@ -8,6 +8,7 @@ of a view, never a window (those are the outbox's).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 import threading
@@ -341,6 +342,10 @@ class OwnKeeper(Companion):
             self._try(lambda: self.record.add_notice(message))
         elif isinstance(message, MirrorMessage):
             self.record.add_mirror(message)
+
+    async def forget(self) -> None:
+        """Erase the record; in a thread, since it may wait for the disk."""
+        await asyncio.to_thread(self.record.forget)
 
     def _try(self, work: Callable[[], None]) -> None:
         """Do it; a disk that refuses is said once and ends nothing."""

@@ -18,6 +18,7 @@ from sensors.edge.clock import SystemTime, TimeSource, WindowClock
 from sensors.edge.companion import Companion, run_beside
 from sensors.edge.consent import ConsentFile, Event, Lockers, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
+from sensors.edge.forgetting import forget
 from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.publisher import Identity, Publisher
@@ -316,6 +317,9 @@ class EdgeProcess:
                 await self._publisher.deliver(TopicKind.REPLY, reply, _REQUEST_WITHIN_S)
                 said = after_reply(reply.kind, is_private=self._settings.private)
                 return {"text": said, **self.report()}
+            case "forget":
+                text = await forget((self._outbox, self._publisher), self._companions)
+                return {"text": text, **self.report()}
             case _ if command != "status":
                 return {**await self._answer_beside(command, words), **self.report()}
         return self.report()

@@ -170,6 +170,11 @@ class Publisher:
                 self._plan.added(key, self._clock.monotonic_s())
         self._changed.set()
 
+    def forget(self) -> None:
+        """Plan to send nothing any more: the outbox was emptied."""
+        self._plan = SendPlan(self._pace, ())
+        self._mids.clear()
+
     def anchored_anew(self, next_seq: int) -> None:
         """Forget the clock offset: the clock it belonged to was set before window `next_seq`."""
         self._estimate.forget()

@@ -16,7 +16,7 @@ from sensors.edge.companion import Companion, EdgeAccess
 from sensors.edge.page import remembered as memory
 from sensors.edge.page.facts import Facts, History, Said, Span, no_history
 from sensors.edge.page.opening import has_desktop, open_beside
-from sensors.edge.page.orders import FORGET, LANGUAGE, Order, order_of
+from sensors.edge.page.orders import LANGUAGE, Order, order_of
 from sensors.edge.page.remembered import Remembered
 from sensors.edge.words import answering_in, say
 from sensors.errors import (
@@ -55,9 +55,6 @@ class Record(Protocol):
 
     def history(self, signal: str, span: Span, now: datetime) -> list[tuple[datetime, float]]:
         """Return a signal's means, oldest first."""
-
-    def forget(self) -> None:
-        """Erase everything."""
 
 
 class AgentPage(Companion):
@@ -172,6 +169,12 @@ class AgentPage(Companion):
         elif isinstance(message, NoticeMessage):
             self._heard.append(message)
 
+    async def forget(self) -> None:
+        """Keep nothing of what was heard, measured and answered; the language stays."""
+        self._heard.clear()
+        self._window = self._mirror = self._mirror_at = None
+        self._remember(replace(self._remembered, asked=None, answers={}))
+
     # Behind the page's addresses.
 
     async def html(self, accept_language: str, said: str, *, is_whole: bool) -> str:
@@ -255,11 +258,6 @@ class AgentPage(Companion):
             if order.words[0] in LANGUAGES:
                 self._remember(replace(self._remembered, language=order.words[0]))
             return ""
-        if order.command == FORGET:
-            await asyncio.to_thread(self._record.forget)
-            self._heard.clear()
-            self._remember(replace(self._remembered, answers={}))
-            return words.say(order.said)
         with answering_in(words):
             report = await self._edge.obey(order.command, order.words)
         after = self._remembered.after(order.command, order.words, self._edge.now_at())

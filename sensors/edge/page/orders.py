@@ -22,8 +22,8 @@ class Order:
     said: str = ""
 
 
-FORGET, LANGUAGE = "forget", "language"
-"""The two commands that concern the page itself and never reach the edge."""
+LANGUAGE = "language"
+"""The command that concerns the page itself and never reaches the edge."""
 
 PAUSED = N_("Paused. Nothing is read until you resume.")
 RESUMED = N_("Resumed. What you allowed is read again.")
@@ -31,7 +31,6 @@ CHOSEN = N_("Your choices hold from now on.")
 ALLOWED = N_("Allowed from now on.")
 WITHDRAWN = N_("Withdrawn. It is no longer read.")
 LEFT = N_("Everything is withdrawn. Nothing is read any more.")
-FORGOTTEN = N_("Erased on this machine. What the server holds is not touched by it.")
 NOT_CONFIRMED = N_("Nothing was done: tick the box first, so that it cannot happen by mistake.")
 
 
@@ -108,7 +107,7 @@ _ORDERS: dict[str, Callable[[Form, Permission], Order]] = {
     "answer": _answer,
     "export": _plain("ask", ("export",)),
     "erase": _plain("ask", ("erase",)),
-    "forget": _plain(FORGET, said=FORGOTTEN),
+    "forget": _plain("forget"),
     "language": lambda form, _permission: Order(LANGUAGE, (form.get("language", ""),)),
 }
 _TO_CONFIRM = frozenset({"erase", "forget"})

@@ -62,9 +62,6 @@ class Record:
     def last_window(self):
         return None
 
-    def forget(self):
-        self._check()
-
 
 @pytest.fixture
 async def running(tmp_path):
@@ -115,9 +112,14 @@ async def test_without_a_port_it_says_so(running, monkeypatch):
 
 
 async def test_a_record_that_cannot_be_read_takes_only_itself_from_the_page(running):
-    page, _ = await running(Record(refuses=True))
+    page, edge = await running(Record(refuses=True))
     await page.answer("page", ())
     page.take_told(notice(NoticeKind.LOOKED, by="ana"))
+
+    async def refuse(*_):
+        raise StateError("own record: disk I/O error; mend the disk")
+
+    edge.obey = refuse
     html = await page.html("en", "", is_whole=True)
     assert "cannot be read: own record: disk I/O error" in html
     assert "ana looked at you." in html
@@ -234,5 +236,14 @@ async def test_what_was_answered_is_erased_with_the_history(running):
     edge.obey = lambda *_: _sent()
     await page.do({"do": "answer", "answer": "was_it_so no", "alert": "alert001"}, "en")
     assert b"alert001" in await page.data()
-    await page.do({"do": "forget", "sure": "yes"}, "en")
+    asked = []
+
+    async def obey(*words):
+        asked.append(words)
+        return {**report(), "text": "Erased on this machine."}
+
+    edge.obey = obey
+    assert "Erased on this machine." in await _said(page, {"do": "forget", "sure": "yes"})
+    assert asked == [("forget", ())]
+    await page.forget()  # as the edge has every companion do
     assert b"alert001" not in await page.data()

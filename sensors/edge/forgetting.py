@@ -1,0 +1,76 @@
+"""Erasing what one agent's edges keep on this machine, at the agent's own wish (TRUST T11).
+
+What goes: windows on their way, the own record, what the page and the notices
+remember, and damaged files that were moved aside. What stays: the choices
+(consent), the claim of a headset, the key, and recordings that the agent made
+(``--record FILE``), which only the agent knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from sensors.edge.companion import Companion
+from sensors.edge.words import say
+from sensors.errors import StateError
+
+_KEPT_FILES = ("outbox-*.sqlite", "own-*.sqlite")
+_SMALL_FILES = ("page.json", "told.json")
+_BESIDE = ("", "-wal", "-shm", "-journal", ".damaged-*")
+
+
+class Forgets(Protocol):
+    """What keeps windows: the outbox, the publisher's plan."""
+
+    def forget(self) -> object:
+        """Keep nothing any more."""
+
+
+async def forget(parts: Iterable[Forgets], companions: Iterable[Companion]) -> str:
+    """Erase what a running edge keeps; return what is said.
+
+    Raises
+    ------
+    StateError
+        If the disk refuses; what could be erased is erased.
+    """
+    for part in parts:
+        part.forget()
+    for companion in companions:
+        await companion.forget()
+    return forgotten()
+
+
+def forget_folder(folder: Path) -> dict[str, object]:
+    """Erase what edges that do not run left in `folder`; return the report.
+
+    Raises
+    ------
+    StateError
+        If a file cannot be removed.
+    """
+    patterns = (*(f"{name}{side}" for name in _KEPT_FILES for side in _BESIDE), *_SMALL_FILES)
+    for path in {path for pattern in patterns for path in folder.glob(pattern)}:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StateError(
+                f"cannot remove {path} ({error.strerror}); remove it by hand"
+            ) from None
+    return {
+        "running": False,
+        "site": folder.parent.name,
+        "agent": folder.name,
+        "text": forgotten(),
+    }
+
+
+def forgotten() -> str:
+    """Return what the agent is told."""
+    return say(
+        "Erased on this machine: what waited to be sent, your own record, what your page"
+        " remembers. Your choices and recordings you made stay. What the server holds is not"
+        " touched by it."
+    )
