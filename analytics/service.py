@@ -287,6 +287,7 @@ class Service:
             points=outputs.points,
             publications=outputs.publications,
             written_spool=settled.written,
+            settled_at=settled.at,
             refused=settled.refused,
             confirmed=self._confirmed,
             status=self._status() if with_status else None,

@@ -5,6 +5,10 @@ on disk up to its bound, and the same batch told twice leaves one point each.
 Once it is back, what is new goes first and what waited follows
 (`analytics.spool_lanes`). A batch leaves the spool only when the store has
 confirmed it, in the transaction that also keeps what was refused of it.
+
+A confirmation is no proof: a server may keep points in memory for a while and
+go down with them. So what it confirmed in the last minute is told again after
+it could not be reached, and after a start of ours.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from analytics.spool_lanes import Lanes, patience_s, pause_s
 from analytics.state_file import FILE_NAME, open_for_reading, state_errors
 from analytics.store.base import Store
 from analytics.store.points import Point
-from sensors.errors import StoreBusyError, StoreError, WellbeingError
+from sensors.errors import StoreBusyError, StoreError, StoreUnreachableError, WellbeingError
 
 POINTS_AT_ONCE = 10_000
 EXPIRE_EVERY_S = 3600.0
@@ -54,6 +58,7 @@ class StoreState:
 class Settled:
     """What the store has, for the next commit: ranges of batches, and what it refused of them."""
 
+    at: datetime
     written: list[tuple[int, int]]
     refused: list[RefusedPoints]
 
@@ -75,7 +80,7 @@ class SpoolWriter:
         self, directory: Path, open_store: Callable[[], Store], clock: Callable[[], datetime]
     ) -> None:
         self._directory, self._open_store, self._clock = directory, open_store, clock
-        self._expire_due_s = 0.0
+        self._expire_due_s = time.monotonic()
         self._replay_due_s = 0.0
         self._farewell_s: float | None = None
         self._wake = threading.Event()
@@ -83,6 +88,7 @@ class SpoolWriter:
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._db: sqlite3.Connection | None = None
         self._lanes = Lanes()
+        self._again_after: int | None = 0
         self._written: deque[tuple[int, int]] = deque()
         self._refused: deque[RefusedPoints] = deque()
         self._errands: deque[Callable[[Store], None]] = deque()
@@ -123,7 +129,7 @@ class SpoolWriter:
         # Ranges first: what was refused of a batch is noted before the batch is.
         written = [self._written.popleft() for _ in range(len(self._written))]
         refused = [self._refused.popleft() for _ in range(len(self._refused))]
-        return Settled(written, refused)
+        return Settled(self._clock(), written, refused)
 
     def _run(self) -> None:
         store: Store | None = None
@@ -141,6 +147,8 @@ class SpoolWriter:
                 except StoreError as error:
                     self._note_trouble(str(error))
                     self._lanes.fall_behind(self._newest())
+                    if isinstance(error, StoreUnreachableError):
+                        self._again_after = 0
                     asked_s = error.retry_after_s if isinstance(error, StoreBusyError) else None
                     chance = random.random()  # noqa: S311 - only spreads retries
                     if self._stopping.wait(patience_s(failures, asked_s, chance)):
@@ -172,15 +180,19 @@ class SpoolWriter:
             self._errands[0](store)
             self._errands.popleft()
         wrote = self._write_live(store)
-        if self._lanes.is_behind and self._is_due():
-            self._write_waiting(store)
+        if self._is_behind and self._is_due():
+            self._write_older(store)
             wrote = True
         if not wrote and not self._stopping.is_set():
             pause = _LOOK_AGAIN_S
-            if self._lanes.is_behind:
+            if self._is_behind:
                 pause = max(0.0, min(pause, self._replay_due_s - time.monotonic()))
             self._wake.wait(pause)
             self._wake.clear()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._lanes.is_behind or self._again_after is not None
 
     def _is_due(self) -> bool:
         return self._stopping.is_set() or time.monotonic() >= self._replay_due_s
@@ -193,20 +205,36 @@ class SpoolWriter:
         self._written.append(self._lanes.wrote_live(last_id))
         return True
 
+    def _write_older(self, store: Store) -> None:
+        """Write a batch of what may be lost, else of what waits; then leave some time to others."""
+        started_s = time.monotonic()
+        if self._again_after is not None:
+            self._tell_again(store, self._again_after)
+        else:
+            self._write_waiting(store)
+        now_s = time.monotonic()
+        self._replay_due_s = now_s + pause_s(now_s - started_s)
+
+    def _tell_again(self, store: Store, after: int) -> None:
+        """Write what was confirmed lately; it has been counted, and what is refused set aside."""
+        last_id, points, _ = self._between(after, None, table="spool_confirmed")
+        if points:
+            store.write(points)
+        self._again_after = last_id if last_id > after else None
+
     def _write_waiting(self, store: Store) -> None:
         after, until = self._lanes.waiting()
-        started_s = time.monotonic()
         last_id, points, unreadable = self._between(after, until)
         # No row is left of the span: they were dropped at the bound, or erased.
         last_id = until if last_id == after else last_id
         self._write(store, points, unreadable)
         self._written.append(self._lanes.wrote_waiting(last_id))
-        now_s = time.monotonic()
-        self._replay_due_s = now_s + pause_s(now_s - started_s)
 
     def _expire(self, store: Store) -> None:
         """Once an hour, delete what has been kept for long enough."""
-        if time.monotonic() < self._expire_due_s:
+        overdue_s = time.monotonic() - self._expire_due_s
+        # What waits may be old too: it goes with the rest, unless that takes very long.
+        if overdue_s < 0 or (self._is_behind and overdue_s < EXPIRE_EVERY_S):
             return
         self._expire_due_s = time.monotonic() + EXPIRE_EVERY_S
         expired = store.expire(self._clock())
@@ -223,7 +251,7 @@ class SpoolWriter:
         return int(row[0]) if row else 0
 
     def _between(
-        self, after: int, until: int | None
+        self, after: int, until: int | None, table: str = "spool"
     ) -> tuple[int, list[Point], list[RefusedPoints]]:
         """Return the next points and the batch up to which they are, and batches nobody can read."""
         assert self._db is not None  # noqa: S101 - opened before the loop
@@ -232,7 +260,8 @@ class SpoolWriter:
         last_id = after
         with state_errors(self._directory / FILE_NAME):
             rows = self._db.execute(
-                "SELECT id, payload FROM spool WHERE id > ? AND id <= ? ORDER BY id",
+                f"SELECT id, payload FROM {table} WHERE id > ? AND id <= ?"  # noqa: S608 - ours
+                " ORDER BY id",
                 (after, 2**62 if until is None else until),
             )
             for batch_id, payload in rows:
@@ -279,5 +308,5 @@ class SpoolWriter:
         self.state = replace(self.state, trouble=trouble)
 
     def _note_lanes(self) -> None:
-        if self.state.catching_up != self._lanes.is_behind:
-            self.state = replace(self.state, catching_up=self._lanes.is_behind)
+        if self.state.catching_up != self._is_behind:
+            self.state = replace(self.state, catching_up=self._is_behind)

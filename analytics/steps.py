@@ -24,6 +24,14 @@ from analytics.store.points import Point
 from sensors import codec
 from sensors.errors import StateError
 
+CONFIRMED_KEPT = timedelta(seconds=60)
+"""How long points are kept that the store has confirmed.
+
+A server that keeps what it confirmed in memory first loses some of it when its
+machine stops: up to a second by default in 3.x, as long as its
+``wal-fsync-delay`` in 1.x.
+"""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Step:
@@ -63,6 +71,8 @@ class Commit:
     written_spool, confirmed : list of (int, int), list of int
         Spool batches the store has, from the first to the last of each range,
         and publications the broker has: deleted.
+    settled_at : datetime or None
+        When the store said that it has them; they are kept for `CONFIRMED_KEPT`.
     refused : list of RefusedPoints
         What the store refused of those batches: set aside.
     """
@@ -71,6 +81,7 @@ class Commit:
     points: list[Point] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
     written_spool: list[tuple[int, int]] = field(default_factory=list)
+    settled_at: datetime | None = None
     refused: list[RefusedPoints] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -122,7 +133,7 @@ class StepLog:
             )
             db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", pack(commit.points))
             pending = [self.keep(publication) for publication in commit.publications]
-            db.executemany("DELETE FROM spool WHERE id BETWEEN ? AND ?", commit.written_spool)
+            self._settle(commit)
             set_aside.keep(db, commit.refused)
             db.executemany(
                 "DELETE FROM publications WHERE id = ?", [(i,) for i in commit.confirmed]
@@ -140,6 +151,22 @@ class StepLog:
             "INSERT INTO publications (topic, payload) VALUES (?, ?)", (publication.topic, payload)
         )
         return Pending(int(cursor.lastrowid or 0), publication.topic, payload)
+
+    def _settle(self, commit: Commit) -> None:
+        """Take out of the spool what the store has; for a while it can be told again."""
+        if commit.settled_at is not None and commit.written_spool:
+            now_us = to_us(commit.settled_at)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO spool_confirmed"
+                " SELECT id, ?, points, payload FROM spool WHERE id BETWEEN ? AND ?",
+                [(now_us, *written) for written in commit.written_spool],
+            )
+            # Of a later time, too: the clock has gone back.
+            self._db.execute(
+                "DELETE FROM spool_confirmed WHERE at_us < ? OR at_us > ?",
+                (to_us(commit.settled_at - CONFIRMED_KEPT), now_us),
+            )
+        self._db.executemany("DELETE FROM spool WHERE id BETWEEN ? AND ?", commit.written_spool)
 
     def pending(self) -> list[Pending]:
         """Return the publications that the broker never confirmed, in order."""

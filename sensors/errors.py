@@ -50,6 +50,10 @@ class StoreError(WellbeingError, OSError):
     exit_code = 6
 
 
+class StoreUnreachableError(StoreError):
+    """The database does not answer: it may have been restarted since it last did."""
+
+
 class StoreBusyError(StoreError):
     """The database has too much to do just now; `retry_after_s` is what it asked for, if it did."""
 

@@ -21,7 +21,7 @@ from analytics.store.line_protocol import Encoder
 from analytics.store.points import Database, Measurement, Point
 from analytics.store.settings import StoreSettings
 from sensors import codec
-from sensors.errors import CannotEraseError, StoreBusyError, StoreError
+from sensors.errors import CannotEraseError, StoreBusyError, StoreError, StoreUnreachableError
 
 BATCH = 5_000
 """Points in one request, as InfluxData recommends."""
@@ -58,9 +58,11 @@ class InfluxStore:
         what += f": {words}" if reply.ok or not reply.status else f" {reply.status}: {words}"
         remedy = influx_replies.remedy(reply.status, words, self._settings.database)
         failed = self._failed(what, remedy)
-        if reply.status in {429, 503}:
-            return StoreBusyError(str(failed), influx_replies.retry_after_s(reply.headers))
-        return failed
+        asked_s = influx_replies.retry_after_s(reply.headers)
+        if reply.status == 429 or (reply.status == 503 and asked_s is not None):
+            return StoreBusyError(str(failed), asked_s)
+        # A proxy answers so while the server behind it starts anew.
+        return StoreUnreachableError(str(failed)) if reply.status in {502, 503, 504} else failed
 
     def _query(self, statement: str, policy: str = "") -> influxql.Answers:
         """Return the parts of the answer to one InfluxQL statement."""
@@ -329,6 +331,18 @@ class InfluxStore:
         """Return every type that each field of `measurement` has anywhere."""
         statement = influxql.field_keys(self._named(), measurement)
         return influxql.kinds_by_field(self._query(statement, measurement.database))
+
+    def sites(self, measurement: Measurement) -> list[str]:
+        """Return the sites that have points of `measurement`."""
+        statement = influxql.site_values(self._named(), measurement)
+        answers = self._query(statement, measurement.database)
+        return sorted(influxql.second_column(answers))
+
+    def oldest_ns(self, measurement: Measurement, site: str) -> int:
+        """Return the time of the oldest point of a site that has some. [ns]."""
+        statement = influxql.oldest(self._named(), Query(measurement=measurement, site=site))
+        answers = self._query(statement, measurement.database)
+        return min(int(s["values"][0][0]) for s in influxql.series_of(answers))
 
     def run(self, statement: str, policy: str = "") -> influxql.Answers:
         """Return the answers to one InfluxQL statement, for set-up and check."""

@@ -21,7 +21,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from analytics.store.settings import StoreSettings
-from sensors.errors import ConfigurationError, StoreError
+from sensors.errors import ConfigurationError, StoreError, StoreUnreachableError
 from sensors.mqtt import LOOPBACK
 
 CHUNK = 10_000
@@ -87,7 +87,7 @@ class Connection:
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
         if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
             what = f"did not answer within {self._settings.timeout_s:g} s"
-        return StoreError(
+        return StoreUnreachableError(
             f"InfluxDB at {self._url} {what}; is it running, and is [store] url right?"
         )
 
