@@ -66,16 +66,8 @@ def me(  # noqa: PLR0917 - options of the command line
     edge page (each with --state-dir as here, where you gave one).
     """
     tables = read_tables(config)
-    policy = (
-        section(tables, "policy", PolicySettings)
-        if "policy" in tables
-        else PolicySettings(profile="general")
-    )
+    policy = _policy(tables)
     own = _own(tables, agent=agent, state_dir=state_dir, collectors=tuple(collector or ()) or None)
-    try:
-        check_identity("--agent" if agent else "[edge] agent", own.agent)
-    except MessageError as error:
-        raise ConfigurationError(error.detail) from None
     options = [
         "--page" if page else "--no-page",
         *_repeated("--config", [config]),
@@ -103,6 +95,12 @@ def me(  # noqa: PLR0917 - options of the command line
         raise typer.Exit(code)
 
 
+def _policy(tables: Mapping[str, Any]) -> PolicySettings:
+    if "policy" in tables:
+        return section(tables, "policy", PolicySettings)
+    return PolicySettings(profile="general")
+
+
 def _repeated(name: str, values: Iterable[object]) -> list[str]:
     """Return ``name VALUE`` for each value that was given."""
     return [word for value in values if value is not None for word in (name, str(value))]
@@ -111,7 +109,12 @@ def _repeated(name: str, values: Iterable[object]) -> list[str]:
 def _own(tables: Mapping[str, Any], **given: Any) -> _Own:
     known = {field.name for field in fields(_Own)}
     table = {key: value for key, value in tables.get("edge", {}).items() if key in known}
-    return section({"edge": table}, "edge", _Own, **given)
+    own = section({"edge": table}, "edge", _Own, **given)
+    try:
+        check_identity("--agent" if given["agent"] else "[edge] agent", own.agent)
+    except MessageError as error:
+        raise ConfigurationError(error.detail) from None
+    return own
 
 
 def _sensors(chosen: tuple[str, ...], policy: PolicySettings) -> tuple[str, ...]:

@@ -186,7 +186,6 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
     roster: Roster,
     now: datetime,
 ) -> Card | None:
-    section, shown = _BY_KIND[alert.kind]
     taken_by, decision, follow_up_at = alert.taken_by, alert.decision, alert.follow_up_at
     if sent is not None and sent.message.action is Action.TAKE:
         taken_by = me
@@ -197,13 +196,7 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
     decided = decision is not None and decision is not Action.CANNOT_NOW
     if (decided or alert.closed_at is not None) and taken_by != me:
         return None
-    if alert.resolved_at is not None and shown is Shown.DIFFERENT:
-        # What nobody can see any more is unknown, never fine (TRUST T13).
-        lost = _ending(alert) is Step.LOST
-        shown = Shown.NO_DATA if lost else Shown.AS_USUAL
-    if taken_by is not None and shown is not Shown.FAULT:
-        shown = Shown.TAKEN
-        section = Section.MINE if taken_by == me else section
+    section, shown = _place(alert, taken_by, me)
     current = alert.told_to[0] if alert.told_to else me
     others = [login for login in teams.supervisors(alert.team, now) if login != me]
     return Card(
@@ -239,6 +232,18 @@ def _card(  # noqa: PLR0917 - the context of `cards`, handed on
         hand_to=tuple((login, roster.supervisor(login)) for login in others),
         timeline=_timeline(alert, roster),
     )
+
+
+def _place(alert: AlertMessage, taken_by: str | None, me: str) -> tuple[Section, Shown]:
+    """Return where the card of `alert` stands, and as what."""
+    section, shown = _BY_KIND[alert.kind]
+    if taken_by is not None and shown is not Shown.FAULT:
+        return Section.MINE if taken_by == me else section, Shown.TAKEN
+    if alert.resolved_at is not None and shown is Shown.DIFFERENT:
+        # What nobody can see any more is unknown, never fine (TRUST T13).
+        lost = _ending(alert) is Step.LOST
+        return section, Shown.NO_DATA if lost else Shown.AS_USUAL
+    return section, shown
 
 
 def _decided_card(one: Decided, me: str, teams: Teams, roster: Roster, now: datetime) -> Card:

@@ -127,26 +127,9 @@ def simulate(
         If there is not one agent, one window, or the seed is below 0.
     """
     windows = round(hours * 3600.0 / WINDOW_S)
-    for name, value, least in (
-        ("agents", n_agents, 1),
-        ("windows", windows, 1),
-        ("seed", seed, 0),
-        ("first", first, 0),
-    ):
-        if value < least:
-            raise ConfigurationError(f"{name} of a simulated floor is {value}; expected >= {least}")
+    _check(agents=(n_agents, 1), windows=(windows, 1), seed=(seed, 0), first=(first, 0))
     scenario = scenario or Scenario()
-    shift_s = WINDOW_S * np.arange(1, windows + 1)
-    shape = (scenario.days * windows, len(FEATURES), n_agents)
-    floor = SimulatedFloor(
-        scenario=scenario,
-        t_s=np.concatenate([day * DAY_S + shift_s for day in range(scenario.days)]),
-        values=np.full(shape, np.nan, np.float32).transpose(2, 0, 1),
-        quality=np.zeros(shape, np.float32).transpose(2, 0, 1),
-        moving=np.zeros((shape[0], n_agents), bool).T,
-        context=np.zeros((shape[0], n_agents), np.int8).T,
-        episodes=[],
-    )
+    floor = _empty(n_agents, windows, scenario)
     for number in range(first // BLOCK, -(-(first + n_agents) // BLOCK)):
         people = draw_people(_random(seed, number, _PEOPLE), BLOCK, scenario)
         place = number * BLOCK - first
@@ -158,6 +141,29 @@ def simulate(
         floor.episodes += [one for one in put if 0 <= one.agent < n_agents]
     floor.episodes.sort(key=lambda one: (one.agent, one.start_s))
     return floor
+
+
+def _check(**least: tuple[int, int]) -> None:
+    for name, (value, at_least) in least.items():
+        if value < at_least:
+            raise ConfigurationError(
+                f"{name} of a simulated floor is {value}; expected >= {at_least}"
+            )
+
+
+def _empty(n_agents: int, windows: int, scenario: Scenario) -> SimulatedFloor:
+    """Return a floor of which nothing is known yet."""
+    shift_s = WINDOW_S * np.arange(1, windows + 1)
+    shape = (scenario.days * windows, len(FEATURES), n_agents)
+    return SimulatedFloor(
+        scenario=scenario,
+        t_s=np.concatenate([day * DAY_S + shift_s for day in range(scenario.days)]),
+        values=np.full(shape, np.nan, np.float32).transpose(2, 0, 1),
+        quality=np.zeros(shape, np.float32).transpose(2, 0, 1),
+        moving=np.zeros((shape[0], n_agents), bool).T,
+        context=np.zeros((shape[0], n_agents), np.int8).T,
+        episodes=[],
+    )
 
 
 _PEOPLE, _WORK, _EPISODES, _SIGNALS, _WORN, _CAUSES = range(6)

@@ -24,7 +24,11 @@ VOICES = ("en+m2", "en+f1", "en+f5", "en-us+m6", "de+m1", "de+f4", "fr+m4")
 FLAGS = ("clipping", "music", "bleed", "is_telephone", "noise", "is_silent")
 
 
-def cases(folder: Path) -> Iterator[tuple[str, list[np.ndarray], list[float | None]]]:
+Windows = list[np.ndarray]
+Case = tuple[str, Windows, list[float | None]]
+
+
+def cases(folder: Path) -> Iterator[Case]:
     """Yield a name, windows, and the agent's level known before each (or not)."""
     speech = [
         w
@@ -32,34 +36,42 @@ def cases(folder: Path) -> Iterator[tuple[str, list[np.ndarray], list[float | No
         for t in mixtures.TEXTS
         for w in mixtures.windows(mixtures.say(v, t, folder))
     ]
-    far = speech[7:] + speech[:7]
+    yield _plain("clean speech", speech)
+    real = [soundfile.read(p, dtype="float32")[0] for p in sorted(SPEECH.glob("*.wav"))]
+    yield _plain("real speech (EmoDB, as recorded)", real)
+    for over_db in (3, 6, 12):
+        yield _plain(f"clipped by {over_db} dB", [mixtures.clip(w, over_db) for w in speech])
+    turned_down = [mixtures.clip(w, 6, 0.2) for w in speech]
+    yield _plain("clipped by 6 dB, then turned down", turned_down)
+    yield from _music(speech, folder)
+    yield from _far_end(speech, speech[7:] + speech[:7])
+    yield from _noise(speech)
+    yield _plain("muted", [np.zeros(mixtures.WINDOW, np.float32)])
+
+
+def _plain(name: str, found: Windows) -> Case:
+    return name, found, [None] * len(found)
+
+
+def _music(speech: Windows, folder: Path) -> Iterator[Case]:
     tunes = [mixtures.chords(w, b, folder) for w, b in
              (("pluck", 0.45), ("triangle", 0.8), ("sawtooth", 0.5), ("sine", 0.7))]  # fmt: skip
     music = [w for tune in (*tunes, mixtures.organ(0.5)) for w in mixtures.windows(tune)]
-    alone = mixtures.windows(mixtures.melody(0.4))
-
-    def plain(found: list[np.ndarray]) -> tuple[list[np.ndarray], list[float | None]]:
-        return found, [None] * len(found)
-
-    yield "clean speech", *plain(speech)
-    real = [soundfile.read(p, dtype="float32")[0] for p in sorted(SPEECH.glob("*.wav"))]
-    yield "real speech (EmoDB, as recorded)", *plain(real)
-    for over_db in (3, 6, 12):
-        yield f"clipped by {over_db} dB", *plain([mixtures.clip(w, over_db) for w in speech])
-    yield "clipped by 6 dB, then turned down", *plain([mixtures.clip(w, 6, 0.2) for w in speech])
-    yield "music: chords", *plain(music)
-    yield "music: one flute", *plain(alone)
+    yield _plain("music: chords", music)
+    yield _plain("music: one flute", mixtures.windows(mixtures.melody(0.4)))
     for ratio in (20, 10, 5, 0):
         mixed = [mixtures.mix(w, music[i % len(music)], ratio) for i, w in enumerate(speech)]
-        yield f"speech, music {ratio} dB below", *plain(mixed)
+        yield _plain(f"speech, music {ratio} dB below", mixed)
+
+
+def _far_end(speech: Windows, far: Windows) -> Iterator[Case]:
+    pairs = list(zip(speech, far, strict=True))
     for below in (10, 15, 20, 25):
-        yield (
-            f"turns, far end {below} dB below",
-            *plain([mixtures.turns(w, f, below) for w, f in zip(speech, far, strict=True)]),
-        )
+        turns = [mixtures.turns(w, f, below) for w, f in pairs]
+        yield _plain(f"turns, far end {below} dB below", turns)
     for below in (10, 15, 20, 25):
         hushed, known = [], []
-        for own_voice, other in zip(speech, far, strict=True):
+        for own_voice, other in pairs:
             own = OwnLevel()
             judge(own_voice, RATE, own)
             gain = np.std(own_voice) / np.std(other) / 10 ** (below / 20)
@@ -68,26 +80,21 @@ def cases(folder: Path) -> Iterator[tuple[str, list[np.ndarray], list[float | No
             )
             known.append(own.level_db)
         yield f"far end alone {below} dB below, agent's level known", hushed, known
-    yield (
-        "both at once, far end 20 dB below",
-        *plain(
-            [mixtures.mix(w, mixtures.telephone(f), 20) for w, f in zip(speech, far, strict=True)]
-        ),
-    )
-    yield "telephone band", *plain([mixtures.telephone(w) for w in speech])
-    yield (
-        "telephone band, hiss 40 dB below",
-        *plain([mixtures.mix(mixtures.telephone(w), mixtures.noise(w.size), 40) for w in speech]),
-    )
+    both = [mixtures.mix(w, mixtures.telephone(f), 20) for w, f in pairs]
+    yield _plain("both at once, far end 20 dB below", both)
+
+
+def _noise(speech: Windows) -> Iterator[Case]:
+    banded = [mixtures.telephone(w) for w in speech]
+    yield _plain("telephone band", banded)
+    hissing = [mixtures.mix(w, mixtures.noise(w.size), 40) for w in banded]
+    yield _plain("telephone band, hiss 40 dB below", hissing)
     for ratio in (30, 20, 10, 5, 0):
         for color in ("white", "pink"):
             mixed = [mixtures.mix(w, mixtures.noise(w.size, color), ratio) for w in speech]
-            yield f"{color} noise {ratio} dB below", *plain(mixed)
-    yield (
-        "room noise alone",
-        *plain([1e-3 * mixtures.noise(mixtures.WINDOW, c) for c in ("white", "pink")]),
-    )
-    yield "muted", *plain([np.zeros(mixtures.WINDOW, np.float32)])
+            yield _plain(f"{color} noise {ratio} dB below", mixed)
+    room = [1e-3 * mixtures.noise(mixtures.WINDOW, c) for c in ("white", "pink")]
+    yield _plain("room noise alone", room)
 
 
 def main() -> None:
