@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
+import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import wellbeing
+from analytics.rights_erasure import erase_from_store
 from analytics.rights_purge import Purge
+from analytics.rights_receipt import Receipt, as_lines, from_json
+from analytics.rights_words import FILES, explain
 from analytics.state_file import open_for_reading
 from analytics.store.base import Query, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point
+from analytics.store.settings import StoreSettings, open_store
 from sensors import codec, topics
 from sensors.config import BrokerSettings
+from sensors.errors import CannotEraseError
 from sensors.messages import (
     ContextMessage,
     ContextState,
+    NoticeKind,
+    NoticeMessage,
     RequestKind,
     RequestMessage,
     StatusMessage,
@@ -29,7 +41,7 @@ from sensors.messages import (
 from sensors.mqtt import Connection, Inbound
 from sensors.signals import Channel
 from tests.analytics.server_rig import SITE, DetectProcess, StandInEdge, reading, snapshot_of
-from tests.rig import Mosquitto, wait_until
+from tests.rig import Influxd, Mosquitto, wait_until
 
 pytestmark = pytest.mark.needs("mosquitto")
 
@@ -195,6 +207,8 @@ def test_erased_while_the_server_runs_and_everything_old_is_refused(
         assert len(old) == 2
         assert set(rows_of(state, GONE)) >= {"journal", "consent", "set_aside"}
 
+        assert_exported(floor, store)
+        capsys.readouterr()
         assert floor.agent("erase", GONE, "--dry-run") == 0
         assert "nothing was changed" in capsys.readouterr().out
         assert points_of(store, GONE) > 20
@@ -235,6 +249,100 @@ def test_erased_while_the_server_runs_and_everything_old_is_refused(
         wait_until(lambda: store.count(readings) == 3, 60, "the old point is gone again")
         assert points_of(store, STAYS) > 20
         store.close()
+
+
+def assert_exported(floor: Floor, store: Store) -> None:
+    """The copy holds every point and message, and says what each column means."""
+    target = floor.directory / "copy.zip"
+    options = (
+        "--site", SITE, "--state-dir", str(floor.server.state), "--store-path",
+        str(floor.server.store),
+    )  # fmt: skip
+    asked = RequestMessage(id="export001", at=datetime.now(UTC), kind=RequestKind.EXPORT)
+    floor.edges[GONE].publish_raw(topics.request(SITE, GONE), codec.encode(asked))
+    notices: list[NoticeMessage] = []
+    ear = Connection(
+        BrokerSettings(port=floor.port),
+        client_id="ear",
+        subscriptions=(topics.notice(SITE, GONE),),
+        on_message=lambda told: notices.append(codec.decode(told.payload, NoticeMessage)),
+    )
+    ear.start()
+    ear.wait_connected(60)
+    wait_until(lambda: "asks to export" in floor.server.text, 60, "the request is noted")
+    assert wellbeing.main(["agent", "export", GONE, "--to", str(target), *options]) == 0
+    assert wellbeing.main(["agent", "export", GONE, "--to", str(target), *options]) == 7
+    wait_until(lambda: [n.kind for n in notices if n.kind is NoticeKind.EXPORT_READY], 60, "told")
+    ear.stop()
+    assert target.stat().st_mode & 0o077 == 0
+    with zipfile.ZipFile(target) as copy:
+        files = {name: copy.read(name) for name in copy.namelist()}
+    manifest = json.loads(files.pop("manifest.json"))
+    readme = files.pop("README.txt").decode()
+    assert files.keys() == manifest["files"].keys() == FILES.keys()
+    for name, data in files.items():
+        assert hashlib.sha256(data).hexdigest() == manifest["files"][name]["sha256"]
+        assert name in readme
+    for measurement in Measurement:
+        query = Query(measurement=measurement, site=SITE, agents=(GONE,))
+        rows = list(csv.reader(files[f"{measurement}.csv"].decode().splitlines()))
+        assert len(rows) - 1 == store.count(query), measurement
+    assert b"70.0" in files["reading.csv"]
+    assert b"heart keyboard" in files["consents.csv"]
+    assert b"broken" in files["refused.jsonl"]
+    assert files["messages.jsonl"].count(b"window_end_at") == 8
+    assert STAYS.encode() not in b"".join(files.values())
+
+
+def test_every_column_is_explained() -> None:
+    """The documentation of the store names every field; each means something to its agent."""
+    page = (Path(__file__).parents[2] / "analytics" / "store" / "README.md").read_text()
+    rows = re.findall(r"^\| (`[a-z].*?) \|", page, re.MULTILINE)
+    fields = {field for row in rows for field in re.findall(r"`([a-z0-9_]+)`", row)}
+    fields -= set(Measurement)  # the table of measurements
+    assert len(fields) > 100
+    assert not sorted(field for field in fields if not explain(field))
+
+
+def test_a_database_that_deletes_nothing_is_a_stated_refusal() -> None:
+    class Core:
+        def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
+            raise CannotEraseError(f"no rows of {agent} at {site} are deleted before {before}")
+
+    place = erase_from_store(cast("Store", Core()), SITE, GONE)
+    receipt = Receipt(
+        id="x", site=SITE, agent=GONE, at=datetime.now(UTC), by="agent", places=(place,)
+    )
+    assert not receipt.is_complete
+    assert "NOT COMPLETE" in as_lines(receipt)[-1]
+    assert from_json(receipt.to_json()) == receipt
+
+
+@pytest.mark.needs("influxd")
+def test_erased_from_a_database_once_it_answers(
+    tmp_path: Path, mosquitto: Mosquitto, influxd: Influxd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = open_store(StoreSettings(kind="influxdb", url=influxd.url))
+    store.prepare()
+    more = ("--store", "influxdb", "--store-url", influxd.url)
+    with running(tmp_path, mosquitto.port, *more) as floor:
+        floor.fill()
+        for name in (GONE, STAYS):
+            wait_until(lambda who=name: points_of(store, who) > 20, 60, "points in the database")
+        kept = points_of(store, STAYS)
+        influxd.kill()
+        assert floor.agent("erase", GONE, "--yes", "--wait", "3") == 6
+        said = capsys.readouterr().out
+        assert "NOT COMPLETE" in said
+        assert "waiting" in said
+        influxd.start()
+        state = ("--state-dir", str(floor.server.state), "--site", SITE)
+        wait_until(
+            lambda: wellbeing.main(["agent", "receipt", GONE, *state]) == 0, 120, "all is erased"
+        )
+        assert_nothing_left(floor, store)
+        assert points_of(store, STAYS) >= kept
+    store.close()
 
 
 def assert_no_bytes_left(floor: Floor, run: str) -> None:
