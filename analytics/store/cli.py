@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from analytics import set_aside_cli
+from analytics.store import copy_cli
 from analytics.store.base import Query, Row, Store
 from analytics.store.findings import Account, Finding, Level
 from analytics.store.points import Measurement
@@ -22,6 +23,7 @@ from sensors.errors import ConfigurationError, StoreError
 
 app = plain_app("Look at the store: what is in it, whether it answers.")
 app.add_typer(set_aside_cli.app, name="set-aside")
+app.command("copy")(copy_cli.copy)
 
 
 def _settings(path: Path | None) -> StoreSettings:

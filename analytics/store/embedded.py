@@ -262,6 +262,23 @@ class EmbeddedStore:
             (found,) = connection.execute(*embedded_sql.count(query, wanted)).fetchone()
         return int(found)
 
+    def sites(self, measurement: Measurement) -> list[str]:
+        """Return the sites of which there ever were points."""
+        with self._transaction("BEGIN") as connection:
+            found = connection.execute(
+                "SELECT DISTINCT site FROM series WHERE measurement = ? ORDER BY site",
+                (measurement.value,),
+            ).fetchall()
+        return [site for (site,) in found]
+
+    def oldest_ns(self, measurement: Measurement, site: str) -> int:
+        """Return the time of the oldest point of a site that has some. [ns]."""
+        with self._transaction("BEGIN") as connection:
+            (found,) = connection.execute(
+                embedded_sql.oldest(measurement), (measurement.value, site)
+            ).fetchone()
+        return int(found)
+
     def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
         """Delete the points of `agent` (until `before`); return how many there were."""
         erased = 0

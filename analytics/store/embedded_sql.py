@@ -63,6 +63,15 @@ def expire(measurement: Measurement) -> str:
     )
 
 
+def oldest(measurement: Measurement) -> str:
+    """Return the statement that finds the oldest time of one measurement and site."""
+    # The first of each series, found by walking down one tree, not by reading all.
+    return (
+        f"SELECT min((SELECT min(m.time_ns) FROM {measurement} m WHERE m.series = s.id))"
+        " FROM series s WHERE s.measurement = ? AND s.site = ?"
+    )
+
+
 def upsert(measurement: Measurement, columns: Sequence[str]) -> str:
     """Return the statement that adds a point or, as InfluxDB does, merges into it."""
     marks = ", ".join("?" * (2 + len(columns)))

@@ -129,6 +129,23 @@ def count(database: str, query: Query, field: str) -> str:
     return f"SELECT count({name(field)}::field) {origin}"
 
 
+def site_values(database: str, measurement: Measurement) -> str:
+    """Return the statement that lists the sites of `measurement`."""
+    scope = f" ON {name(database)}" if database else ""
+    return f'SHOW TAG VALUES{scope} FROM {source(database, measurement)} WITH KEY = "site"'
+
+
+def second_column(answers: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the second column of the answers, such as the values of a tag."""
+    return {row[1] for series in series_of(answers) for row in series["values"]}
+
+
+def oldest(database: str, query: Query) -> str:
+    """Return the statement that reads the oldest point that matches `query`."""
+    origin = f"FROM {source(database, query.measurement)} WHERE {_where(query)}"
+    return f"SELECT *::field {origin} ORDER BY time ASC LIMIT 1"
+
+
 def field_keys(database: str, measurement: Measurement) -> str:
     """Return the statement that lists the fields of `measurement` with their types."""
     on = f"ON {name(database)} " if database else ""
