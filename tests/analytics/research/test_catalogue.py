@@ -1,0 +1,63 @@
+"""The catalogue names everything that is stored, and the demo stores nothing else."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analytics.features import FEATURES
+from analytics.hrv import TimeDomain
+from analytics.research.catalogue import VARIABLES, Cover, Kind, variable
+from analytics.research.demo import SITE
+from analytics.store.base import Query
+from analytics.store.points import Measurement
+from analytics.store.settings import StoreSettings, open_store
+from sensors.errors import ConfigurationError
+from sensors.signals import SIGNALS, Channel
+
+SCHEMA = (Path(__file__).parents[3] / "analytics" / "store" / "README.md").read_text("utf-8")
+
+
+def documented(measurement):
+    section = SCHEMA.split(f"\n## {measurement}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+) \| (\w+) \|", section, re.MULTILINE)
+    return {name for cell, _ in rows for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_measured_signal_and_every_feature_can_be_asked_for():
+    fields = {(v.measurement, v.field) for v in VARIABLES.values() if v.kind is not Kind.BEATS}
+    for name in SIGNALS:
+        if name != "beat_offset_ms":
+            where = Measurement.BEAT if name == "rr_ms" else Measurement.READING
+            assert (where, name) in fields
+    assert {f.name for f in FEATURES} == {n for m, n in fields if m is Measurement.FEATURE}
+    assert len(VARIABLES) == len({*VARIABLES})
+
+
+def test_every_variable_lies_where_the_schema_says():
+    for one in VARIABLES.values():
+        assert one.field in documented(one.measurement), one
+        assert one.meaning.endswith(".")
+    assert {c.value for c in Channel} < set(Cover)
+
+
+def test_figures_of_beats_are_figures_there_are():
+    made = TimeDomain(*(np.zeros(1) for _ in range(9)))
+    for one in VARIABLES.values():
+        if one.kind is Kind.BEATS:
+            assert hasattr(made, one.name)
+
+
+def test_an_unknown_signal_names_the_nearest():
+    with pytest.raises(ConfigurationError, match="did you mean log_rmssd"):
+        variable("log_rmsd")
+
+
+def test_the_demo_stores_what_the_schema_describes(demo_once):
+    store = open_store(StoreSettings(path=str(demo_once / "store.sqlite")), read_only=True)
+    for measurement in (m for m in Measurement if m.value != "summary"):
+        rows = store.read(Query(measurement=measurement, site=SITE, agents=("d1",)))
+        assert rows
+        assert {name for row in rows for name in row.fields} <= documented(measurement)
+    store.close()
