@@ -180,8 +180,14 @@ def test_the_server_does_its_work_and_no_more(connect):
     assert [topic for topic, _ in heard] == incoming
     seen.clear()
     mine = [topics.mirror("hq", "k7"), topics.alert("hq", "0a1b2c3d")]
-    outgoing = [*FOR_K7[:3], *mine]
-    _write_all(server, [*OWN, topics.decision("hq"), topics.context("hq", "k7"), *outgoing])
+    # What the broker keeps of an agent who was erased, it must be able to clear.
+    clears = [
+        topics.status("hq", "k7", "pc"),
+        topics.consent("hq", "k7"),
+        topics.context("hq", "k7"),
+    ]
+    outgoing = [*clears, *FOR_K7[:3], *mine]
+    _write_all(server, [*OWN, topics.decision("hq"), *clears[2:], *outgoing[3:]])
     wait_until(lambda: len(seen) >= len(outgoing))
     assert [topic for topic, _ in seen] == outgoing
 
