@@ -116,7 +116,7 @@ class StandInEdge:
     def publish_raw(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self._publish(topic, payload, retain=retain)
 
-    def wait_released(self, timeout: float = 60.0) -> None:
+    def wait_released(self, timeout: float = 120.0) -> None:
         wait_until(lambda: not self.held, timeout, f"{self.agent} released, holds {len(self.held)}")
 
     def close(self) -> None:
@@ -182,9 +182,9 @@ class DetectProcess:
         """Ask it to end and return its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(30)
+        return self._process.wait(60)
 
-    def wait(self, timeout: float = 30.0) -> int:
+    def wait(self, timeout: float = 60.0) -> int:
         assert self._process is not None
         return self._process.wait(timeout)
 

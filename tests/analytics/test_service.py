@@ -269,7 +269,7 @@ def test_an_alert_is_retained_and_what_a_broker_kept_too_long_is_cleared(
     wait_until(lambda: listener.of(where))
     with serve() as service:
         edge.ask_for_help()
-        [alert] = wait_until(
+        alert, *_ = wait_until(
             lambda: [a for a in listener.heard if "/alert/" in a.topic and a.topic != where]
         )
         assert codec.decode(alert.payload, AlertMessage).agent == "k1"
@@ -280,7 +280,7 @@ def test_an_alert_is_retained_and_what_a_broker_kept_too_long_is_cleared(
         wait_until(lambda: listener.of(alert.topic)[-1] == b"" or len(listener.of(alert.topic)) > 2)
         mosquitto.stop()
         mosquitto.start()
-        wait_until(lambda: listener.of(alert.topic)[-1] != b"", 40, "the alert is said again")
+        wait_until(lambda: listener.of(alert.topic)[-1] != b"", what="the alert is said again")
     edge.close()
 
 
@@ -308,7 +308,7 @@ def test_a_store_that_is_away_is_visible_and_nothing_waits_for_it(
         edge.send(30)
         edge.wait_released()
         away.clear()
-        wait_until(lambda: status(tmp_path).spool_points == 0, 40)
+        wait_until(lambda: status(tmp_path).spool_points == 0)
     edge.close()
     assert_exactly_once(tmp_path / "state", tmp_path / "store.sqlite", [edge])
 
