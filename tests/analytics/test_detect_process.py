@@ -6,14 +6,23 @@ import json
 import random
 import re
 import threading
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sensors import topics
 from sensors.signals import Channel
-from tests.analytics.server_rig import DetectProcess, StandInEdge, assert_exactly_once, detect
+from tests.analytics.server_rig import (
+    SITE,
+    DetectProcess,
+    StandInEdge,
+    assert_exactly_once,
+    detect,
+)
 from tests.rig import Mosquitto, wait_until
+from tests.rig.process import free_port
 from wellbeing import main
 
 pytestmark = pytest.mark.needs("mosquitto")
@@ -176,3 +185,40 @@ def test_two_servers_of_one_state_and_a_status_beside_them(
     assert found["counters"]["readings"] == 3
     assert found["runs"][0]["stored_seq"] == 2
     edge.close()
+
+
+def test_a_real_server_is_watched_over_http_and_by_its_log(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    port = free_port()
+    edge = StandInEdge(mosquitto.port, "k1", "run00001")
+    edge.consent(Channel.HEART, Channel.KEYBOARD)
+    options = ("--metrics-port", str(port), "--log-format", "json")
+    with detect(tmp_path, mosquitto.port, *options) as server:
+        edge.send(3)
+        edge.wait_released()
+        # not before: until the server has subscribed a broker drops what nobody sends again
+        edge.publish_raw(topics.reading(SITE, "k1"), b"no json")
+
+        def scrape() -> str:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as told:
+                    return str(told.read().decode())
+            except OSError:
+                return ""
+
+        for line in (
+            f'wellbeing_server_received_total{{kind="window",site="{SITE}"}} 3.0',
+            f'wellbeing_server_refused_total{{reason="malformed",site="{SITE}"}} 1.0',
+            f'wellbeing_server_windows_scored_total{{site="{SITE}"}} 3.0',
+            f'wellbeing_server_broker_connected{{site="{SITE}"}} 1.0',
+            f'wellbeing_server_ready{{site="{SITE}"}} 1.0',
+        ):
+            wait_until(lambda line=line: line in scrape(), 60, line)
+        assert "k1" not in scrape(), "no metric is about a person"
+        assert server.stop() == 0
+    edge.close()
+    said = [json.loads(line) for line in server.text.splitlines()]
+    assert {line["site"] for line in said} == {SITE}
+    assert said[-1]["text"] == "stopped; everything received is on disk"
+    assert "k1" not in server.text
