@@ -153,7 +153,7 @@ class Baseline:
         Parameters
         ----------
         rows : ndarray of intp or slice
-        which : ndarray of bool, shape (s, n), optional
+        which : ndarray of bool, shape (s, n) or (s, 1), optional
             Features that are meant; all by default.
         """
         self.seconds[:, rows] = 0.0 if which is None else np.where(which, 0, self.seconds[:, rows])

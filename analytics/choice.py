@@ -8,7 +8,7 @@ included.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ Singles = NDArray[np.float32]
 Words = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp] | slice
+Numbers = TypeVar("Numbers", NDArray[np.float32], NDArray[np.float64])
 
 
 def words(mask: Mask) -> Words:
@@ -36,6 +37,17 @@ def blank(values: Singles, chosen: Words) -> None:
     np.bitwise_or(bits, ~chosen, out=bits)
 
 
+def either(mask: Mask, then: Numbers, otherwise: Numbers) -> Numbers:
+    """Return `then` where `mask` is set and `otherwise` elsewhere, all of one shape."""
+    kind = np.dtype(f"i{then.itemsize}")
+    old = otherwise.view(kind)
+    differ = np.bitwise_xor(then.view(kind), old)
+    differ &= np.negative(mask.view(np.int8)).astype(kind)
+    differ ^= old
+    found: Numbers = differ.view(then.dtype)
+    return found
+
+
 def put(state: NDArray[Any], rows: Rows, values: NDArray[Any]) -> None:
     """Write `values` back that were read as ``state[..., rows]`` and then changed.
 
@@ -43,3 +55,11 @@ def put(state: NDArray[Any], rows: Rows, values: NDArray[Any]) -> None:
     """
     if not isinstance(rows, slice):
         state[..., rows] = values
+
+
+def first_of_span(rows: NDArray[np.intp]) -> int | None:
+    """Return the first of neighbouring rows: slices are read and written much faster."""
+    n = len(rows)
+    if n and rows[-1] - rows[0] == n - 1 and (rows[1:] > rows[:-1]).all():
+        return int(rows[0])
+    return None

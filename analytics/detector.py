@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analytics import fusion
 from analytics.baseline import LONGEST_STEP_S, SCORED, Baseline
-from analytics.choice import blank, keep, words
+from analytics.choice import blank, either, first_of_span, keep, words
 from analytics.evidence import Evidence
 from analytics.features import FEATURES, PART_CHANNEL, PARTS
 from analytics.pace import Pace
@@ -51,8 +51,12 @@ jumps twice and is followed. A loose one counts as such until the same time
 after its last jump.
 """
 
-_CHUNK = 2048
+_CHUNK = 4096
 """Agents worked on at a time: the temporaries then stay in a core's cache."""
+
+# The C library gives freed memory back to the system, and each step would fault it in
+# anew; once a block as large as this was freed it keeps what is smaller for itself.
+np.empty(16 << 20, np.int8)
 
 _SKIN = fusion.NAMES.index("log_eda")
 _IS_SKIN = np.arange(len(SCORED))[:, None] == _SKIN
@@ -229,7 +233,7 @@ class Detector:
         """
         n = len(rows)
         out = _blank(n)
-        first = _first_of_span(rows)
+        first = first_of_span(rows)
         for start in range(0, n, _CHUNK):
             here = slice(start, min(start + _CHUNK, n))
             these = rows[here] if first is None else slice(first + start, first + here.stop)
@@ -286,11 +290,21 @@ class Detector:
         may have been put back, or not: its level is learnt anew. So is that of
         a loose one, which moves again and again and says nothing meanwhile.
         """
-        skin, before, moved = values[_SKIN].copy(), self._skin[rows], self._moved[rows]
+        skin, before, seen_s = values[_SKIN].copy(), self._skin[rows], self._skin_s[rows]
         here = np.isfinite(skin) & (at_s >= self._last_s[rows])
-        since_s = at_s - self._skin_s[rows]
+        jumped = here & (np.abs(skin - before) > FASTEST_SKIN) & (seen_s > -np.inf)
+        odd = np.flatnonzero(jumped | (self._moved[rows] != 0) | (self._jumps[rows] != 0))
+        if odd.size:  # all others' electrodes never moved
+            whose = odd + rows.start if isinstance(rows, slice) else rows[odd]
+            values[_SKIN, odd] = self._without_jumps(whose, at_s[odd], skin[odd], here[odd])
+        self._skin[rows] = either(here, skin, before)
+        self._skin_s[rows] = either(here, at_s, seen_s)
+
+    def _without_jumps(self, rows: Rows, at_s: Floats, skin: Singles, here: Mask) -> Singles:
+        """Return the conductance of those whose electrode moved, now or before."""
+        since_s, moved = at_s - self._skin_s[rows], self._moved[rows]
         follows = here & (since_s <= LONGEST_STEP_S)
-        change = np.where(here & np.isfinite(since_s), skin - before, np.float32(0.0))
+        change = np.where(here & np.isfinite(since_s), skin - self._skin[rows], np.float32(0.0))
         jumped = np.abs(change) > FASTEST_SKIN
         far = follows & (np.abs(change) > LOOSE_SKIN)
         jumps = self._jumps[rows] * np.where(here, np.exp(-since_s / LOOSE_S), 1.0) + far
@@ -301,14 +315,11 @@ class Detector:
         anew = loose | back
         if anew.any():
             moved = np.where(anew, np.float32(0.0), moved)
-            self._baseline.reopen(rows, anew & _IS_SKIN)
+            self._baseline.reopen(rows[anew], _IS_SKIN)
         off = change - np.clip(change, -FASTEST_SKIN, FASTEST_SKIN)
         moved = moved + np.where(follows & ~loose, off, np.float32(0.0))
-        values[_SKIN] -= moved
-        values[_SKIN, loose] = np.nan
         self._moved[rows], self._jumps[rows] = moved, jumps
-        self._skin[rows] = np.where(here, skin, before)
-        self._skin_s[rows] = np.where(here, at_s, self._skin_s[rows])
+        return np.where(loose, np.float32(np.nan), skin - moved)
 
     def _follow_time(self, rows: Rows | slice, at_s: Floats, pace: Pace, known: Mask) -> Singles:
         """Return how long each value stands for, shape (s, n); 0 where it must not teach.
@@ -355,14 +366,6 @@ _BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf}
 def _blank_of(name: str) -> float:
     """Return what an array of the state holds before anything is known."""
     return _BLANKS.get(name, 0.0)
-
-
-def _first_of_span(rows: Rows) -> int | None:
-    """Return the first of neighbouring rows: slices are read and written much faster."""
-    n = len(rows)
-    if n and rows[-1] - rows[0] == n - 1 and (rows[1:] > rows[:-1]).all():
-        return int(rows[0])
-    return None
 
 
 def _blank(n: int) -> ScoreBatch:

@@ -19,18 +19,20 @@ import numpy as np
 
 from analytics.detector import Detector
 from analytics.episodes import Episodes, threshold_for
-from analytics.features import FEATURES
+from analytics.features import FEATURE_INDEX, FEATURES
 from analytics.windows import FeatureBatch
 
 IDS = ("D6",)
 
 
 def batches(n_agents: int, n_steps: int) -> list[FeatureBatch]:
-    """Return the floor's windows, every feature known."""
+    """Return the floor's windows, every feature known and about as restless as in calm people."""
     rng = np.random.default_rng(6)
+    spread = np.array([feature.scale for feature in FEATURES])
+    spread[FEATURE_INDEX["log_eda"]] = 0.05  # smooth: what jumps is a loose electrode
     made = []
     for k in range(n_steps):
-        values = rng.normal(50.0, 5.0, (n_agents, len(FEATURES)))
+        values = 50.0 + spread * rng.normal(size=(n_agents, len(FEATURES)))
         made.append(
             FeatureBatch(
                 at_s=np.full(n_agents, 5.0 * (k + 1)),
