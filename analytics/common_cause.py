@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.features import PARTS, UNKNOWN_LEVEL
+from analytics.features import PARTS
+from analytics.fusion import band, is_usual
 from sensors.messages import Contribution
 
 Floats = NDArray[np.float64]
@@ -33,6 +34,13 @@ LEAST_GATHERING = 2
 
 TOP = 3
 """Contributions that an alert names."""
+
+LEAST_NAMED = 0.2
+"""Share of the evidence from which a part is named that lies within its usual range.
+
+Averaged over a minute, somewhat above the usual in one part can weigh more than
+far above in another. The largest of five is never smaller. (this project)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +125,24 @@ def persists(active: Mask, pending: Mask, judged: Mask) -> bool:
     return 2 * above >= needed(int(judged.sum()))
 
 
-def contributions(level: NDArray[np.int8], contribution: Floats) -> tuple[Contribution, ...]:
-    """Return the parts that contribute most, largest first, with their direction.
+def contributions(contribution: Floats) -> tuple[Contribution, ...]:
+    """Return the parts that the evidence rests on, largest first, with their direction.
+
+    The three largest; but from the first on that lies within the usual range
+    and adds little (`LEAST_NAMED`), none: it would explain nothing, and what
+    adds more is never left out before it.
 
     Parameters
     ----------
-    level : ndarray of int8, shape (n, P)
-        Of one agent or of all who differ together.
     contribution : ndarray of float64, shape (n, P)
-        Towards strain; NaN unknown.
+        What each part adds to the evidence of one agent, or of all who differ
+        together; NaN unknown.
     """
-    known = level != UNKNOWN_LEVEL
-    count = np.maximum(known.sum(axis=0), 1)
-    mean_level = np.where(known, level.astype(np.float64), 0.0).sum(axis=0) / count
-    # Away from zero, so that half of the people well above is still "above".
-    rounded = np.sign(mean_level) * np.floor(np.abs(mean_level) + 0.5)
-    weight = np.where(np.isfinite(contribution), contribution, 0.0).sum(axis=0)
-    order = np.argsort(-weight, kind="stable")
-    return tuple(
-        Contribution(part=PARTS[i].value, level=int(rounded[i]))
-        for i in order
-        if rounded[i] != 0 and weight[i] > 0  # what speaks against an alert explains none
-    )[:TOP]
+    known = np.isfinite(contribution)
+    total = np.where(known, contribution, 0.0).sum(axis=0)
+    mean = total / np.maximum(known.sum(axis=0), 1)  # of those in whom it is known
+    level, order = band(mean), np.argsort(-total, kind="stable")[:TOP]
+    small = total < LEAST_NAMED * np.maximum(total, 0.0).sum()
+    worth = (total > 0) & ~(is_usual(mean) & small)  # what speaks against it explains nothing
+    named = order[np.logical_and.accumulate(worth[order])]
+    return tuple(Contribution(part=PARTS[i].value, level=int(level[i])) for i in named)

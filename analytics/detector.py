@@ -184,6 +184,16 @@ class Detector:
         """
         self._baseline.follow_site(self._n)
 
+    def lasting(self, rows: Rows) -> Floats:
+        """Return what each part says for strain over the last minute, shape (n, P).
+
+        The terms whose sum is the evidence (`evidence.NOW_S`): log-likelihood
+        ratios, NaN of what was not seen.
+        """
+        deviation, certainty = self._evidence.deviation[0], self._evidence.certainty[0]
+        said = fusion.log_ratios(deviation[:, rows], certainty[:, rows])
+        return np.where(certainty[:, rows] > 0, said, np.nan).T.astype(np.float64)
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
         own = {name: array[..., : self._n].copy() for name, array in self._all().items()}

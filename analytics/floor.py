@@ -278,7 +278,7 @@ class Floor:
         ):
             columns[name][rows] = found
         self.level[rows] = scores.part_level
-        self.contribution[rows] = scores.part_contribution
+        self._explain(rows, scores.part_level, episodes)
         return scores, episodes
 
     def follow_site(self, now_s: float) -> None:
@@ -286,6 +286,14 @@ class Floor:
         if now_s >= self._site_due_s[0]:
             self._site_due_s[0] = (now_s // _SITE_EVERY_S + 1) * _SITE_EVERY_S
             self._detector.follow_site()
+
+    def _explain(self, rows: Rows, level: NDArray[np.int8], episodes: EpisodeBatch) -> None:
+        """Keep what each part adds to the evidence of those who differ: an alert names it."""
+        differ = np.flatnonzero(episodes.active | episodes.pending)
+        if differ.size:
+            said = self._detector.lasting(rows[differ])
+            said[level[differ] == UNKNOWN_LEVEL] = np.nan
+            self.contribution[rows[differ]] = said
 
     def members(self, team: str) -> Rows:
         """Return the rows whose newest window belongs to `team`."""

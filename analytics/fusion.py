@@ -156,6 +156,35 @@ def log_ratios(parts: Singles, certainty: Singles) -> Singles:
     return found
 
 
+_BANDS = log_ratios(
+    np.array([[[level]] * len(PARTS) for level in LEVELS], np.float32),
+    np.ones((len(LEVELS), len(PARTS), 1), np.float32),
+)[..., 0]
+
+
+def band(said: Floats) -> NDArray[np.int8]:
+    """Return how far a part must lie from its usual to say what it says for strain.
+
+    Parameters
+    ----------
+    said : ndarray of float64, shape (P,)
+        Log-likelihood ratio of each part, of what is sure; NaN is unknown.
+
+    Returns
+    -------
+    ndarray of int8, shape (P,)
+        In the direction of its leading feature: 1 or -1 up to the line of
+        *well above*, 2 or -2 beyond; 0 for what does not speak for strain.
+    """
+    size = (said > 0).astype(np.int8) + (said >= _BANDS[-1])
+    return np.asarray(size * _LEAD_SIGN[:, 0], np.int8)
+
+
+def is_usual(said: Floats) -> Mask:
+    """Return which parts say so little that they lie within the usual range, shape (P,)."""
+    return np.asarray(~(said >= _BANDS[0]), bool)
+
+
 def sum_down(rows: Singles) -> Singles:
     """Return the sum over the last axis but one, in the same order however many columns there are.
 

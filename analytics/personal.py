@@ -88,9 +88,7 @@ class PersonalAlerts:
             agent=agent,
             started_at=started_at,
             quality=self._quality(row),
-            contributions=contributions(
-                self._floor.level[row : row + 1], self._floor.contribution[row : row + 1]
-            ),
+            contributions=contributions(self._floor.contribution[row : row + 1]),
             unknown=self._unknown(row),
             detector_version=DETECTOR_VERSION,
         )
@@ -285,9 +283,7 @@ class PersonalAlerts:
     def _update(self, alert: Alert, row: int, now: datetime) -> None:
         if alert.updated_at is not None and now - alert.updated_at < UPDATE_EVERY:
             return
-        found = contributions(
-            self._floor.level[row : row + 1], self._floor.contribution[row : row + 1]
-        )
+        found = contributions(self._floor.contribution[row : row + 1])
         unknown = self._unknown(row)
         changed = (found, unknown) != (alert.message.contributions, alert.message.unknown)
         # Evidence outlasts the bands for a moment: keep what it rested on.

@@ -137,7 +137,7 @@ class TeamCauses:
             "affected": len(affected) if shown else None,
             "team_size": judged if shown else None,
             "quality": round(float(known.mean()), 3) if known.size else None,
-            "contributions": contributions(floor.level[affected], floor.contribution[affected]),
+            "contributions": contributions(floor.contribution[affected]),
         }
 
     def _update(self, standing: _Standing, affected: Any, judged: int, now: datetime) -> None:

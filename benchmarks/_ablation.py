@@ -2,7 +2,8 @@
 
 At every alert of a simulated floor the window that raised it is scored again
 by the same detector in the same state, once without each part's features. A
-part counts for as much as the score falls when it is left out.
+part counts for as much as the evidence of the last minute falls when it is
+left out.
 """
 
 from __future__ import annotations
@@ -38,22 +39,19 @@ _SAME = 1e-6  # scores are sums of single-precision numbers
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One alert: what it named, and what leaving each part out takes from its score.
+    """One alert: what it named, and what leaving each part out takes from its evidence.
 
     Parameters
     ----------
     named : tuple of str
         Parts, largest first.
     falls : dict of str to float
-        By how much the score falls without the part; infinite if none is left,
+        By how much the evidence falls without the part; infinite if none is left,
         absent for a part that is unknown.
-    outside : tuple of str
-        Parts that lie outside the agent's usual range.
     """
 
     named: tuple[str, ...]
     falls: dict[str, float]
-    outside: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -69,40 +67,44 @@ class Explained:
 
     @property
     def harmless(self) -> int:
-        """How many are named without which the score would not be lower."""
+        """How many are named without which the evidence would not be lower."""
         return sum(self.falls[part] <= _SAME for part in self.named)
 
 
+def said(detector: Detector, rows: NDArray[np.intp], scores: ScoreBatch) -> Floats:
+    """Return what each known part adds to the evidence of the last minute, shape (n, P)."""
+    return np.where(scores.part_level == UNKNOWN_LEVEL, np.nan, detector.lasting(rows))
+
+
 def falls(before: dict[str, NDArray[np.generic]], row: int, window: FeatureBatch) -> Floats:
-    """Return by how much the score of `window` falls without each part, shape (P,).
+    """Return by how much the evidence of the last minute falls without each part, shape (P,).
 
     NaN where the part is unknown anyway, infinite where nothing would be left.
     """
     n = len(PARTS) + 1
     detector = Detector.from_arrays(
-        {name: np.repeat(array[..., [row]], n, axis=-1) for name, array in before.items()}
+        {
+            name: array if name == "site" else np.repeat(array[..., [row]], n, axis=-1)
+            for name, array in before.items()
+        }
     )
-    batch = window.take(np.zeros(n, np.intp))
+    batch, rows = window.take(np.zeros(n, np.intp)), np.arange(n)
     values, quality = batch.values.copy(), batch.quality.copy()
     for p, part in enumerate(PARTS):
         of_part = [feature.part is part for feature in FEATURES]
         values[p, of_part], quality[p, of_part] = np.nan, 0.0
     batch.values, batch.quality = values, quality
-    found = detector.step(np.arange(n), batch, learn=np.zeros(n, bool))
-    known = np.isfinite(found.part_contribution[-1])
-    rest = np.where(np.isfinite(found.score[:-1]), found.score[:-1], -np.inf)
-    return np.where(known, found.score[-1] - rest, np.nan)
+    each = said(detector, rows, detector.step(rows, batch, learn=np.zeros(n, bool)))
+    known = np.isfinite(each)
+    total = np.where(known.any(axis=1), np.where(known, each, 0.0).sum(axis=1), -np.inf)
+    return np.where(known[-1], total[-1] - total[:-1], np.nan)
 
 
-def explain(scores: ScoreBatch, row: int, drops: Floats) -> Explained:
-    """Return one alert's explanation beside the truth."""
-    one = slice(row, row + 1)
-    named = contributions(scores.part_level[one], scores.part_contribution[one])
-    level = dict(zip(PARTS, scores.part_level[row].tolist(), strict=True))
+def explain(contribution: Floats, drops: Floats) -> Explained:
+    """Return one alert's explanation, of shape (P,) both, beside the truth."""
     return Explained(
-        named=tuple(part.part for part in named),
+        named=tuple(part.part for part in contributions(contribution[None])),
         falls={p.value: float(f) for p, f in zip(PARTS, drops, strict=True) if not np.isnan(f)},
-        outside=tuple(p.value for p in PARTS if level[p] not in {0, UNKNOWN_LEVEL}),
     )
 
 
@@ -121,5 +123,5 @@ def explanations(n_agents: int, hours: float, seed: int) -> list[Explained]:
         now = episodes.step(rows, batch.at_s, scores.evidence, threshold, ~scores.learning)
         for row in np.flatnonzero(now.began).tolist():
             drops = falls(before, row, batch.take(np.array([row])))
-            found.append(explain(scores, row, drops))
+            found.append(explain(said(detector, rows, scores)[row], drops))
     return found

@@ -355,7 +355,7 @@ def explained(n_agents: int, hours: float) -> dict[str, object]:
     return {
         "id": "R3.explained",
         "value": round(float(np.mean([one.right for one in found])), 3),
-        "unit": "share of alerts whose named parts take most from the score when left out",
+        "unit": "share of alerts whose named parts take most from the evidence when left out",
         "named_though_harmless": sum(one.harmless for one in found),
         "n": len(found),
     }

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analytics.common_cause import contributions, find, gathers, needed, persists
-from analytics.features import PARTS, UNKNOWN_LEVEL, Part
+from analytics.features import PARTS, Part
 
 N = 14
 JUDGED = np.ones(N, bool)
@@ -57,20 +57,44 @@ def test_a_cause_holds_until_fewer_than_half_are_left() -> None:
     assert not persists(some(0, 1), some(), JUDGED)
 
 
-def test_contributions_are_the_strongest_three_with_their_direction() -> None:
-    level = np.full((2, len(PARTS)), UNKNOWN_LEVEL, np.int8)
+def said(**parts: tuple[float, float]) -> np.ndarray:
     weight = np.full((2, len(PARTS)), np.nan)
-    for part, levels, towards in (
-        (Part.HEART, (2, 1), 3.0),
-        (Part.SKIN, (0, 0), 9.0),
-        (Part.TYPING, (-2, -1), 4.0),
-        (Part.POINTER, (1, 1), 1.0),
-        (Part.VOICE, (2, UNKNOWN_LEVEL), 2.0),
-    ):
-        index = PARTS.index(part)
-        level[:, index], weight[:, index] = levels, towards
-    found = [(c.part, c.level) for c in contributions(level, weight)]
-    assert found == [("typing", -2), ("heart", 2), ("voice", 2)]
+    for name, of_both in parts.items():
+        weight[:, PARTS.index(Part(name))] = of_both
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [
+        pytest.param(
+            said(heart=(1.3, 1.1), skin=(0.9, 0.9), typing=(-2, -1), voice=(0.3, 0.3)),
+            [("heart", 2), ("skin", 1), ("voice", 1)],
+            id="largest first, what speaks against it never",
+        ),
+        pytest.param(
+            said(heart=(0.4, 0.4), voice=(0.3, 0.3), pointer=(0.2, 0.2), typing=(0.1, 0.1)),
+            [("heart", 1), ("voice", 1), ("pointer", 2)],
+            id="what weighs most is named, though within its usual range",
+        ),
+        pytest.param(
+            said(heart=(1.2, 1.2), skin=(0.05, 0.05), pointer=(0.04, 0.04)),
+            [("heart", 2)],
+            id="what is usual and weighs little is not",
+        ),
+        pytest.param(
+            said(heart=(1.2, np.nan), skin=(0.6, 0.6)),
+            [("heart", 2), ("skin", 1)],
+            id="how far, of those in whom it is known; the first of equals",
+        ),
+        pytest.param(said(heart=(-0.1, 0.0)), [], id="nothing speaks for it"),
+        pytest.param(said(), [], id="nothing known"),
+    ],
+)
+def test_contributions_are_the_three_largest(
+    weight: np.ndarray, expected: list[tuple[str, int]]
+) -> None:
+    assert [(c.part, c.level) for c in contributions(weight)] == expected
 
 
 @pytest.mark.parametrize(
