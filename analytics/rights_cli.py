@@ -16,7 +16,8 @@ from rich.progress import Progress
 
 from analytics import rights_export, rights_office, rights_requests
 from analytics.detect_cli import build
-from analytics.rights_receipt import Receipt, as_lines
+from analytics.research.ledger import ResearchSettings, exports_of
+from analytics.rights_receipt import Receipt, as_lines, with_exports
 from analytics.service import Service
 from analytics.settings import ServerSettings, require_tls
 from analytics.state_file import open_for_reading
@@ -57,6 +58,7 @@ class _Given:
     broker: BrokerSettings
     store: StoreSettings
     policy: Callable[[], PolicySettings]
+    ledger: Path
 
     def build(self) -> Service:
         """Return the server, for a request while none runs."""
@@ -78,6 +80,7 @@ def _given(config: Path | None, site: str | None, state_dir: str | None, **more:
             tables, "store", StoreSettings, kind=more.get("store"),
             path=more.get("store_path"), url=more.get("store_url"),
         ),
+        ledger=section(tables, "research", ResearchSettings).file(),
         # Only a server that is started needs one.
         policy=lambda: section(tables, "policy", PolicySettings, profile=more.get("profile")),
     )  # fmt: skip
@@ -128,14 +131,14 @@ def erase(  # noqa: PLR0917 - one per option
             counted = rights_office.would_erase(directory, given.server.site, agent, opened)
         finally:
             opened.close()
-        _print(counted, as_json=as_json, dry_run=True)
+        _print(given, counted, as_json=as_json, dry_run=True)
         return
     if not yes:
         _confirm(agent, given.server.site)
     with Console(stderr=True).status(f"erasing {agent}"):
         receipt = rights_office.erase(directory, agent, given.build, wait)
         receipt = rights_office.checked_on_broker(receipt, given.broker)
-    _print(receipt, as_json=as_json)
+    _print(given, receipt, as_json=as_json)
     if not receipt.is_complete:
         raise typer.Exit(_INCOMPLETE)
 
@@ -150,7 +153,10 @@ def _confirm(agent: str, site: str) -> None:
         raise ConfigurationError(f"confirmed {typed.strip()!r}, not {agent!r}; nothing was erased")
 
 
-def _print(receipt: Receipt, *, as_json: bool, dry_run: bool = False) -> None:
+def _print(given: _Given, receipt: Receipt, *, as_json: bool, dry_run: bool = False) -> None:
+    exports = exports_of(receipt.agent, site=receipt.site, ledger=given.ledger)
+    named = [f"{one.file} (study {one.study}, {one.at:%Y-%m-%d})" for one in exports]
+    receipt = with_exports(receipt, named)
     text = receipt.to_json() if as_json else "\n".join(as_lines(receipt, dry_run=dry_run))
     sys.stdout.write(text + "\n")
 
@@ -239,7 +245,7 @@ def receipt(
     found = [r.receipt for r in _requests(given) if r.agent == agent and r.receipt is not None]
     if not found:
         raise StateError(f"no receipt for {agent!r} at site {given.server.site}")
-    _print(found[-1], as_json=as_json)
+    _print(given, found[-1], as_json=as_json)
     if not found[-1].is_complete:
         raise typer.Exit(_INCOMPLETE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -91,12 +91,14 @@ def from_json(text: str) -> Receipt:
     return codec.convert(codec.load_json(text), Receipt)
 
 
+RESEARCH = "files of researchers"
+
 OUT_OF_REACH = {
     "backups": "made before: `wellbeing restore` erases again what it restores, where it finds"
     " this tombstone; other copies of the files have to be deleted by whoever holds them",
     "copies of a store": "made with `wellbeing store copy` or by the database's own means: erase"
     " there, too, with that store's configuration",
-    "files of researchers": "data frames and exports that have left this system: tell whoever"
+    RESEARCH: "data frames and exports that have left this system: tell whoever"
     " holds them (the export ledger names them)",
     "the agent's own machine": "outbox and own record: the agent erases them on their own page,"
     " or with `wellbeing edge erase`; old windows from there are refused from now on",
@@ -109,6 +111,15 @@ def out_of_reach() -> tuple[Place, ...]:
     return tuple(
         Place(name=name, done=Done.ELSEWHERE, note=note) for name, note in OUT_OF_REACH.items()
     )
+
+
+def with_exports(receipt: Receipt, files: Sequence[str]) -> Receipt:
+    """Return `receipt` with the exports for research that the agent is in, each by name."""
+    if not files:
+        return receipt
+    note = f"{', '.join(files)}: tell whoever holds them; they have left this system"
+    named = Place(name=RESEARCH, done=Done.ELSEWHERE, count=len(files), note=note)
+    return receipt.with_place(named)
 
 
 def as_lines(receipt: Receipt, *, dry_run: bool = False) -> list[str]:

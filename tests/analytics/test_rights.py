@@ -17,6 +17,7 @@ from typing import cast
 import pytest
 
 import wellbeing
+from analytics.research.ledger import ExportRecord, Ledger
 from analytics.rights_erasure import erase_from_store
 from analytics.rights_purge import Purge
 from analytics.rights_receipt import Receipt, as_lines, from_json
@@ -353,7 +354,10 @@ def assert_no_bytes_left(floor: Floor, run: str) -> None:
 
 
 def test_erased_while_no_server_runs(
-    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    mosquitto: Mosquitto,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with running(tmp_path, mosquitto.port) as floor:
         floor.fill()
@@ -361,10 +365,19 @@ def test_erased_while_no_server_runs(
         wait_until(lambda: points_of(store, GONE) > 20, 60, "points in the store")
         old = {t: body for t, body in retained(floor.port).items() if f"/agent/{GONE}/" in t}
         assert floor.server.stop() == 0
+        ledger = tmp_path / "exports.jsonl"
+        monkeypatch.setenv("WELLBEING_RESEARCH_LEDGER", str(ledger))
+        at = datetime.now(UTC)
+        Ledger(ledger).append(
+            ExportRecord(
+                at=at, study="lunch", site=SITE, file="lunch.parquet", sha256="0" * 64, rows=1,
+                signals=("hr_bpm",), start_at=at, end_at=at, by="rita", agents=(GONE,),
+            )
+        )  # fmt: skip
         assert floor.agent("erase", GONE, "--yes") == 0
         said = capsys.readouterr().out
         assert "complete: whatever was measured before" in said
-        assert "files of researchers" in said
+        assert "lunch.parquet (study lunch, " in said
         assert_nothing_left(floor, store)
         assert_no_bytes_left(floor, floor.edges[GONE].run)
         floor.server.start()
