@@ -354,7 +354,7 @@ def test_a_replay_that_is_ended_leaves_nothing_and_does_not_wait(tmp_path: Path)
     held.mkdir()
     nobody = f"127.0.0.1:{free_port()}"
     with running("replay", recording, "--broker", nobody, TMPDIR=str(held)) as replay:
-        wait_until(lambda: any(held.iterdir()), what="it works")
+        wait_until(lambda: any(held.glob("wellbeing-replay-*")), what="it works")
         replay.send_signal(signal.SIGTERM)
         assert replay.wait(60) == 143
     assert list(held.iterdir()) == []
