@@ -124,6 +124,11 @@ class SpoolWriter:
         """The batch up to which the store has everything."""
         return self._lanes.written_id
 
+    @property
+    def live_id(self) -> int:
+        """The batch up to which everything is written or waits its turn behind what is new."""
+        return self._lanes.live_after
+
     def take_settled(self) -> Settled:
         """Return, once, what has been written and refused since the last call."""
         # Ranges first: what was refused of a batch is noted before the batch is.

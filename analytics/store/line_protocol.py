@@ -94,7 +94,8 @@ class Encoder:
         # The JSON writer is ten times faster with floats than Python's own, and as exact.
         told = values if shape.only_floats else [values[i] for i in shape.floats]
         written = codec.dump_json(told)
-        if b"n" in written or not _fits(shape, values):  # JSON's null: not finite
+        # JSON's null: not finite.
+        if b"n" in written or (shape.integers and not _fits(shape, values)):
             return self._field_by_field(fields)
         numbers = written[1:-1].split(b",")
         if shape.only_floats:

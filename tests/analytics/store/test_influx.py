@@ -95,6 +95,7 @@ class TestVersion1:
 
     def test_more_points_than_one_request_or_answer_holds(self, store, monkeypatch):
         monkeypatch.setattr(influx, "BATCH", 7)
+        monkeypatch.setattr(influx, "FIRST_BATCH", 3)
         monkeypatch.setattr("analytics.store.influx_connection.CHUNK", 3)
         points = [point(ago=timedelta(seconds=n), n=n) for n in range(50)]
         assert store.write(points).written == 50

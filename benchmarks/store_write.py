@@ -1,0 +1,148 @@
+"""W1: points of 12 fields per second into a real InfluxDB 1.x through our writer.
+
+The peer posts the same points as lines that were formatted before the clock
+started, in requests of the same size over one connection: nothing can be
+faster than that. Ours takes points, as the spool hands them over: checks,
+formats, posts, and reads what the server refuses. Rounds alternate, each into
+a database of its own; the median counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from analytics.spool import POINTS_AT_ONCE  # noqa: E402
+from analytics.store.influx import BATCH, InfluxStore  # noqa: E402
+from analytics.store.line_protocol import Encoder  # noqa: E402
+from analytics.store.points import Measurement, Point  # noqa: E402
+from analytics.store.settings import StoreSettings  # noqa: E402
+from tests.rig import Influxd  # noqa: E402
+
+IDS = ("W1", "W1.format")
+
+FIELDS = tuple(f"signal_{n:02d}" for n in range(12))
+AGENTS = 1_000
+
+
+def made_points(count: int) -> list[Point]:
+    """Return points of 12 random fields, an agent after the other, five seconds apart."""
+    rng = random.Random(1)
+    begin_ns = (int(time.time()) - 5 * (count // AGENTS + 1)) * 10**9
+    return [
+        Point(
+            Measurement.FEATURE,
+            {"site": "bench", "agent": f"k{n % AGENTS}"},
+            {name: rng.gauss(50.0, 10.0) for name in FIELDS},
+            begin_ns + (n // AGENTS) * 5 * 10**9,
+        )
+        for n in range(count)
+    ]
+
+
+def ours(settings: StoreSettings, points: Sequence[Point]) -> float:
+    """Return points per second through the store."""
+    store = InfluxStore(settings)
+    store.prepare()
+    started = time.perf_counter()
+    for start in range(0, len(points), POINTS_AT_ONCE):
+        report = store.write(points[start : start + POINTS_AT_ONCE])
+        assert not report.refused
+    took_s = time.perf_counter() - started
+    store.close()
+    return len(points) / took_s
+
+
+def preformatted(settings: StoreSettings, bodies: Sequence[bytes], count: int) -> float:
+    """Return points per second of posting lines that are there already."""
+    store = InfluxStore(settings)
+    store.prepare()
+    store.close()
+    target = urlencode({"db": settings.database, "rp": "derived", "precision": "ns"})
+    connection = http.client.HTTPConnection(urlsplit(settings.url).netloc)
+    started = time.perf_counter()
+    for body in bodies:
+        connection.request("POST", f"/write?{target}", body)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 204
+    took_s = time.perf_counter() - started
+    connection.close()
+    return count / took_s
+
+
+def measure(count: int, rounds: int) -> tuple[float, float]:
+    """Return our points per second and the peer's, medians of `rounds`."""
+    points = made_points(count)
+    lines, _, _ = Encoder().lines(points)
+    bodies = [b"\n".join(lines[n : n + BATCH]) for n in range(0, len(lines), BATCH)]
+    del lines
+    mine, theirs = [], []
+    with tempfile.TemporaryDirectory() as directory:
+        server = Influxd(Path(directory))
+        server.start()
+        try:
+            for number in range(rounds + 1):
+                url = server.url
+                a = StoreSettings(kind="influxdb", url=url, database=f"ours{number}")
+                b = StoreSettings(kind="influxdb", url=url, database=f"peer{number}")
+                found = ours(a, points), preformatted(b, bodies, count)
+                if number:  # the first warms both up
+                    mine.append(found[0])
+                    theirs.append(found[1])
+        finally:
+            server.stop()
+    return statistics.median(mine), statistics.median(theirs)
+
+
+def format_rate(count: int) -> float:
+    """Return lines formatted per second of CPU."""
+    points, encoder = made_points(count), Encoder()
+    encoder.lines(points[:AGENTS])
+    started = time.process_time()
+    encoder.lines(points)
+    return count / (time.process_time() - started)
+
+
+def main() -> int:
+    """Print one JSON object per figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    count, rounds = (40_000, 3) if quick else (200_000, 7)
+    value, peer = measure(count, rounds)
+    lines = [
+        {
+            "id": "W1",
+            "value": round(value),
+            "unit": "points/s",
+            "peer": {"name": "preformatted lines", "value": round(peer)},
+            "ratio": round(value / peer, 3),
+            "n": count * rounds,
+        },
+        {
+            "id": "W1.format",
+            "value": round(format_rate(count)),
+            "unit": "points/s/core",
+            "n": count,
+        },
+    ]
+    for line in lines:
+        print(json.dumps(line))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
