@@ -21,6 +21,7 @@ from platformdirs import user_state_path
 from analytics.alerting import AlertPolicy
 from analytics.embedded_broker import SERVER, EmbeddedBroker, start_broker
 from analytics.pipeline import Pipeline
+from analytics.rights_files import tombstones_beside
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
 from analytics.store.settings import StoreSettings, open_store
@@ -134,7 +135,12 @@ def _service(wish: Wish, broker: EmbeddedBroker) -> Service:
     budget = AlertPolicy(alerts_per_supervisor_hour=wish.policy.alerts_per_supervisor_hour)
     return Service(
         ServiceOptions(
-            site=SITE, directory=wish.folder / "server", forbidden=wish.policy.forbidden
+            site=SITE,
+            directory=wish.folder / "server",
+            forbidden=wish.policy.forbidden,
+            tombstones=tombstones_beside(store),
+            # The broker of this machine knows its one agent by password.
+            erase_on_request=True,
         ),
         Subscriber(where, SITE),
         alone,

@@ -8,7 +8,7 @@ remember, and damaged files that were moved aside. What stays: the choices
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,18 +28,36 @@ class Forgets(Protocol):
         """Keep nothing any more."""
 
 
-async def forget(parts: Iterable[Forgets], companions: Iterable[Companion]) -> str:
+async def forget(
+    parts: Iterable[Forgets],
+    companions: Iterable[Companion],
+    also: Callable[[], Awaitable[None]] | None = None,
+) -> str:
     """Erase what a running edge keeps; return what is said.
+
+    Parameters
+    ----------
+    parts : iterable of Forgets
+    companions : iterable of Companion
+    also : callable or None
+        In private mode, where all of it is on this machine, the rest of it.
 
     Raises
     ------
-    StateError
-        If the disk refuses; what could be erased is erased.
+    StateError, BrokerError
+        If the disk or the server of this machine refuses; what could be
+        erased is erased.
     """
     for part in parts:
         part.forget()
     for companion in companions:
         await companion.forget()
+    if also is not None:
+        await also()
+        return say(
+            "Erased on this machine: everything about you but your settings and recordings you"
+            " made. Nothing is measured until you allow it again."
+        )
     return forgotten()
 
 

@@ -318,7 +318,8 @@ class EdgeProcess:
                 said = after_reply(reply.kind, is_private=self._settings.private)
                 return {"text": said, **self.report()}
             case "forget":
-                text = await forget((self._outbox, self._publisher), self._companions)
+                also = self._erase_beside if self._settings.private else None
+                text = await forget((self._outbox, self._publisher), self._companions, also)
                 return {"text": text, **self.report()}
             case _ if command != "status":
                 return {**await self._answer_beside(command, words), **self.report()}
@@ -335,6 +336,11 @@ class EdgeProcess:
         """Obey first, then write it down: a full disk must not keep a microphone open."""
         self._apply(permission)
         self._consent_file.save(permission)
+
+    async def _erase_beside(self) -> None:
+        """Have the server of this machine erase, too, and measure nothing until allowed again."""
+        self._change(self._permission.withdrawing(parse_channels(()), self._times.wall_at()))
+        await self.request(RequestKind.ERASE)
 
     async def request(self, kind: RequestKind) -> None:
         """Send what the agent asks for; wait until the broker has it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from itertools import pairwise
@@ -21,9 +22,10 @@ from sensors.edge.consent import Permission
 from sensors.edge.page.facts import Said
 from sensors.edge.page.render import Page
 from sensors.edge.replies import parse_request
-from sensors.errors import ConfigurationError
+from sensors.errors import ConfigurationError, StoreError
 from sensors.messages import NoticeKind
 from sensors.words import Words
+from tests.rig import wait_until
 from tests.sensors.edge.page.makings import BOTH, allowing, facts, notice
 from tests.trust.test_nothing_leaves import ROOT, in_a_network_of_its_own
 
@@ -86,6 +88,44 @@ def test_it_ends_by_itself_when_told_to_and_can_begin_again(tmp_path: Path) -> N
         assert ended.returncode == 0, ended.stderr
         assert f"everything is kept in {tmp_path}" in ended.stdout
         assert (tmp_path / SITE / "me" / "server" / "server.sqlite").exists()
+
+
+def test_erasing_takes_everything_on_this_machine(tmp_path: Path) -> None:
+    own = subprocess.Popen(
+        [sys.executable, "-m", "wellbeing", "me", "--collector", "simulated", "--consent", "heart",
+         "--no-page", "--state-dir", str(tmp_path)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        kept = tmp_path / SITE / "me" / "store.sqlite"
+        wait_until(lambda: kept.exists() and _points(kept) > 0, 120, "something is kept")
+        ended = wellbeing(
+            "edge", "--state-dir", tmp_path, "--site", SITE, "--agent", "me", "erase", "--yes"
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "everything about you but your settings" in ended.stdout
+        wait_until(lambda: _points(kept) == 0, 120, "all of it is gone")
+        status = wellbeing(
+            "edge", "--state-dir", tmp_path, "--agent", "me", "--site", SITE, "status"
+        )
+        assert "allowed: none" in status.stdout
+    finally:
+        own.send_signal(signal.SIGINT)
+        own.communicate(timeout=60)
+
+
+def _points(path: Path) -> int:
+    try:
+        store = EmbeddedStore(path, read_only=True)
+    except StoreError:  # it is just being made
+        return -1
+    try:
+        queries = (
+            Query(measurement=m, site=SITE) for m in (Measurement.READING, Measurement.SCORE)
+        )
+        return sum(store.count(query) for query in queries)
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ RIGHTS_WORDS: dict[NoticeKind, str] = {
         " it names what is left and why. Nothing new is kept until you allow it again."
     ),
 }
+_ERASED_PRIVATE = N_(
+    "What was kept about you here has been erased. Nothing new is kept until you allow it again."
+)
 _WAS_IT_SO = N_("Your supervisor was told at {time} that you differed. Was it so?")
 _WAS_IT_SO_PRIVATE = N_("You were told at {time} that you differed. Was it so?")
 _DID_IT_HELP = N_("{name} answered that with: {decision}. Did it help?")
@@ -130,6 +133,8 @@ def sentence(  # noqa: PLR0911 - one case per kind
             return _asked_whom(words, notice, name)
         case NoticeKind.WAS_IT_SO:
             return words.say("You were asked whether it was so.")
+    if is_private and notice.kind in {NoticeKind.ERASED, NoticeKind.ERASED_IN_PART}:
+        return words.say(_ERASED_PRIVATE)
     return words.say(RIGHTS_WORDS.get(notice.kind, notice.kind.value))
 
 
