@@ -1,7 +1,7 @@
 """InfluxQL built from typed queries, and its answers read back; pure.
 
-Nothing from outside reaches a statement except through :func:`name` or
-:func:`text`, which quote it.
+Nothing from outside reaches a statement except through :func:`name`,
+:func:`text` or :func:`literal`, which quote it.
 
 References
 ----------
@@ -21,6 +21,9 @@ from analytics.store.points import Database, Measurement, epoch_ns
 
 Answers = list[dict[str, Any]]
 """The parts of the answer to one statement, as decoded from JSON."""
+
+_FEW = 32
+"""Up to so many agents are compared one by one, which any server can look up."""
 
 _GROUPED = 'GROUP BY "site", "agent", "source"'
 
@@ -49,10 +52,26 @@ def source(database: str, measurement: Measurement) -> str:
     return f"{name(database)}.{name(measurement.database)}.{name(measurement)}"
 
 
+def _agents(agents: Sequence[str]) -> str:
+    """Return the condition on the agent.
+
+    1.x tries every alternative on every series: a thousand agents took 1.6 s,
+    by one regular expression 0.08 s.
+    """
+    if len(agents) <= _FEW:
+        return "(" + " OR ".join(f'"agent" = {text(a)}' for a in agents) + ")"
+    return f'"agent" =~ /^({"|".join(map(literal, agents))})$/'
+
+
+def literal(value: str) -> str:
+    """Return a regular expression that matches `value` only: letters, digits, code points."""
+    return "".join(c if c.isascii() and c.isalnum() else f"\\x{{{ord(c):x}}}" for c in value)
+
+
 def _where(query: Query) -> str:
     conditions = [f'"site" = {text(query.site)}']
     if query.agents:
-        conditions.append("(" + " OR ".join(f'"agent" = {text(a)}' for a in query.agents) + ")")
+        conditions.append(_agents(query.agents))
     if query.start_at is not None:
         conditions.append(f"time >= {epoch_ns(query.start_at)}")
     if query.end_at is not None:

@@ -117,6 +117,15 @@ def test_no_name_or_value_is_ever_a_query(store, name):
     assert store.count(Query(measurement=Measurement.READING, site="north")) == 2
 
 
+def test_many_agents_whatever_they_are_called(store):
+    odd = ["a.b", "a|b", "(", "$", "x/y", "größe", "a' OR 'a'='a", ".*", "-"]
+    agents = [*odd, *(f"k{n}" for n in range(60))]
+    store.write([reading(0, agent, hr_bpm=60.0) for agent in [*agents, "axb", "k", "other"]])
+    for chosen in (agents, agents[:40]):
+        found = store.read(ask("hr_bpm", aggregates=(Aggregate.MEAN,), agents=tuple(chosen)))
+        assert [row.tags["agent"] for row in found] == sorted(chosen)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -1,5 +1,6 @@
 """Statements and answers, by example."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -32,6 +33,14 @@ def test_whatever_is_quoted_stays_inside_its_quotes(text):
             assert inside[i] not in {quote, "\n"}
             i += 2 if inside[i] == "\\" else 1
         assert i == len(inside)
+
+
+@given(st.text())
+def test_an_agent_in_a_regular_expression_is_nothing_but_itself(text):
+    made = influxql.literal(text)
+    assert re.fullmatch(r"(?:[A-Za-z0-9]|\\x\{[0-9a-f]+\})*", made)
+    points = [int(h, 16) if h else ord(c) for c, h in re.findall(r"(.)(?:x\{([0-9a-f]+)\})?", made)]
+    assert "".join(map(chr, points)) == text
 
 
 @pytest.mark.parametrize(
