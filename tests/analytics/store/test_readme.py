@@ -289,6 +289,29 @@ def _time_of_day(study: Study, rows: Any) -> None:
     assert rows["k0"].to_dict() == pytest.approx(means)
 
 
+def _local_days(study: Study, rows: Any) -> None:
+    assert set(rows["agent"]) == {"k0", "k1", "k2", "k3"}
+    local = rows["time"] + timedelta(minutes=OFFSET_MIN)
+    assert (local.dt.normalize() == local).all(), "days begin at midnight in Mumbai"
+    for agent, own in rows.groupby("agent"):
+        told = study.values(Measurement.READING, agent, "hr_bpm")
+        assert own["windows"].sum() == len(told)
+        assert own["lowest"].min() == min(told)
+        assert own["highest"].max() == max(told)
+
+
+def _variability_by_hour(study: Study, rows: Any) -> None:
+    for agent in ("k0", "k1", "k3"):
+        told = study.values(Measurement.FEATURE, agent, "log_rmssd_5min")
+        own = rows.loc[agent]
+        assert own["size"].sum() == len(told) > 0
+        assert np.average(own["mean"], weights=own["size"]) == pytest.approx(np.mean(told))
+    first = min(p.time_ns for p in study.floor.of(Measurement.FEATURE)) / 1e9
+    begin = datetime.fromtimestamp(first, UTC) + timedelta(minutes=OFFSET_MIN)
+    hours = {(begin + timedelta(minutes=m)).hour for m in (0, 15, 30)}
+    assert set(rows.index.get_level_values(1)) <= hours, "hours are those of Mumbai"
+
+
 def _self_reports(study: Study, rows: Any) -> None:
     assert rows["agent"].tolist() == ["k1", "k0"]
     assert rows["demanding"].tolist() == [8, 3]
@@ -306,6 +329,8 @@ CHECKS: dict[str, Callable[[Study, Any], None]] = {
     "Alerts, and how long it took until somebody took them": _delay,
     "Decisions by kind": _decisions,
     "Heart rate by the agent's own time of day": _time_of_day,
+    "Days of people five and a half hours ahead of UTC": _local_days,
+    "RMSSD by the agent's own hour, longer than readings are kept": _variability_by_hour,
     "Self-reports, and how different the minutes before were": _self_reports,
 }
 
