@@ -127,11 +127,11 @@ def write_demo(folder: Path, progress: Callable[[int, int], None] | None = None)
     (folder / FILE_NAME).write_text(_STUDY + "".join(forms), encoding="utf-8")
 
 
-def _days(floor: SimulatedFloor) -> Iterator[_Day]:
+def _days(floor: SimulatedFloor, people: int = _PEOPLE) -> Iterator[_Day]:
     length = len(floor.t_s) // len(_DAYS)
     begin_h = _SHIFT_BEGINS / timedelta(hours=1)
     first = round((_FROM_H - begin_h) * 3600 / WINDOW_S)
-    for place in range(_PEOPLE):
+    for place in range(people):
         for number, day in enumerate(_DAYS):
             offset_min = _OFFSETS_MIN[place]
             yield _Day(

@@ -1,7 +1,5 @@
 """Studies to ask: a small one whose every value is known, on each kind of store, and the demo."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +8,6 @@ import numpy as np
 import pytest
 
 from analytics.research import Study
-from analytics.research.demo import write_demo
 from analytics.research.ledger import Ledger
 from analytics.research.study_file import read_study
 from analytics.store.base import Store
@@ -169,20 +166,3 @@ def make(small_file: Path, tmp_path: Path) -> Iterator[Make]:
 @pytest.fixture
 def study(make: Make) -> Study:
     return make()
-
-
-@pytest.fixture(scope="session")
-def demo_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "lunch"
-    write_demo(folder, lambda _done, _total: None)
-    return folder
-
-
-@pytest.fixture
-def demo(demo_once: Path, tmp_path: Path) -> Path:
-    """Return a copy of the demo of this test's own; the store is shared, and only read."""
-    folder = tmp_path / "lunch"
-    folder.mkdir()
-    shutil.copy(demo_once / "study.toml", folder)
-    os.link(demo_once / "store.sqlite", folder / "store.sqlite")
-    return folder

@@ -8,11 +8,10 @@ import pytest
 
 from analytics.features import FEATURES
 from analytics.hrv import TimeDomain
+from analytics.research import demo
 from analytics.research.catalogue import VARIABLES, Cover, Kind, variable
-from analytics.research.demo import SITE
-from analytics.store.base import Query
+from analytics.simulation import Scenario, simulate
 from analytics.store.points import Measurement
-from analytics.store.settings import StoreSettings, open_store
 from sensors.errors import ConfigurationError
 from sensors.signals import SIGNALS, Channel
 
@@ -54,10 +53,12 @@ def test_an_unknown_signal_names_the_nearest():
         variable("log_rmsd")
 
 
-def test_the_demo_stores_what_the_schema_describes(demo_once):
-    store = open_store(StoreSettings(path=str(demo_once / "store.sqlite")), read_only=True)
-    for measurement in (m for m in Measurement if m.value != "summary"):
-        rows = store.read(Query(measurement=measurement, site=SITE, agents=("d1",)))
-        assert rows
-        assert {name for row in rows for name in row.fields} <= documented(measurement)
-    store.close()
+def test_the_demo_stores_what_the_schema_describes():
+    floor = simulate(2, demo._UNTIL_H - 8.75, 7, Scenario(days=len(demo._DAYS), has_heart=1.0))
+    found = {}
+    for day in demo._days(floor, people=2):
+        for point in (*demo._windows(floor, day), *demo._reports(day), *demo._alert(day)):
+            found.setdefault(point.measurement, set()).update(point.fields)
+    assert len(found) == 6
+    for measurement, fields in found.items():
+        assert fields <= documented(measurement)
