@@ -141,13 +141,14 @@ class Episodes:
         EpisodeBatch
         """
         arrays, n = self._arrays, len(rows)
-        last, threshold = arrays["last"][rows], np.broadcast_to(threshold, n)
+        last = arrays["last"][rows]
         above = (evidence >= threshold) & live & (at_s > last)
         pending, active, began, ended = np.zeros((4, n), bool)
         found = EpisodeBatch(pending, active, began, ended, np.full(n, np.nan))
         some = np.flatnonzero(above | (arrays["state"][rows] != _QUIET))
         if some.size:  # all others stay quiet
-            low = ~(evidence[some] >= HYSTERESIS * threshold[some])
+            line = threshold[some] if isinstance(threshold, np.ndarray) else threshold
+            low = ~(evidence[some] >= HYSTERESIS * line)
             self._advance(rows[some], at_s[some], above[some], low, found, some)
         arrays["last"][rows] = np.maximum(last, at_s)
         return found
