@@ -58,6 +58,7 @@ _CHUNK = 4096
 # anew; once a block as large as this was freed it keeps what is smaller for itself.
 np.empty(16 << 20, np.int8)
 
+_BEATS = fusion.NAMES.index("heart_rate_bpm")
 _SKIN = fusion.NAMES.index("log_eda")
 _IS_SKIN = np.arange(len(SCORED))[:, None] == _SKIN
 _CHANNEL_OF = np.array([tuple(Channel).index(PART_CHANNEL[p]) for p in fusion.PART_OF], np.intp)
@@ -121,6 +122,7 @@ class Detector:
         # Skin conductance as last seen, and by how much its electrode has moved since.
         self._skin = np.zeros(0, dtype=np.float32)
         self._skin_s = np.zeros(0, dtype=np.float64)
+        self._beat_s = np.zeros(0, dtype=np.float64)
         self._moved = np.zeros(0, dtype=np.float32)
         self._jumps = np.zeros(0, dtype=np.float32)  # how often it did lately
 
@@ -270,7 +272,9 @@ class Detector:
         fresh = known ^ scored
         if np.count_nonzero(fresh):
             out.young[here] = (fresh & (quality > 0)).any(axis=0)
-        weight = fusion.weights(quality, reference, batch.moving[here], scored)
+        self._beat_s[rows] = np.where(known[_BEATS] & pace.ahead, at_s, self._beat_s[rows])
+        beat_age_s = at_s - self._beat_s[rows]
+        weight = fusion.weights(quality, reference, batch.moving[here], scored, beat_age_s)
         settled = (reference.seconds >= LEARNING_S - 2 * WINDOW_S) & (weight > 0)
         out.learning[here] = ~np.logical_or.reduce(settled, axis=0)
         out.quality[here] = fusion.mean_quality(quality, weight)
@@ -368,9 +372,11 @@ def _tell(out: ScoreBatch, here: slice, parts: Singles, certainty: Singles) -> N
 
 
 _SITE = "site"
-_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved", "jumps")
-_PASSING = frozenset({*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s", "jumps"})
-_BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf}
+_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved", "jumps", "beat_s")
+_PASSING = frozenset(
+    {*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s", "jumps", "beat_s"}
+)
+_BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf, "beat_s": -np.inf}
 
 
 def _blank_of(name: str) -> float:

@@ -36,7 +36,14 @@ GUESS = 0.4
 """Share of its weight a device's own rate keeps between the beats that it does find.
 
 A device that finds beats at times and none now fills the gap with a guess; one
-that never delivers beats is taken at its word.
+that never delivers beats, or gave none for `GUESSES_S`, is taken at its word.
+"""
+
+GUESSES_S = 3600.0
+"""So long after its last beats a device's own rate counts as a guess. [s]
+
+As long as the level of the beats is remembered; after that, or from another
+edge, they say nothing about the device that is worn now.
 """
 
 MISCOUNTED = 1.75
@@ -103,8 +110,20 @@ def seen_enough(reference: Reference) -> Mask:
     return reference.seconds >= KNOWN_S - 2 * WINDOW_S
 
 
-def weights(quality: Singles, reference: Reference, moving: Mask, scored: Mask) -> Singles:
-    """Return how much each of the `scored` counts: share, quality and calm of body."""
+def weights(
+    quality: Singles, reference: Reference, moving: Mask, scored: Mask, beat_age_s: Floats
+) -> Singles:
+    """Return how much each of the `scored` counts: share, quality and calm of body.
+
+    Parameters
+    ----------
+    quality : ndarray of float32, shape (s, n)
+    reference : Reference
+    moving : ndarray of bool, shape (n,)
+    scored : ndarray of bool, shape (s, n)
+    beat_age_s : ndarray of float64, shape (n,)
+        Since there were beats; infinite if there never were. [s]
+    """
     weight = quality * _WEIGHT
     weight *= scored
     if np.count_nonzero(moving):
@@ -112,7 +131,7 @@ def weights(quality: Singles, reference: Reference, moving: Mask, scored: Mask) 
         for row in _DISTURBED:
             weight[row] *= share
     beats, device = weight[_BEAT_RATE], weight[_DEVICE_RATE]
-    guessed = reference.seconds[_BEAT_RATE] > 0
+    guessed = (reference.seconds[_BEAT_RATE] > 0) & (beat_age_s <= GUESSES_S)
     device *= np.where(guessed, np.float32(GUESS), np.float32(1.0))
     device *= beats <= 0
     return weight

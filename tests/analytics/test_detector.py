@@ -203,6 +203,20 @@ def test_a_rate_between_found_beats_is_a_guess_and_a_rate_alone_is_not():
     assert score(beats_before=True) < score(beats_before=False) - 0.3
 
 
+@pytest.mark.parametrize("hours", [0.5, 1.5])
+def test_a_rate_is_a_guess_for_an_hour_after_the_last_beats(hours):
+    beat, device = FEATURE_INDEX["heart_rate_bpm"], FEATURE_INDEX["device_rate_bpm"]
+    keep = np.isin(np.arange(_D), [beat, device])
+    detector, at_s, _ = settled(keep=keep)
+    none = np.where(np.arange(_D) == device, _CENTRE, np.nan)
+    for _ in range(int(720 * hours)):
+        at_s += 5
+        detector.step(rows(1), batch(at_s, none), learn=np.ones(1, bool))
+    none[device] += 30
+    found = detector.step(rows(1), batch(at_s + 5, none), learn=np.zeros(1, bool))
+    assert (found.score[0] > 1.1) == (hours > 1)
+
+
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 def test_beats_counted_twice_or_lost_are_unknown_and_teach_nothing(factor):
     heart = np.isin([feature.name for feature in FEATURES], ["heart_rate_bpm", "device_rate_bpm"])

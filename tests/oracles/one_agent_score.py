@@ -97,6 +97,7 @@ class OneAgent:
     skin_age_s: float = 0.0
     moved: float = 0.0
     jumps: float = 0.0
+    beat_age_s: float = math.inf
 
     def step(
         self,
@@ -114,6 +115,7 @@ class OneAgent:
         for level in self.levels.values():
             level.age(elapsed_s)
         values = {name: x for name, x in values.items() if not self._miscounted(name, x, in_call)}
+        self.beat_age_s = 0.0 if "heart_rate_bpm" in values else self.beat_age_s + elapsed_s
         weight = self._weights(values, quality, moving=moving)
         deviation, certainty = self._parts(values, weight, in_call=in_call)
         ratios = {p: log_ratio(p, z, certainty[p]) for p, z in deviation.items()}
@@ -177,9 +179,12 @@ class OneAgent:
                 weight[name] = w
         if "heart_rate_bpm" in weight:
             weight.pop("device_rate_bpm", None)
-        elif "device_rate_bpm" in weight and self.levels["heart_rate_bpm"].seconds > 0:
+        elif "device_rate_bpm" in weight and self._guesses():
             weight["device_rate_bpm"] *= f.GUESS
         return weight
+
+    def _guesses(self) -> bool:
+        return self.beat_age_s <= f.GUESSES_S and self.levels["heart_rate_bpm"].seconds > 0
 
     def _parts(
         self, values: dict[str, float], weight: dict[str, float], *, in_call: bool
