@@ -6,6 +6,7 @@ so every store refuses the same points in the same words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import isfinite
 from numbers import Integral, Real
@@ -23,6 +24,8 @@ KINDS: dict[type, str] = {float: "float", int: "integer", bool: "boolean", str: 
 _INT_LOW, _INT_HIGH = -(2**63), 2**63 - 1
 _TIME_LOW, _TIME_HIGH = -(2**63) + 2, 2**63 - 2
 _MAX_TEXT_BYTES = 65_535
+
+_ESCAPED = re.compile(r"\\[,= ]")
 
 # "time" as a field is dropped silently by InfluxDB; a field named like a tag
 # comes back under another name.
@@ -83,6 +86,8 @@ def _check_text(what: str, text: str) -> None:
     # Line protocol has no way to write these in a tag or a key.
     if not text or not text.isprintable() or text.endswith("\\"):
         raise ValueError(f"{what} {text!r} is empty, not printable or ends in a backslash")
+    if "\\" in text and _ESCAPED.search(text):
+        raise ValueError(f"{what} {text!r} has a backslash before a comma, space or equal sign")
     if len(text.encode(errors="replace")) > _MAX_TEXT_BYTES:
         raise ValueError(f"{what} is longer than {_MAX_TEXT_BYTES} bytes")
 

@@ -280,7 +280,7 @@ class InfluxStore:
         version, settings = self.server_version(), self._settings
         for measurement in (Measurement.BEAT, Measurement.SCORE):
             query = Query(measurement=measurement, site="-", limit=1)
-            self._query(influxql.select(settings.database, query), measurement.database)
+            self.select(query)
         return f"InfluxDB {version} at {settings.url}, database {settings.database}, answers"
 
     def prepare(self) -> list[str]:

@@ -1,6 +1,6 @@
 """What the store refused is kept with its reason, bounded, and told again on demand."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,11 +49,16 @@ def drain(log: StepLog, directory: Path) -> SpoolWriter:
     wait_until(lambda: writer.written_id >= newest)
     writer.stop()
     settled = writer.take_settled()
-    log.commit(Commit(written_spool=settled.written, refused=settled.refused))
+    log.commit(
+        Commit(written_spool=settled.written, settled_at=settled.at, refused=settled.refused)
+    )
     return writer
 
 
-def test_a_refused_point_is_kept_and_can_be_told_again(log: StepLog, tmp_path: Path) -> None:
+def test_a_refused_point_is_kept_and_can_be_told_again(
+    log: StepLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics.steps.CONFIRMED_KEPT", timedelta(seconds=-1))
     log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(1), point(2, "text"), point(3)]))
     drain(log, tmp_path)
     assert log.spool_size() == (0, 0)
@@ -102,3 +107,30 @@ def test_a_batch_that_nobody_can_read_is_listed_too(log: StepLog, tmp_path: Path
     (kept,) = listed(log)
     assert "spool batch 1 cannot be read" in kept.reason
     assert kept.measurements == {}
+
+
+def test_what_was_confirmed_lately_is_told_again_after_a_start(
+    log: StepLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole machine went down, and the store with what it had in memory."""
+    log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(1), point(2)]))
+    writer = drain(log, tmp_path)
+    assert log.spool_size() == (0, 0)
+    (tmp_path / "store.sqlite").unlink()
+    log.commit(Commit(steps=[Step(2, 2, 2, NOW)], points=[point(3)]))
+    writer = drain(log, tmp_path)
+    assert times(tmp_path) == [1, 2, 3]
+    assert writer.state.written == 1
+    # Later it is gone from our disk: older than it is kept.
+    monkeypatch.setattr("analytics.steps.CONFIRMED_KEPT", timedelta(seconds=-1))
+    log.commit(Commit(steps=[Step(3, 3, 3, NOW)], points=[point(4)]))
+    drain(log, tmp_path)
+    (kept,) = log._db.execute("SELECT count(*) FROM spool_confirmed").fetchone()
+    assert kept == 0
+
+
+def times(directory: Path) -> list[int]:
+    store = EmbeddedStore(directory / "store.sqlite", read_only=True)
+    found = [row.time_ns for row in store.read(Query(measurement=Measurement.SCORE, site="lab"))]
+    store.close()
+    return found

@@ -158,6 +158,14 @@ def test_version_3_is_asked_with_the_database_beside_the_statement():
             assert form["epoch"] == "ns"
 
 
+def test_version_3_answers_the_short_check_too():
+    answers = {"/query": [(200, '{"results":[{}]}'), ...]}
+    with scripted(version=V3, answers=answers) as script, store_at(script) as store:
+        assert "InfluxDB 3.4.1" in store.check()
+        asked = [(a.form["db"], '"wellbeing"' in a.form["q"]) for a in script.requests("/query")]
+        assert asked == [("wellbeing/raw", False), ("wellbeing/derived", False)]
+
+
 def test_version_2_is_asked_with_database_and_policy():
     with scripted(answers={"/query": [(200, '{"results":[{}]}'), ...]}) as script:
         with store_at(script) as store:
