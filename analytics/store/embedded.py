@@ -36,6 +36,17 @@ MAX_FIELDS = 1_000
 
 _NO_END_NS = 2**63 - 1  # later than any point can be
 
+EXPIRE_AT_ONCE = 20_000
+"""Points that one transaction of :meth:`EmbeddedStore.expire` deletes: its log stays small."""
+
+FREE_SHARE = 0.25
+"""Free pages beyond this share of the file go back to the system; the rest is used again."""
+
+CACHE_BYTES = 64 << 20
+LOG_BYTES = 64 << 20
+_FREE_AT_ONCE = 1_000
+_INCREMENTAL = 2  # as SQLite numbers it
+
 _Series = tuple[str, str, str, str]
 
 
@@ -88,7 +99,7 @@ class EmbeddedStore:
             self._prepare(connection, read_only=read_only)
         except sqlite3.Error as error:
             connection.close()
-            raise StoreError(f"cannot open the store {self._path}: {error}") from None
+            raise StoreError(f"cannot open the store {self._path}: {_explain(error)}") from None
         except WellbeingError:
             connection.close()
             raise
@@ -96,7 +107,12 @@ class EmbeddedStore:
 
     def _prepare(self, connection: sqlite3.Connection, *, read_only: bool) -> None:
         if not read_only:
+            # Only a file without tables takes it; an older one grows no further, but stays as big.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+            # Every series is written at its own end: their pages must fit, or all are read again.
+            connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
             # A lost last second after a power cut is told again by the journal.
             connection.execute("PRAGMA synchronous = NORMAL")
             # What is erased is overwritten, not only unlinked (TRUST T11).
@@ -143,7 +159,7 @@ class EmbeddedStore:
                     self._series.clear()
                     raise
             except sqlite3.Error as error:
-                raise StoreError(f"the store {self._path} failed: {error}") from None
+                raise StoreError(f"the store {self._path} failed: {_explain(error)}") from None
 
     def write(self, points: Sequence[Point]) -> WriteReport:
         """Write `points`; refused ones are reported, the rest is written."""
@@ -297,13 +313,33 @@ class EmbeddedStore:
     def expire(self, now: datetime) -> int:
         """Delete what is older than its retention at `now`; return how many points."""
         expired = 0
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            for measurement in Measurement:
-                oldest = epoch_ns(now - timedelta(days=self._days[measurement.database]))
-                expired += connection.execute(
-                    embedded_sql.expire(measurement), (oldest, measurement.value)
-                ).rowcount
+        for measurement in Measurement:
+            oldest = epoch_ns(now - timedelta(days=self._days[measurement.database]))
+            gone = EXPIRE_AT_ONCE
+            while gone == EXPIRE_AT_ONCE:
+                with self._transaction("BEGIN IMMEDIATE") as connection:
+                    gone = connection.execute(
+                        embedded_sql.expire(measurement),
+                        (oldest, measurement.value, EXPIRE_AT_ONCE),
+                    ).rowcount
+                expired += gone
+        if expired:
+            self._give_back()
         return expired
+
+    def _give_back(self) -> None:
+        """Return free pages to the system, some at a time, until a usual share is left."""
+        while True:
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                pages, free, mode = (
+                    int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                    for name in ("page_count", "freelist_count", "auto_vacuum")
+                )
+                too_many = free - int(FREE_SHARE * pages)
+                if mode != _INCREMENTAL or too_many <= 0:
+                    return
+                some = min(too_many, _FREE_AT_ONCE)
+                connection.execute(f"PRAGMA incremental_vacuum({some})").fetchall()
 
     def _truncate_log(self) -> None:
         """Overwrite the write-ahead log too, where no reader still needs it."""
@@ -311,7 +347,7 @@ class EmbeddedStore:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
-                raise StoreError(f"the store {self._path} failed: {error}") from None
+                raise StoreError(f"the store {self._path} failed: {_explain(error)}") from None
 
     def prepare(self) -> list[str]:
         """Do nothing: the file is made when it is opened for writing."""
@@ -330,6 +366,24 @@ class EmbeddedStore:
         """Release connections and files."""
         with self._lock:
             self._connection.close()
+
+
+def _explain(error: sqlite3.Error) -> str:
+    """Return what SQLite says, and what to do where somebody can do something."""
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    remedies = {
+        sqlite3.SQLITE_FULL: "free some space; nothing is lost meanwhile",
+        sqlite3.SQLITE_CORRUPT: _DAMAGED,
+        sqlite3.SQLITE_NOTADB: _DAMAGED,
+        sqlite3.SQLITE_READONLY: "check its owner and permissions",
+        sqlite3.SQLITE_CANTOPEN: "check its folder, owner and permissions",
+        sqlite3.SQLITE_BUSY: "another program holds it; close that",
+    }
+    remedy = remedies.get(code)
+    return f"{error}; {remedy}" if remedy else str(error)
+
+
+_DAMAGED = "move it away, or restore a backup, and start again: what is spooled is written anew"
 
 
 def _fields_of(connection: sqlite3.Connection, measurement: Measurement) -> embedded_sql.Fields:

@@ -55,11 +55,12 @@ def erase(measurement: Measurement) -> str:
 
 
 def expire(measurement: Measurement) -> str:
-    """Return the statement that deletes what is older than a time of one measurement."""
-    # Naming the series lets SQLite cut each one's stretch off instead of searching.
+    """Return the statement that deletes some of what is older than a time of one measurement."""
+    # Naming the series lets SQLite walk down to each one's oldest instead of searching.
     return (
-        f"DELETE FROM {measurement} WHERE time_ns < ?"
-        " AND series IN (SELECT id FROM series WHERE measurement = ?)"
+        f"DELETE FROM {measurement} WHERE (series, time_ns) IN"
+        f" (SELECT m.series, m.time_ns FROM series s CROSS JOIN {measurement} m"
+        " ON m.series = s.id AND m.time_ns < ? WHERE s.measurement = ? LIMIT ?)"
     )
 
 

@@ -16,6 +16,7 @@ from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from sensors.errors import StateError, StoreError
+from tests.rig import wait_until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCORES = Query(measurement=Measurement.SCORE, site="north")
@@ -152,6 +153,122 @@ def test_retention_takes_what_is_older_and_nothing_else(path):
     assert store.expire(NOW) == 0
     assert store.expire(NOW + timedelta(days=365)) == sum(kept.values())
     store.close()
+
+
+def test_retention_goes_in_short_transactions(path, monkeypatch):
+    """Who has been away for a month must not hold the file for minutes at the first hour."""
+    monkeypatch.setattr(embedded, "EXPIRE_AT_ONCE", 7)
+    store = EmbeddedStore(path)
+    old = NOW - timedelta(days=100)
+    store.write([point(agent=f"k{n % 3}", at=old + timedelta(seconds=n)) for n in range(50)])
+    store.write([point(at=NOW)])
+    changes = []
+    store._connection.set_trace_callback(
+        lambda said: changes.append(store._connection.total_changes) if said == "COMMIT" else None
+    )
+    assert store.expire(NOW) == 50
+    store._connection.set_trace_callback(None)
+    assert len(changes) > 7
+    assert store.count(SCORES) == 1
+    store.close()
+
+
+def test_a_month_of_days_each_as_long_keeps_the_file_as_big(path):
+    """Time travel (T18): what goes makes room for what comes, and nothing old is left."""
+    store = EmbeddedStore(path, raw_days=3, derived_days=3)
+    sizes = []
+    for day in range(30):
+        begin = NOW + timedelta(days=day)
+        for agent in ("k1", "k2", "k3"):
+            store.write([
+                point(Measurement.READING, agent, begin + timedelta(minutes=n), a=1.0, note="x" * 90)
+                for n in range(300)
+            ])  # fmt: skip
+        store.expire(begin + timedelta(days=1))
+        store._truncate_log()
+        sizes.append(path.stat().st_size)
+        rows = store.read(Query(measurement=Measurement.READING, site="north"))
+        assert rows[0].time_ns >= epoch_ns(begin + timedelta(days=-2))
+    assert max(sizes[10:]) <= 1.1 * max(sizes[:10]), "the file has stopped growing"
+    store.close()
+
+
+def test_a_file_gives_back_what_a_long_absence_left_free(path):
+    store = EmbeddedStore(path)
+    store.write([
+        point(agent=f"k{n % 9}", at=NOW - timedelta(days=100, seconds=n), note="x" * 200)
+        for n in range(9_000)
+    ])  # fmt: skip
+    store._truncate_log()
+    before = path.stat().st_size
+    assert store.expire(NOW) == 9_000
+    store._truncate_log()
+    assert path.stat().st_size < before / 4
+    store.close()
+
+
+def test_a_file_from_before_there_were_summaries_is_migrated(path):
+    EmbeddedStore(path).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE summary")
+        raw.execute("PRAGMA user_version = 1")
+    raw.close()
+    reader = EmbeddedStore(path, read_only=True)
+    assert reader.read(Query(measurement=Measurement.SUMMARY, site="north")) == []
+    reader.close()
+    store = EmbeddedStore(path)
+    store.write([point(Measurement.SUMMARY, windows=12)])
+    assert store.count(Query(measurement=Measurement.SUMMARY, site="north")) == 1
+    store.close()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_damaged_file_says_what_to_do(path, read_only):
+    store = EmbeddedStore(path)
+    store.write([point(agent=f"k{n}", note="x" * 200) for n in range(2_000)])
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(bytes(data))
+
+    def look():
+        store = EmbeddedStore(path, read_only=read_only)
+        try:
+            store.read(SCORES)
+        finally:
+            store.close()
+
+    with pytest.raises(StoreError, match=r"(malformed|not a database).*; move it away, or restore"):
+        look()
+
+
+def test_readers_see_whole_batches_while_one_writes_and_forgets(store, path):
+    """Of every batch a reader sees all or nothing, and never waits for the writer."""
+    stop, wrong, seen = threading.Event(), [], []
+
+    def read():
+        reader = EmbeddedStore(path, read_only=True)
+        while not stop.is_set():
+            count = reader.count(SCORES)
+            seen.append(count)
+            if count % 10:
+                wrong.append(count)
+        reader.close()
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for one in readers:
+        one.start()
+    for batch in range(60):
+        age = timedelta(days=100 if batch % 2 else 0)
+        store.write([point(at=NOW - age + timedelta(seconds=batch * 10 + n)) for n in range(10)])
+        if batch % 20 == 19:
+            store.expire(NOW)
+    wait_until(lambda: len(seen) > 20, what="readers read")
+    stop.set()
+    for one in readers:
+        one.join()
+    assert not wrong
+    assert store.count(SCORES) == 300
 
 
 def test_what_was_erased_is_in_no_file_any_more(store, path):
