@@ -6,7 +6,7 @@ A study may be bigger than memory; a day of one agent never is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -140,7 +140,8 @@ class SliceReader:
     def read(self, piece: Slice, wanted: Wanted) -> Tidy:
         """Return the values of one slice."""
         by_measurement = _by_measurement(wanted.variables, piece.grant)
-        timeline = self.timeline(piece)
+        channels = {v.channel for v in wanted.variables if v.cover in piece.grant.covers}
+        timeline = self.timeline(piece, channels)
         parts: list[Tidy] = []
         for measurement, fields in by_measurement.items():
             rows = self._rows(measurement, piece, fields)
@@ -203,25 +204,26 @@ class SliceReader:
             ]
         )
 
-    def timeline(self, piece: Slice) -> Timeline:
-        """Return local time, context and quality of every window of a slice."""
-        readings = self._rows(Measurement.READING, piece, ("utc_offset_min", *_QUALITY.values()))
+    def timeline(self, piece: Slice, channels: Collection[Channel | None] = ()) -> Timeline:
+        """Return local time, context and quality of `channels` of every window of a slice."""
+        wanted = {channel: _QUALITY[channel] for channel in Channel if channel in channels}
+        readings = self._rows(Measurement.READING, piece, ("utc_offset_min", *wanted.values()))
         scores = self._rows(Measurement.SCORE, piece, ("utc_offset_min", "context", "quality"))
         at_ns = np.unique(np.array([r.time_ns for r in (*readings, *scores)], dtype=np.int64))
         n = len(at_ns)
         line = Timeline(
             at_ns, np.full(n, np.nan), words(None, n),
-            {channel: np.full(n, np.nan) for channel in (None, *Channel)},
+            {channel: np.full(n, np.nan) for channel in (None, *wanted)},
         )  # fmt: skip
         for row, place in _placed(scores, at_ns):
             line.context[place] = row.fields.get("context")
             line.quality[None][place] = row.fields.get("quality", np.nan)
             line.offset_min[place] = row.fields.get("utc_offset_min", np.nan)
-        for channel in Channel:  # where the reading is gone already
+        for channel in wanted:  # where the reading is gone already
             line.quality[channel][:] = line.quality[None]
         for row, place in _placed(readings, at_ns):
             line.offset_min[place] = row.fields.get("utc_offset_min", np.nan)
-            for channel, field in _QUALITY.items():
+            for channel, field in wanted.items():
                 line.quality[channel][place] = row.fields.get(field, np.nan)
         return line
 

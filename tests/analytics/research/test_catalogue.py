@@ -1,6 +1,8 @@
 """The catalogue names everything that is stored, and the demo stores nothing else."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +64,15 @@ def test_the_demo_stores_what_the_schema_describes():
     assert len(found) == 6
     for measurement, fields in found.items():
         assert fields <= documented(measurement)
+
+
+def test_a_server_without_these_libraries_can_look_into_the_ledger():
+    code = (
+        "import sys; from analytics.research import exports_of;"
+        "print([m for m in ('pandas', 'polars', 'pyarrow', 'statsmodels', 'matplotlib')"
+        " if m in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.strip() == "[]"

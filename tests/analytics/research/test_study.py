@@ -11,7 +11,7 @@ from analytics.hrv import rmssd
 from analytics.research.catalogue import VARIABLES, Cover, Kind
 from analytics.research.study_file import LOOK_BACK
 from analytics.research.table import COLUMNS
-from analytics.store.points import Measurement, Point, epoch_ns
+from analytics.store.points import Database, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store
 from sensors.errors import ConfigurationError
 from tests.analytics.research.conftest import (
@@ -27,6 +27,7 @@ from tests.analytics.research.conftest import (
     form,
     hr_of,
     offset_of,
+    points_of,
     rr_of,
 )
 
@@ -105,6 +106,21 @@ def test_the_hour_after_lunch_is_everybodys_own(study):
     night = study.frame("hr_bpm", hours=(16.25, 15.5))
     assert set(night["agent"]) >= mumbai  # past midnight and round to half past three
     assert (MUMBAI / 60 + 10) % 24 == 15.5
+
+
+def test_local_time_and_quality_outlive_the_readings(make, tmp_path):
+    store = open_store(StoreSettings(path=str(tmp_path / "old.sqlite")))
+    kept = [p for p in points_of("k2") if p.measurement.database is Database.DERIVED]
+    store.write(kept)
+    frame = make(STUDY + form("k2"), store=store).frame("log_rmssd_5min", hours="15:30-16")
+    assert (
+        len(frame) == 360 - 1
+    )  # the window that ends at half past three and the half hour after it
+    assert (frame["local_at"] - frame["at"].dt.tz_localize(None)).unique() == [
+        pd.Timedelta(minutes=330)
+    ]
+    assert set(frame["quality"]) == {0.75}
+    assert set(frame["context"]) == {"on_call"}
 
 
 def test_means_on_a_grid(study):
