@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from analytics.rights_erasure import erase_from_store
 from analytics.rights_purge import Purge
 from analytics.rights_receipt import Receipt, as_lines, from_json
 from analytics.rights_words import FILES, explain
+from analytics.settings import ServerSettings, may_erase_on_request
 from analytics.state_file import open_for_reading
 from analytics.store.base import Query, Store
 from analytics.store.embedded import EmbeddedStore
@@ -29,7 +31,7 @@ from analytics.store.points import Measurement, Point
 from analytics.store.settings import StoreSettings, open_store
 from sensors import codec, topics
 from sensors.config import BrokerSettings
-from sensors.errors import CannotEraseError
+from sensors.errors import CannotEraseError, ConfigurationError
 from sensors.messages import (
     ContextMessage,
     ContextState,
@@ -365,6 +367,8 @@ def test_erased_while_no_server_runs(
         wait_until(lambda: points_of(store, GONE) > 20, 60, "points in the store")
         old = {t: body for t, body in retained(floor.port).items() if f"/agent/{GONE}/" in t}
         assert floor.server.stop() == 0
+        before = tmp_path / "state-before"
+        shutil.copytree(floor.server.state, before)
         ledger = tmp_path / "exports.jsonl"
         monkeypatch.setenv("WELLBEING_RESEARCH_LEDGER", str(ledger))
         at = datetime.now(UTC)
@@ -385,4 +389,69 @@ def test_erased_while_no_server_runs(
         assert_nothing_left(floor, store)
         state = ("--state-dir", str(floor.server.state), "--site", SITE)
         assert wellbeing.main(["agent", "receipt", GONE, *state]) == 0
+
+        # The whole folder put back as it was, with journal, spool, snapshot and consent.
+        assert floor.server.stop() == 0
+        shutil.rmtree(floor.server.state)
+        shutil.copytree(before, floor.server.state)
+        assert rows_of(floor.server.state, GONE)
+        floor.server.start()
+        wait_until(lambda: "erasing again" in floor.server.text, 60, "it is found")
+        wait_until(lambda: rows_of(floor.server.state, GONE) == {}, 60, "it is gone")
+        assert_nothing_left(floor, store)
         store.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_agents_own_request(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str], *, at_once: bool
+) -> None:
+    with running(tmp_path, mosquitto.port) as floor:
+        if at_once:
+            floor.server._env |= {
+                "WELLBEING_SERVER_ERASE_ON_REQUEST": "true",
+                "WELLBEING_BROKER_USERNAME": "server",
+                "WELLBEING_BROKER_PASSWORD": "word",
+            }
+            floor.server.kill()
+            floor.server.log.unlink()
+            floor.server.start()
+        floor.fill()
+        store = EmbeddedStore(floor.server.store, read_only=True)
+        wait_until(lambda: points_of(store, GONE) > 20, 60, "points in the store")
+        notices: list[NoticeKind] = []
+        ear = Connection(
+            BrokerSettings(port=floor.port),
+            client_id="ear",
+            subscriptions=(topics.notice(SITE, GONE),),
+            on_message=lambda m: notices.append(codec.decode(m.payload, NoticeMessage).kind),
+        )
+        ear.start()
+        ear.wait_connected(60)
+        asked = RequestMessage(id="eraseme01", at=datetime.now(UTC), kind=RequestKind.ERASE)
+        for _ in range(2):  # told twice, done once
+            floor.edges[GONE].publish_raw(topics.request(SITE, GONE), codec.encode(asked))
+        told = NoticeKind.ERASED if at_once else NoticeKind.RIGHTS_NOTED
+        wait_until(lambda: told in notices, 60, f"told {told}")
+        state = ("--state-dir", str(floor.server.state), "--site", SITE)
+        assert wellbeing.main(["agent", "requests", *state]) == 0
+        listed = capsys.readouterr().out
+        if at_once:
+            assert f"{GONE} erase by agent: done" in listed
+            assert_nothing_left(floor, store)
+        else:
+            assert f"{GONE} erase by agent: asked" in listed
+            assert points_of(store, GONE) > 20
+            assert floor.agent("erase", GONE, "--yes") == 0
+            wait_until(lambda: NoticeKind.ERASED in notices, 60, "told that it is done")
+        assert notices.count(told) == 1
+        ear.stop()
+        store.close()
+
+
+def test_no_erasing_at_the_word_of_a_broker_that_knows_nobody() -> None:
+    wanted = ServerSettings(erase_on_request=True)
+    with pytest.raises(ConfigurationError, match="cannot prove who asks"):
+        may_erase_on_request(wanted, BrokerSettings())
+    assert may_erase_on_request(wanted, BrokerSettings(username="server", password="word"))
+    assert not may_erase_on_request(ServerSettings(), BrokerSettings(username="server"))
