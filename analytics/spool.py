@@ -88,7 +88,7 @@ class SpoolWriter:
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._db: sqlite3.Connection | None = None
         self._lanes = Lanes()
-        self._again_after: int | None = 0
+        self._again: tuple[int, int] | None = None
         self._written: deque[tuple[int, int]] = deque()
         self._refused: deque[RefusedPoints] = deque()
         self._errands: deque[Callable[[Store], None]] = deque()
@@ -142,7 +142,7 @@ class SpoolWriter:
         try:
             self._db = open_for_reading(self._directory)
             # Of an earlier run; who looks at a screen wants what comes now.
-            self._lanes.fall_behind(self._newest())
+            self._doubt()
             while not self._is_over():
                 try:
                     store = store or self._open_store()
@@ -151,9 +151,9 @@ class SpoolWriter:
                     failures = 0
                 except StoreError as error:
                     self._note_trouble(str(error))
-                    self._lanes.fall_behind(self._newest())
                     if isinstance(error, StoreUnreachableError):
-                        self._again_after = 0
+                        self._doubt()
+                    self._lanes.fall_behind(self._newest())
                     asked_s = error.retry_after_s if isinstance(error, StoreBusyError) else None
                     chance = random.random()  # noqa: S311 - only spreads retries
                     if self._stopping.wait(patience_s(failures, asked_s, chance)):
@@ -197,7 +197,7 @@ class SpoolWriter:
 
     @property
     def _is_behind(self) -> bool:
-        return self._lanes.is_behind or self._again_after is not None
+        return self._lanes.is_behind or self._again is not None
 
     def _is_due(self) -> bool:
         return self._stopping.is_set() or time.monotonic() >= self._replay_due_s
@@ -213,19 +213,25 @@ class SpoolWriter:
     def _write_older(self, store: Store) -> None:
         """Write a batch of what may be lost, else of what waits; then leave some time to others."""
         started_s = time.monotonic()
-        if self._again_after is not None:
-            self._tell_again(store, self._again_after)
+        if self._again is not None:
+            self._tell_again(store, *self._again)
         else:
             self._write_waiting(store)
         now_s = time.monotonic()
         self._replay_due_s = now_s + pause_s(now_s - started_s)
 
-    def _tell_again(self, store: Store, after: int) -> None:
+    def _doubt(self) -> None:
+        """Tell again what was confirmed until now, and let all else that is there wait."""
+        newest = self._newest()
+        self._lanes.fall_behind(newest)
+        self._again = (0, newest)
+
+    def _tell_again(self, store: Store, after: int, until: int) -> None:
         """Write what was confirmed lately; it has been counted, and what is refused set aside."""
-        last_id, points, _ = self._between(after, None, table="spool_confirmed")
+        last_id, points, _ = self._between(after, until, table="spool_confirmed")
         if points:
             store.write(points)
-        self._again_after = last_id if last_id > after else None
+        self._again = (last_id, until) if last_id > after else None
 
     def _write_waiting(self, store: Store) -> None:
         after, until = self._lanes.waiting()

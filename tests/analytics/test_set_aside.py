@@ -1,16 +1,19 @@
 """What the store refused is kept with its reason, bounded, and told again on demand."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import wellbeing
 from analytics import set_aside
 from analytics.set_aside import bundle
 from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, open_state
 from analytics.steps import Commit, Step, StepLog
-from analytics.store.base import Query
+from analytics.store.base import Query, WriteReport
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point
 from tests.rig import wait_until
@@ -134,3 +137,68 @@ def times(directory: Path) -> list[int]:
     found = [row.time_ns for row in store.read(Query(measurement=Measurement.SCORE, site="lab"))]
     store.close()
     return found
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = wellbeing.main(["store", "set-aside", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_an_operator_lists_replays_and_drops(
+    log: StepLog,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WELLBEING_SERVER_STATE_DIR", str(tmp_path))
+    assert run(capsys, "list") == (0, "nothing was refused\n", "")
+    refused = [(point(n), "wrong type" if n else "too old") for n in range(3)]
+    log.commit(Commit(refused=bundle(refused, NOW)))
+    code, out, _ = run(capsys, "list")
+    assert code == 0
+    assert [line.split("  ")[-1] for line in out.splitlines()] == [
+        "1 score: too old",
+        "2 score: wrong type",
+    ]
+    told = [json.loads(line) for line in run(capsys, "list", "--json")[1].splitlines()]
+    assert [(one["points"], one["reason"]) for one in told] == [(1, "too old"), (2, "wrong type")]
+    code, _, err = run(capsys, "replay")
+    assert (code, "or --all" in err) == (2, True)
+    assert run(capsys, "drop", str(told[0]["id"]))[1] == "1 points are deleted\n"
+    assert run(capsys, "replay", "--all")[1] == "2 points wait for the store again\n"
+    assert listed(log) == []
+    assert log.spool_size()[0] == 2
+
+
+def test_where_no_server_has_run_nothing_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WELLBEING_SERVER_STATE_DIR", str(tmp_path / "nowhere"))
+    code, out, err = run(capsys, "replay", "--all")
+    assert (code, out) == (7, "")
+    assert "has `wellbeing detect` run with this state_dir?" in err
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_is_confirmed_meanwhile_is_not_told_again(log: StepLog, tmp_path: Path) -> None:
+    """Else a busy server would tell everything twice for ever."""
+    told: list[int] = []
+
+    class Counting(EmbeddedStore):
+        def write(self, points: Sequence[Point]) -> WriteReport:
+            told.extend(point.time_ns for point in points)
+            return super().write(points)
+
+    file = tmp_path / "store.sqlite"
+    writer = SpoolWriter(tmp_path, lambda: Counting(file), lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    writer.start()
+    for n in range(1, 40):
+        log.commit(Commit(steps=[Step(n, n, n, NOW)], points=[point(n)]))
+        writer.notify()
+        wait_until(lambda n=n: writer.written_id >= n)
+        settled = writer.take_settled()
+        log.commit(Commit(written_spool=settled.written, settled_at=settled.at))
+    wait_until(lambda: not writer.state.catching_up)
+    writer.stop()
+    assert told == list(range(1, 40))
