@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 
 BACK_OFF_MIN_S = 0.5
-BACK_OFF_MAX_S = 30.0
+BACK_OFF_MAX_S = 10.0
 RETRY_AFTER_MAX_S = 300.0
 """A server may ask for more patience than our own back-off has; not for hours."""
 
@@ -83,7 +83,7 @@ def patience_s(attempt: int, asked_s: float | None, chance: float) -> float:
     Returns
     -------
     float
-        Doubling from half a second to half a minute, minus up to half of it;
+        Doubling from half a second to ten seconds, minus up to half of it;
         never less than the server asked for, up to five minutes. [s]
     """
     doubled = min(BACK_OFF_MAX_S, BACK_OFF_MIN_S * 2.0 ** min(attempt, 16))

@@ -60,7 +60,7 @@ def test_patience_is_capped_and_never_less_than_the_server_asked(attempt, asked_
 
 
 def test_patience_grows_and_differs_between_servers():
-    assert [patience_s(n, None, 1.0) for n in (0, 1, 2, 20)] == [0.5, 1.0, 2.0, 30.0]
+    assert [patience_s(n, None, 1.0) for n in (0, 1, 2, 20)] == [0.5, 1.0, 2.0, 10.0]
     assert patience_s(3, None, 0.0) == 2.0
 
 
