@@ -40,6 +40,7 @@ ASK_AFTER = timedelta(minutes=30)
 REMEMBERED = timedelta(hours=24)
 """A retelling of a decision, reply or request is recognised so long; the journal keeps less."""
 
+_APART = timedelta(milliseconds=1)  # more than what identity adds to the time of a point
 _TIDY_EVERY = timedelta(minutes=1)
 _ASKED = frozenset({AlertKind.PERSONAL, AlertKind.REQUEST})
 
@@ -212,8 +213,10 @@ class AlertBook:
             return
         leads = self._supervisors(team, now) if team is not None else ()
         effect = self.silences.hear(message, team, leads, now)
-        self.out.points.append(points_out.silence(self.site, message, team, effect))
-        told = notices.silenced(self.site, message) if effect == "applied" else None
+        # In order of arrival, which decides which is newest, also within a step.
+        heard_at = now + _APART * sum(p.fields.get("kind") == "silence" for p in self.out.points)
+        self.out.points.append(points_out.silence(self.site, message, team, effect, heard_at))
+        told = notices.silenced(self.site, message, effect)
         if told is not None:
             self.out.publications.append(told)
 

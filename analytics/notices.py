@@ -116,16 +116,25 @@ def was_it_so(site: str, alert: Alert, at: datetime) -> Publication | None:
     return Publication(topics.notice(site, message.agent), notice)
 
 
-def silenced(site: str, message: DecisionMessage) -> Publication | None:
-    """Return what tells an agent that somebody muted alerts about them."""
-    if message.agent is None:
+def silenced(site: str, message: DecisionMessage, effect: str) -> Publication | None:
+    """Return what tells an agent that somebody muted alerts about them, or ended that.
+
+    Parameters
+    ----------
+    site : str
+    message : DecisionMessage
+    effect : str
+        What it did, from :meth:`analytics.silences.Silences.hear`.
+    """
+    if message.agent is None or effect not in {"applied", "lifted"}:
         return None
+    lifted = effect == "lifted"
     notice = NoticeMessage(
         id=notice_id(message.id, Action.SILENCE),
         at=message.at,
-        kind=NoticeKind.DECIDED,
+        kind=NoticeKind.SILENCE_LIFTED if lifted else NoticeKind.DECIDED,
         by=message.by,
-        decision=Action.SILENCE,
+        decision=None if lifted else Action.SILENCE,
     )
     return Publication(topics.notice(site, message.agent), notice)
 

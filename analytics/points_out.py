@@ -198,8 +198,18 @@ def decision(site: str, message: DecisionMessage, alert: AlertMessage | None, ef
     return Point(Measurement.DECISION, tags, values, point_time_ns(message.at, message.id))
 
 
-def silence(site: str, message: DecisionMessage, team: str | None, effect: str) -> Point:
-    """Return the record of who muted alerts about whom, until when and why."""
+def silence(
+    site: str,
+    message: DecisionMessage,
+    team: str | None,
+    effect: str,
+    heard_at: datetime | None = None,
+) -> Point:
+    """Return the record of who muted alerts about whom, until when and why.
+
+    Its time is when the server heard it, at once by default: which silence is
+    newest must not depend on whose clock is ahead.
+    """
     values: dict[str, FieldValue] = {
         "id": message.id,
         "kind": "silence",
@@ -214,7 +224,9 @@ def silence(site: str, message: DecisionMessage, team: str | None, effect: str) 
     if message.until_at is not None:
         values["until_at"] = message.until_at.isoformat()
     tags = _tags(site, message.agent)
-    return Point(Measurement.DECISION, tags, values, point_time_ns(message.at, message.id))
+    return Point(
+        Measurement.DECISION, tags, values, point_time_ns(heard_at or message.at, message.id)
+    )
 
 
 def reply(site: str, agent: str, message: ReplyMessage, effect: str) -> Point:

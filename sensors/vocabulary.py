@@ -123,8 +123,9 @@ class NoticeKind(StrEnum):
 
     `ALERT_TOLD` comes once for each alert; what the supervisor sees of it later
     (it is back, it went on to the next) is `ALERT_SHOWN_AGAIN`, for the page:
-    it interrupts nobody (A6). The last four answer what the agent asked of
-    their rights (T11).
+    it interrupts nobody (A6). `RIGHTS_NOTED` to `ERASED_IN_PART` answer what the
+    agent asked of their rights (T11). `SILENCE_LIFTED` says that what somebody
+    had muted is told again from now on.
     """
 
     ALERT_TOLD = "alert_told"
@@ -140,6 +141,7 @@ class NoticeKind(StrEnum):
     EXPORT_READY = "export_ready"
     ERASED = "erased"
     ERASED_IN_PART = "erased_in_part"
+    SILENCE_LIFTED = "silence_lifted"
 
 
 class AuditKind(StrEnum):

@@ -162,6 +162,42 @@ def test_the_agent_is_told_who_silenced_and_a_retelling_counts_once() -> None:
     assert record.fields["until_at"] == (e.floor.now + HOUR).isoformat()
 
 
+def test_the_agent_is_told_who_lifted_it_and_of_no_other_end() -> None:
+    e = Evidence(12)
+    silence(e, K0, timedelta(0))  # nothing to lift
+    e.wait(5)
+    silence(e, K0)
+    e.wait(5)
+    silence(e, K0, timedelta(0), by="bo")
+    found = [(n.kind.value, n.by, n.decision) for agent, n in e.floor.notices if agent == "k0"]
+    assert found == [("decided", "ana", Action.SILENCE), ("silence_lifted", "bo", None)]
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR], ids=["behind", "ahead"])
+def test_the_record_has_silences_in_the_order_in_which_they_arrived(ahead: timedelta) -> None:
+    e = Evidence(12)
+    silence(e, K0, 2 * HOUR, clock=ahead)
+    e.wait(5)
+    together = [
+        DecisionMessage(
+            id=identity,
+            at=e.floor.now + clock,
+            alert_id=identity,
+            by="bo",
+            action=Action.SILENCE,
+            until_at=e.floor.now + HOUR,
+            reason="drill",
+            agent="k0",
+        )
+        for identity, clock in (("later000", timedelta(0)), ("earlier0", -2 * HOUR))
+    ]
+    e.step(*((None, message) for message in together))
+    record = sorted(e.floor.of(Measurement.DECISION), key=lambda point: point.time_ns)
+    assert [point.fields["id"] for point in record] == ["silence0ana", "later000", "earlier0"]
+    (standing,) = e.pipeline._book.silences.all()
+    assert standing.id == "earlier0"
+
+
 @pytest.mark.parametrize(
     ("about", "lasting", "by", "effect"),
     [

@@ -27,6 +27,11 @@ REQUEST_WORDS: dict[RequestKind, str] = {
     RequestKind.HELP_NOW: N_("You asked for help at {time}."),
     RequestKind.BREAK_PLEASE: N_("You asked for a break at {time}."),
 }
+_BY_SOMEBODY: dict[NoticeKind, str] = {
+    NoticeKind.LOOKED: N_("{name} looked at you."),
+    NoticeKind.SILENCE_LIFTED: N_("{name} ended the silence: alerts about you are told again."),
+}
+
 RIGHTS_WORDS: dict[NoticeKind, str] = {
     NoticeKind.RIGHTS_NOTED: N_(
         "Your request about your data is noted. Whoever runs the server has to carry it out."
@@ -127,8 +132,8 @@ def sentence(  # noqa: PLR0911 - one case per kind
         case NoticeKind.DECIDED if notice.decision is not None:
             done = decision(words, notice.decision)
             return words.say("{name} decided: {decision}.", name=name, decision=done)
-        case NoticeKind.LOOKED:
-            return words.say("{name} looked at you.", name=name)
+        case NoticeKind.LOOKED | NoticeKind.SILENCE_LIFTED:
+            return words.say(_BY_SOMEBODY[notice.kind], name=name)
         case NoticeKind.REQUEST_RECEIVED | NoticeKind.REQUEST_PASSED_ON:
             return _asked_whom(words, notice, name)
         case NoticeKind.WAS_IT_SO:
