@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from analytics import tombstones
+from analytics.broker_watch import BrokerWatch
 from analytics.events import Arrival, Outputs
 from analytics.figures import Figures, Tally
 from analytics.intake import Intake
@@ -30,7 +31,7 @@ from analytics.snapshots import Snapshots
 from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, StateLock, open_state
 from analytics.status import note, read_counts
-from analytics.steps import Commit, Pending, Step, StepLog
+from analytics.steps import Commit, Step, StepLog
 from analytics.store.base import Store
 from analytics.stored import StoredPublisher
 from analytics.subscriber import BATCH_SIZE, Subscriber, now_utc
@@ -53,7 +54,6 @@ BACKLOG_AT_LEAST = 50
 """Live windows go first; the backlog gets what they leave of `PER_STEP`, and never nothing."""
 
 MAINTAIN_EVERY_S = 10.0
-_PATIENCE_S = 2.0  # connecting takes a moment; that is no trouble yet
 _SWITCH_S = 0.0005
 _CLOCK_SLACK = timedelta(seconds=5)
 
@@ -105,15 +105,13 @@ class Service:
             teams, self._journal.consents, options.forbidden, self._desk.tombstones
         )
         self._stored = StoredPublisher(self._journal.streams, subscriber)
+        self._broker = BrokerWatch(options.site, subscriber, pipeline, self._steps, self._stored)
         self._live: deque[Arrival] = deque()
         self._backlog = 0
-        self._connections = 0
         self._confirmed: list[int] = []
         self._snapshot_step = 0
         self._safe_position = 0
         self._spooled_points, self._spooled_bytes = 0, 0
-        self._told_trouble = ""
-        self._quiet_until = time.monotonic() + _PATIENCE_S
         self._told_clock = False
         self._stopped = False
         people = sum(teams.size(name, clock()) for name in teams.names)
@@ -205,7 +203,7 @@ class Service:
     def _tick(self) -> float:
         """Do what is due; return when to come again."""
         started = time.monotonic()
-        self._watch_broker()
+        self._broker.look()
         if self._live or self._backlog or started >= self._status_due:
             self._step()
         self._rights()
@@ -225,9 +223,7 @@ class Service:
         if erased:
             self._snapshot_step = self._stepper.done.number
             self._refill()
-        pending = self._desk.take_pending()
-        if self._connections:
-            self._send(pending)
+        self._broker.send(self._desk.take_pending())
 
     def _refill(self) -> None:
         """Take up again what is in the journal and not scored yet."""
@@ -298,48 +294,9 @@ class Service:
         self._confirmed = []
         if outputs.points:
             self._writer.notify()
-        if self._connections:
-            # Before the first connection they wait in the file: `_reconnected` sends them.
-            self._send(pending)
+        self._broker.send(pending)
         if with_status:
             self._status_due = time.monotonic() + IDLE_STEP_S
-
-    def _send(self, pending: Sequence[Pending]) -> None:
-        for publication in pending:
-            self._subscriber.publish(publication)
-
-    def _watch_broker(self) -> None:
-        trouble = self._subscriber.trouble
-        if not trouble:
-            self._quiet_until = time.monotonic() + _PATIENCE_S
-            if self._told_trouble:
-                _log.info("the broker answers again")
-            self._told_trouble = ""
-        elif trouble != self._told_trouble and time.monotonic() >= self._quiet_until:
-            _log.warning("%s; retrying, edges keep their windows", trouble)
-            self._told_trouble = trouble
-        if not trouble and self._subscriber.connections != self._connections:
-            self._reconnected()
-        self._clear_forgotten_alerts()
-
-    def _reconnected(self) -> None:
-        """Say again what a broker may have lost, or never heard before we were restarted."""
-        if self._connections == 0:
-            _log.info("connected to the broker")
-            self._send(self._steps.pending())
-        self._connections = self._subscriber.connections
-        for alert in self._pipeline.open_alerts():
-            where = topics.alert(self._options.site, alert.alert_id)
-            self._subscriber.publish(Pending(0, where, codec.encode(alert)))
-        self._stored.repeat_all()
-
-    def _clear_forgotten_alerts(self) -> None:
-        kept = self._subscriber.take_retained_alerts()
-        if kept:
-            known = {alert.alert_id for alert in self._pipeline.open_alerts()}
-            for alert_id in set(kept) - known:
-                where = topics.alert(self._options.site, alert_id)
-                self._subscriber.publish(Pending(0, where, b""))
 
     def _recover(self) -> None:
         """Reach the state of the last committed step."""
