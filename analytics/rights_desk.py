@@ -202,7 +202,7 @@ class RightsDesk:
             if receipt is None or not _waits(receipt, RETAINED):
                 continue
             with state_errors(self._parts.path):
-                left = Purge(self._parts.db, request.agent).count()["publications"]
+                left = Purge(self._parts.db, request.agent).unsent()
             if not left:
                 (was,) = (place for place in receipt.places if place.name == RETAINED)
                 cleared = Place(

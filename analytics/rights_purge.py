@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from analytics.intake import parse_topic
-from analytics.packing import UNREADABLE, pack, unpack
-from analytics.store.points import Point
+from analytics.packing import UNREADABLE, without
 from sensors.errors import MessageError
 
 PLACES: dict[str, str] = {
@@ -62,24 +62,33 @@ class Purge:
             counts[name] = self._db.execute(query, (self._agent,)).fetchone()[0]
         counts["latest"] = len(self._topics())
         for name in _PACKED:
-            counts[name] = sum(gone for _, _, gone in self._packed(name))
+            counts[name] = sum(found[3] for found in self._packed(name))
         return {name: counts[name] for name in PLACES}
 
     def delete(self) -> dict[str, int]:
         """Delete every row of the agent; return how many went, by table."""
-        counts = self.count()
+        counts = dict.fromkeys(PLACES, 0)
         for name, ids in self._by_id():
             key = "position" if name == "journal" else "id"
             rows = [(found,) for found in ids]
             self._db.executemany(f"DELETE FROM {name} WHERE {key} = ?", rows)  # noqa: S608
+            counts[name] = len(rows)
         for name in ("sequences", "consent"):
-            self._db.execute(f"DELETE FROM {name} WHERE agent = ?", (self._agent,))  # noqa: S608
+            query = f"DELETE FROM {name} WHERE agent = ?"  # noqa: S608 - a literal
+            counts[name] = self._db.execute(query, (self._agent,)).rowcount
         topics = [(topic,) for topic in self._topics()]
         self._db.executemany("DELETE FROM latest WHERE topic = ?", topics)
+        counts["latest"] = len(topics)
         for name in _PACKED:
-            for batch, kept, _ in list(self._packed(name)):
-                self._rewrite(name, batch, kept)
+            for batch, kept, payload, gone in self._packed(name):
+                self._rewrite(name, batch, kept, payload)
+                counts[name] += gone
         return counts
+
+    def unsent(self) -> int:
+        """Return how many messages from, to or about the agent wait for the broker."""
+        rows = self._db.execute("SELECT topic, payload FROM publications")
+        return sum(self._is_theirs(topic, payload) for topic, payload in rows)
 
     def messages(self, table: str) -> Iterator[tuple[str, bytes | None, str]]:
         """Yield the agent's messages in ``journal`` or ``set_aside``: topic, payload, why refused."""
@@ -115,27 +124,34 @@ class Purge:
         topics = (str(row[0]) for row in self._db.execute("SELECT topic FROM latest"))
         return [topic for topic in topics if parse_topic(topic).agent == self._agent]
 
-    def _packed(self, table: str) -> Iterator[tuple[int, list[Point], int]]:
-        """Yield each batch that holds points of the agent: what stays, and how many do not."""
-        query = f"SELECT id, payload FROM {table} ORDER BY id"  # noqa: S608 - a literal
-        for number, payload in self._db.execute(query):
+    def _packed(self, table: str) -> Iterator[tuple[int, int, bytes, int]]:
+        """Yield each batch with points of the agent: how many stay, packed, and how many do not.
+
+        One batch at a time, which may be rewritten: a spool of hours fits no memory.
+        """
+        ids = f"SELECT id FROM {table} ORDER BY id"  # noqa: S608 - a literal
+        one = f"SELECT payload FROM {table} WHERE id = ?"  # noqa: S608 - a literal
+        for (number,) in self._db.execute(ids).fetchall():
+            (payload,) = self._db.execute(one, (number,)).fetchone()
             try:
-                points = unpack(payload)
+                found = without(payload, self._marks, self._is_about)
             except UNREADABLE:
                 continue  # nobody can say whose it was, here or anywhere
-            kept = [point for point in points if not self._is_about(point)]
-            if len(kept) < len(points):
-                yield number, kept, len(points) - len(kept)
+            if found is not None and found[2]:
+                yield number, *found
 
-    def _is_about(self, point: Point) -> bool:
-        return point.tags.get("agent") == self._agent or point.fields.get("alert_id") in self._ids
+    def _is_about(self, point: Any) -> bool:
+        """Return whether a point, as plain JSON, is about the agent."""
+        return (
+            point["tags"].get("agent") == self._agent
+            or point["fields"].get("alert_id") in self._ids
+        )
 
-    def _rewrite(self, table: str, batch: int, kept: list[Point]) -> None:
-        """Put what stays in the batch's place; a batch never grows, so it stays one row."""
-        if not kept:
+    def _rewrite(self, table: str, batch: int, count: int, payload: bytes) -> None:
+        """Put what stays in the batch's place."""
+        if not count:
             self._db.execute(f"DELETE FROM {table} WHERE id = ?", (batch,))  # noqa: S608
             return
-        ((count, payload),) = pack(kept)
         self._db.execute(
             f"UPDATE {table} SET points = ?, payload = ? WHERE id = ?",  # noqa: S608
             (count, payload, batch),

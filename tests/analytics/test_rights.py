@@ -27,7 +27,7 @@ from analytics.settings import ServerSettings, may_erase_on_request
 from analytics.state_file import open_for_reading
 from analytics.store.base import Query, Store
 from analytics.store.embedded import EmbeddedStore
-from analytics.store.points import Measurement, Point
+from analytics.store.points import Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store
 from sensors import codec, topics
 from sensors.config import BrokerSettings
@@ -243,9 +243,10 @@ def test_erased_while_the_server_runs_and_everything_old_is_refused(
 
         # A restart erases again what a restored store holds, and leaves what is new.
         floor.server.kill()
+        an_hour_ago = epoch_ns(datetime.now(UTC) - timedelta(hours=1))
         writer = EmbeddedStore(floor.server.store)
         writer.write(
-            [Point(Measurement.READING, {"site": SITE, "agent": GONE}, {"a": 1.0}, 10**18)]
+            [Point(Measurement.READING, {"site": SITE, "agent": GONE}, {"a": 1.0}, an_hour_ago)]
         )
         writer.close()
         floor.server.start()
