@@ -76,6 +76,19 @@ def test_a_form_may_cover_less_than_the_study(make):
     assert sorted(two) == pytest.approx([0, 540 * 5 / 3600])
 
 
+def test_what_a_form_does_not_cover_is_not_even_read(make, monkeypatch):
+    study = make(STUDY + form("k1", covers='["self_report"]') + form("k2"))
+    asked = []
+    read = study.store.read
+    monkeypatch.setattr(study.store, "read", lambda query: asked.append(query) or read(query))
+    study.frame(["hr_bpm", "rmssd_ms", "demanding"])
+    study.agents()
+    own = [query for query in asked if query.agents == ("k1",)]
+    assert own
+    assert not any({"hr_bpm", "rr_ms", "quality_heart"} & set(query.fields) for query in own)
+    assert all(len(query.agents) == 1 for query in asked)
+
+
 def test_whoever_withdrew_is_gone_from_everything(make):
     before = make(STUDY + form("k1") + form("k2"))
     (gone,) = names(before, "k1")
@@ -231,6 +244,12 @@ def test_withheld_is_counted_over_everybody_only(make, study):
     assert few.absences().empty
     for frame in (study.agents(), study.signals(), study.frame("hr_bpm"), study.gaps("hr_bpm")):
         assert "withheld" not in frame.drop(columns=["meaning"], errors="ignore").to_csv()
+
+
+def test_reasons_of_a_channel_that_four_consented_to_are_not_told(make):
+    narrow = "".join(form(a, covers='["self_report"]') for a in CONSENTED[4:])
+    study = make(STUDY + "".join(form(a) for a in CONSENTED[:4]) + narrow)
+    assert study.absences().empty
 
 
 def test_signals_say_what_they_are_and_whose(study):

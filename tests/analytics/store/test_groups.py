@@ -41,6 +41,16 @@ def test_each_person_weighs_the_same_and_two_sources_are_one_person():
     assert figures([cell], ["team0"], GRID)[0].mean == pytest.approx(cell.total / 5)
 
 
+def test_each_group_has_its_own_figure_and_together_everybody_weighs_the_same():
+    rows = [row(f"team0-{i}", 0, 10.0) for i in range(5)]
+    rows += [row(f"team1-{i}", 0, 40.0) for i in range(10)]
+    found = cells(blocks(5, 10), rows, "x")
+    means = {name: figures(found, [name], GRID)[0].mean for name in ("team0", "team1")}
+    assert means == {"team0": 10.0, "team1": 40.0}
+    (both,) = figures(found, ["team0", "team1"], GRID)
+    assert (both.mean, both.fewest_people) == (30.0, 5)
+
+
 def test_two_sources_do_not_make_five_people_of_four():
     rows = [row(f"team0-{i % 4}", 0, 1.0) for i in range(8)]
     assert cells(blocks(6), rows, "x") == []
