@@ -249,6 +249,7 @@ def test_erased_while_the_server_runs_and_everything_old_is_refused(
             [Point(Measurement.READING, {"site": SITE, "agent": GONE}, {"a": 1.0}, an_hour_ago)]
         )
         writer.close()
+        assert store.count(readings) == 4
         floor.server.start()
         wait_until(lambda: store.count(readings) == 3, 60, "the old point is gone again")
         assert points_of(store, STAYS) > 20
