@@ -57,7 +57,7 @@ class Floor:
             directory, lambda: InfluxStore(self.settings), lambda: datetime.now(UTC)
         )
         self.agents, self.committed, self.worst_delay_s = agents, 0, 0.0
-        self.is_measuring = False
+        self.measured_from_s = float("inf")
         self._waiting: list[tuple[int, float]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -94,8 +94,9 @@ class Floor:
         live_after = self.writer.live_id
         while self._waiting and self._waiting[0][0] <= live_after:
             self._waiting.pop(0)
-        if self.is_measuring and self._waiting:
-            self.worst_delay_s = max(self.worst_delay_s, now - self._waiting[0][1])
+        # Of what was made before it was back, the outage itself is part of the delay.
+        made_s = next((at for _, at in self._waiting if at >= self.measured_from_s), now)
+        self.worst_delay_s = max(self.worst_delay_s, now - made_s)
 
     def settle(self, commit: Commit) -> None:
         """Commit, as the service does."""
@@ -175,12 +176,11 @@ def measure(agents: int, away_s: float, before_s: float) -> dict[str, float]:
             server.start()
             back = time.monotonic()
             wait_until(lambda: not floor.writer.state.trouble, 120.0)
-            time.sleep(2.0)  # until then what is new is not told from what waited
-            floor.is_measuring = True
+            floor.measured_from_s = time.monotonic()
             while floor.writer.state.catching_up:
                 time.sleep(0.2)
                 most = max(most, me.memory_info().rss)
-            floor.is_measuring = False
+            floor.measured_from_s = float("inf")
             caught_s = time.monotonic() - back
             floor.end()
             lost = floor.committed - counted(server)
