@@ -212,12 +212,27 @@ def no_quality(stretch: Sequence[ReadingMessage], rng: np.random.Generator) -> l
     return told(found)
 
 
-def stuck_key(stretch: Sequence[ReadingMessage], _rng: np.random.Generator) -> list[Told]:
-    """Lay something on the keyboard: the deletion key repeats."""
+def stuck_key(stretch: Sequence[ReadingMessage], rng: np.random.Generator) -> list[Told]:
+    """Lay something on the keyboard: one key repeats, the deletion key most often."""
+    presses = WINDOW_S * float(rng.choice([6.0, 11.0, 25.0, 30.0]))
+    deleted = presses if rng.uniform() < 0.8 else 0.0
     return told(
         [
-            replace(m, keyboard=replace(m.keyboard, key_presses=150.0, key_corrections=150.0))
+            replace(m, keyboard=replace(m.keyboard, key_presses=presses, key_corrections=deleted))
             if m.keyboard
+            else m
+            for m in stretch
+        ]
+    )
+
+
+def jumping_pointer(stretch: Sequence[ReadingMessage], rng: np.random.Generator) -> list[Told]:
+    """Wear out the mouse: its pointer jumps, its button clicks by itself."""
+    clicks, speed = float(rng.uniform(0, 200)), float(rng.uniform(2_000, 50_000))
+    return told(
+        [
+            replace(m, pointer=replace(m.pointer, pointer_speed_px_s=speed, pointer_clicks=clicks))
+            if m.pointer
             else m
             for m in stretch
         ]
@@ -251,6 +266,7 @@ FAULTS: tuple[Fault, ...] = (
     swapped_beats,
     no_quality,
     stuck_key,
+    jumping_pointer,
     duplicated,
     late,
 )
