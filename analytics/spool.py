@@ -33,6 +33,9 @@ from analytics.store.points import Point
 from sensors.errors import StoreBusyError, StoreError, StoreUnreachableError, WellbeingError
 
 POINTS_AT_ONCE = 10_000
+OLDER_AT_ONCE = 4_000
+"""Of what waits: so long does what is new wait for it at most."""
+
 EXPIRE_EVERY_S = 3600.0
 _LOOK_AGAIN_S = 1.0
 _FAREWELL_S = 3.0
@@ -283,7 +286,7 @@ class SpoolWriter:
                     # One bad batch must not stand in the way of all that follow.
                     reason = f"spool batch {batch_id} cannot be read: {error}"
                     unreadable.append(RefusedPoints(self._clock(), reason, 1, payload))
-                if len(points) >= POINTS_AT_ONCE:
+                if len(points) >= (POINTS_AT_ONCE if until is None else OLDER_AT_ONCE):
                     break
             rows.close()
         return last_id, points, unreadable

@@ -253,7 +253,7 @@ def test_slow(server, load_on):
 
 def test_what_is_new_is_not_held_up_by_what_waited(server, load_on, monkeypatch):
     """After an outage the newest points are there while old ones still wait."""
-    monkeypatch.setattr("analytics.spool.POINTS_AT_ONCE", PER_COMMIT)
+    monkeypatch.setattr("analytics.spool.OLDER_AT_ONCE", PER_COMMIT)
     monkeypatch.setattr(spool_lanes, "REPLAY_SHARE", 0.2)
     load = load_on(server.url)
     load.more(1_000)
