@@ -72,6 +72,8 @@ def erase(directory: Path, agent: str, build: Callable[[], Service], wait_s: flo
     StateError
         If the state cannot be written, or the running server does not answer.
     """
+    # Not a new, empty state at a mistyped place, with a receipt that everything is gone.
+    open_for_reading(directory).close()
     request = Request(
         id=token_hex(8),
         agent=agent,

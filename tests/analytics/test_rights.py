@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -449,6 +450,22 @@ def test_an_agents_own_request(
         assert notices.count(told) == 1
         ear.stop()
         store.close()
+
+
+def test_erasing_asks_first_and_refuses_what_cannot_be_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = ("--state-dir", str(tmp_path / "nowhere"), "--profile", "general")
+    monkeypatch.setattr("sys.stdin", io.StringIO("kestrel\n"))
+    assert wellbeing.main(["agent", "erase", GONE, *nowhere]) == 2
+    assert "confirmed 'kestrel', not 'zarathustra'; nothing was erased" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{GONE}\n"))
+    assert wellbeing.main(["agent", "erase", GONE, *nowhere]) == 7
+    assert "no server.sqlite" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+    assert wellbeing.main(["agent", "erase", "Not A Pseudonym", "--yes", *nowhere]) == 2
+    for verb in ("erase", "export", "requests", "receipt"):
+        assert wellbeing.main(["agent", verb, "--help"]) == 0
 
 
 def test_no_erasing_at_the_word_of_a_broker_that_knows_nobody() -> None:
