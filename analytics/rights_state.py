@@ -87,7 +87,9 @@ def _forget_row(arrays: dict[str, NDArray[Any]], values: Any, agent: str, found:
     for name, array in arrays.items():
         if not name.partition(".")[2].startswith(_OF_THE_SITE):
             mine: Any = (..., row) if name.startswith(_LAST_AXIS) else row
-            array[mine] = blank[name][mine]
+            new = blank[name][mine] if name in blank else None
+            # An array of another build, in a restored backup: it is not read, only emptied.
+            array[mine] = new if new is not None and new.shape == array[mine].shape else 0
 
 
 def _never_used(site: str, count: int) -> Mapping[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analytics import rights_state, snapshot, tombstones
@@ -178,6 +179,13 @@ def test_everybody_elses_state_goes_on_as_if_nothing_had_happened(tmp_path: Path
         for out in steps(whole, 41, 60, ("k1", "k3"))
     ]
     assert [out.points for out in steps(without, 41, 60, ("k1", "k3"))] == going_on
+    # A backup of another build, whose arrays this one does not know, is emptied as well.
+    arrays, values = snapshot.unpack(before)
+    count = len(arrays["floor.active"])
+    arrays |= {"windows.bygone": np.ones((count, 3)), "detector.mean": np.ones((2, count))}
+    other = snapshot.unpack(rights_state.forget(snapshot.pack(arrays, values), "k2")[0])[0]
+    assert other["windows.bygone"][:3].sum(axis=1).tolist() == [3.0, 0.0, 3.0]
+    assert other["detector.mean"][:, :3].tolist() == [[1.0, 0.0, 1.0]] * 2
     # A new consent begins from nothing, on a row of its own.
     steps(without, 60, 62, ("k1", "k2", "k3"))
     assert without.floor.known_row("k2") == 3
