@@ -56,6 +56,21 @@ def test_every_value_of_those_who_consented_and_of_nobody_else(make, store):
         assert set(own["n"]) == {1}
 
 
+def test_every_answer_is_the_same_from_every_store(make, store):
+    here, file = make(store=store), make()
+    for ask in (
+        lambda s: s.signals(),
+        lambda s: s.agents(),
+        lambda s: s.gaps("hr_bpm"),
+        lambda s: s.absences(),
+        lambda s: s.events(),
+        lambda s: s.group_means("hr_bpm", every="30min"),
+        lambda s: s.frame(["rmssd_ms", "log_rmssd_5min", "demanding"], every="5min"),
+    ):
+        pd.testing.assert_frame_equal(ask(here), ask(file))
+    assert not here.group_means("hr_bpm", every="30min").empty
+
+
 def test_nothing_from_before_the_signature_unless_the_form_covers_it(make):
     study = make()
     later = [n for n, a in names(study).items() if a == "later"]
