@@ -184,12 +184,14 @@ class StepLog:
         snapshot_rows.replace(self._db, place_of(snapshot.step), snapshot.data)
 
     def prune(self, at: datetime, keep: timedelta) -> None:
-        """Forget steps that a snapshot covers and that are older than `keep`."""
+        """Forget steps that a snapshot covers, older than `keep`, and what was long confirmed."""
         with state_errors(self._path):
             self._db.execute(
                 "DELETE FROM steps WHERE step < (SELECT max(step) FROM snapshot) AND now_us < ?",
                 (to_us(at - keep),),
             )
+            before_us = to_us(at - CONFIRMED_KEPT)
+            self._db.execute("DELETE FROM spool_confirmed WHERE at_us < ?", (before_us,))
 
     def spool_size(self) -> tuple[int, int]:
         """Return how many points, and bytes, wait for the store."""
