@@ -19,9 +19,10 @@ from analytics.service_options import ServiceOptions
 from analytics.state_file import FILE_NAME, open_for_reading, open_state
 from analytics.status import ServerStatus, read_status
 from analytics.status_lines import as_lines
-from analytics.store.base import Store
+from analytics.store.base import Query, Store
 from analytics.store.embedded import EmbeddedStore
-from analytics.subscriber import Subscriber
+from analytics.store.points import Measurement
+from analytics.subscriber import Subscriber, now_utc
 from analytics.teams import Teams, load_teams
 from sensors import codec, topics
 from sensors.config import BrokerSettings
@@ -56,6 +57,7 @@ def serve(tmp_path: Path, mosquitto: Mosquitto) -> Serve:
     def run(
         open_store: Callable[[], Store] = embedded,
         make: Callable[[str, Teams], Pipeline] = Pipeline,
+        clock: Callable[[], datetime] = now_utc,
     ) -> Iterator[Service]:
         service = Service(
             ServiceOptions(site=SITE, directory=tmp_path / "state"),
@@ -63,6 +65,7 @@ def serve(tmp_path: Path, mosquitto: Mosquitto) -> Serve:
             teams,
             make(SITE, teams),
             open_store=open_store,
+            clock=clock,
         )
         stop = threading.Event()
         failed: list[BaseException] = []
@@ -346,3 +349,37 @@ def test_a_bug_met_by_one_message_stops_nothing_else(
     assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 1
     faulty = [("k1", edges[0].run, 3), ("k2", edges[1].run, 0)]
     assert_exactly_once(tmp_path / "state", tmp_path / "store.sqlite", edges, faulty)
+
+
+def test_a_month_later_nothing_of_it_is_kept(
+    tmp_path: Path, mosquitto: Mosquitto, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time travel (T18): input and what was set aside after a day, readings after a month."""
+    monkeypatch.setattr("analytics.service.MAINTAIN_EVERY_S", 0.2)
+    monkeypatch.setattr("analytics.snapshots.EVERY_S", 0.2)
+    edge = StandInEdge(mosquitto.port, "k1", "run00001")
+    edge.consent(Channel.HEART, Channel.KEYBOARD)
+
+    def kept() -> dict[str, int]:
+        found = status(tmp_path)
+        store = EmbeddedStore(tmp_path / "store.sqlite", read_only=True)
+        counts = {
+            m.value: store.count(Query(measurement=m, site=SITE))
+            for m in (Measurement.READING, Measurement.BEAT, Measurement.SCORE)
+        }
+        store.close()
+        return {"journal": found.journal_rows, "set_aside": found.set_aside_kept, **counts}
+
+    with serve():
+        edge.send(3)
+        edge.wait_released()
+        edge.publish_raw(topics.reading(SITE, "k1"), b"no json")
+        wait_until(lambda: status(tmp_path).set_aside_kept == 1)
+    edge.close()
+    assert all(kept().values()), kept()
+    with serve(clock=lambda: now_utc() + timedelta(hours=25)):
+        wait_until(lambda: kept()["journal"] == kept()["set_aside"] == 0, what="a day later")
+        assert kept()["reading"] == 3
+    with serve(clock=lambda: now_utc() + timedelta(days=31)):
+        wait_until(lambda: kept()["reading"] == kept()["beat"] == 0, what="a month later")
+        assert kept()["score"] == 3, "what was made of it stays for 90 days"
