@@ -139,7 +139,9 @@ def restore(
                 _refuse_overwriting(targets)
             unpack(file, manifest, folder, tell)
             _check_sound(folder / STATE)
-            done = Restored(manifest, left=sorted(manifest.files.keys() - targets.keys() - {TOMBSTONES}))
+            done = Restored(
+                manifest, left=sorted(manifest.files.keys() - targets.keys() - {TOMBSTONES})
+            )
             stones = _known_tombstones(folder, to, heed)
             done.erased_again = _bring_forward(folder, site, stones)
             for path in (to.directory / tombstones.FILE_NAME, *to.tombstones):

@@ -49,9 +49,6 @@ def status(
 
 def _show(directory: Path, *, as_json: bool, clear: bool) -> None:
     found = read_status(directory, datetime.now(UTC))
-    if as_json:
-        text = codec.dump_json(as_plain(found)).decode()
-    else:
-        text = "\n".join(as_lines(found))
+    text = codec.dump_json(as_plain(found)).decode() if as_json else "\n".join(as_lines(found))
     sys.stdout.write(f"{_CLEAR if clear else ''}{text}\n")
     sys.stdout.flush()

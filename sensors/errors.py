@@ -63,7 +63,7 @@ class StoreBusyError(StoreError):
 
 
 class CannotEraseError(StoreError):
-    """This kind of database deletes no points: a person must choose what to do instead."""
+    """A database that deletes no points: a person must choose what to do instead."""
 
 
 class StateError(WellbeingError, RuntimeError):
