@@ -38,14 +38,21 @@ from sensors.signals import Channel, of_channel
 from tests.analytics.synthetic_floor import SITE, START, Floor, teams
 
 
-def _middle(low: float, high: float) -> float:
-    return low + (high - low) * 0.4
+# Where the middle of what a message may hold is more than any person does.
+_PLAUSIBLE = {
+    "key_presses": 30.0, "key_corrections": 2.0, "dwell_ms": 95.0, "pointer_clicks": 3.0,
+    "pointer_speed_px_s": 600.0, "loudness_db": -25.0,
+}  # fmt: skip
+
+
+def _middle(name: str, low: float, high: float) -> float:
+    return _PLAUSIBLE.get(name, low + (high - low) * 0.4)
 
 
 def _full(seq: int, rng: np.random.Generator, absent: dict[Channel, Absence]) -> ReadingMessage:
     sections: dict[str, Any] = {}
     for channel, kind in SECTIONS.items():
-        values = {s.name: _middle(s.low, s.high) for s in of_channel(channel)}
+        values = {s.name: _middle(s.name, s.low, s.high) for s in of_channel(channel)}
         if kind is Heart:
             beats = {"rr_ms": tuple(rng.normal(800, 20, 6)), "beat_offset_ms": tuple(range(-4500, 0, 800))}  # fmt: skip
             sections[channel] = Heart(quality=1.0, **(values | beats))
