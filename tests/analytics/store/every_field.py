@@ -37,7 +37,6 @@ from sensors.messages import (
 from sensors.signals import Channel, of_channel
 from tests.analytics.synthetic_floor import SITE, START, Floor, teams
 
-
 # Where the middle of what a message may hold is more than any person does.
 _PLAUSIBLE = {
     "key_presses": 30.0, "key_corrections": 2.0, "dwell_ms": 95.0, "pointer_clicks": 3.0,
