@@ -7,12 +7,15 @@ is ever read out of an archive, so that none can put a file where it likes.
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from sensors import codec
 from sensors.errors import StateError
@@ -31,6 +34,11 @@ STATE, TOMBSTONES, STORE, TEAMS, LEDGER = (
 NAMES = (STATE, TOMBSTONES, STORE, TEAMS, LEDGER)
 
 _CHUNK = 1 << 20
+
+# Flipped bits can make it "encrypted" (RuntimeError) or packed by means nobody has.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, NotImplementedError,
+)  # fmt: skip
 
 Progress = Callable[[str, int], None]
 """Told the file and how many bytes of it have just been done."""
@@ -87,6 +95,9 @@ def whole(target: Path) -> Iterator[Path]:
         part.touch(mode=0o600)
         try:
             yield part
+            with part.open("rb") as written:
+                # A power cut must not leave an empty file where an older one stood.
+                os.fsync(written.fileno())
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -129,15 +140,28 @@ def opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
     StateError
         If it is none, is damaged, or is newer than this version.
     """
+    with _readable(source):
+        file = zipfile.ZipFile(source)
+    with file:
+        with _readable(source):
+            manifest = _manifest(file, source)
+        # What fails from here on is not the archive's: it must not be called damaged.
+        yield file, manifest
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """Turn whatever reading the archive `source` fails with into one line."""
     try:
-        with zipfile.ZipFile(source) as file:
-            yield file, _manifest(file, source)
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        yield
+    except _DAMAGED as error:
         raise StateError(
             f"{source} is no backup of this program, or is damaged ({error}); use another copy"
         ) from None
     except OSError as error:
-        raise StateError(f"cannot read {source} ({error.strerror or error})") from None
+        raise StateError(
+            f"cannot read {source} ({error.strerror or error}); check its path and owner"
+        ) from None
 
 
 def _manifest(file: zipfile.ZipFile, source: Path) -> Manifest:
@@ -164,13 +188,40 @@ def unpack(file: zipfile.ZipFile, manifest: Manifest, into: Path, tell: Progress
     for name, entry in manifest.files.items():
         digest, size = hashlib.sha256(), 0
         target = into / name
-        target.touch(mode=0o600)
-        with file.open(name) as read, target.open("wb") as write_to:
+        with _writable(target) as write_to:
             # One that is longer than it was is not unpacked to the end: it may be a bomb.
-            while size <= entry.size and (chunk := read.read(_CHUNK)):
+            for chunk in _chunks(file, name):
                 digest.update(chunk)
                 write_to.write(chunk)
                 size += len(chunk)
                 tell(name, len(chunk))
+                if size > entry.size:
+                    break
         if size != entry.size or digest.hexdigest() != entry.sha256:
             raise StateError(f"{name} in the archive is damaged; nothing was restored")
+
+
+def _chunks(file: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield one file of the archive; only what reading fails with is blamed on the archive."""
+    source = Path(str(file.filename))
+    with _readable(source):
+        read = file.open(name)
+    with read:
+        while True:
+            with _readable(source):
+                chunk = read.read(_CHUNK)
+            if not chunk:
+                return
+            yield chunk
+
+
+@contextmanager
+def _writable(target: Path) -> Iterator[IO[bytes]]:
+    try:
+        target.touch(mode=0o600)
+        with target.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise StateError(
+            f"cannot write {target} ({error.strerror or error}); nothing was restored"
+        ) from None

@@ -41,6 +41,7 @@ from analytics.store.embedded import EmbeddedStore
 from analytics.tombstones import Tombstone, Tombstones
 from sensors.errors import StateError
 
+_SCRATCH = ".restore-"
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
@@ -125,9 +126,9 @@ def restore(
         If the archive is damaged, of another site or newer; if a server runs;
         or if something is in the way. Then everything is as it was.
     """
-    to.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = StateLock(to.directory)
     try:
+        _remove_left(to.directory)
         with opened(source) as (file, manifest), _scratch(to.directory) as folder:
             if manifest.site != site:
                 raise StateError(
@@ -154,10 +155,20 @@ def restore(
     return done
 
 
+def _remove_left(directory: Path) -> None:
+    """Remove what a restore that was killed left here: a whole copy, which no erasure reaches."""
+    for folder in directory.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            raise StateError(
+                f"cannot remove {folder}, left by a restore that was killed; remove it"
+            )
+
+
 @contextmanager
 def _scratch(where: Path) -> Iterator[Path]:
     try:
-        folder = TemporaryDirectory(prefix=".restore-", dir=where)
+        folder = TemporaryDirectory(prefix=_SCRATCH, dir=where)
     except OSError as error:
         raise StateError(f"cannot write to {where} ({error.strerror}); check its owner") from None
     with folder as name:
@@ -254,8 +265,17 @@ def _erase(db: sqlite3.Connection, path: Path, stone: Tombstone) -> None:
 
 def _put(source: Path, target: Path) -> None:
     """Move a file into its place; what an old SQLite file left beside it goes first."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for side in _SIDE_FILES:
-        target.with_name(f"{target.name}{side}").unlink(missing_ok=True)
-    source.chmod(0o600)
-    shutil.move(source, target)
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        source.chmod(0o600)
+        shutil.move(source, part)  # maybe to another file system: not in one go
+        for side in _SIDE_FILES:
+            target.with_name(f"{target.name}{side}").unlink(missing_ok=True)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StateError(
+            f"cannot put {target} in place ({error.strerror or error}); mend that and restore again"
+            " with --replace before the server is started"
+        ) from None

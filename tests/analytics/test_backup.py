@@ -242,3 +242,39 @@ def test_an_interrupted_backup_leaves_nothing(
     monkeypatch.setattr("analytics.backup_archive.hashlib.sha256", interrupted)
     assert server.backup(tmp_path / "b.zip") == 130
     assert [path.name for path in tmp_path.iterdir() if "b.zip" in path.name] == []
+
+
+def test_packed_data_that_is_damaged_is_told_in_one_line(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, bad = tmp_path / "b.zip", tmp_path / "bad.zip"
+    assert server.backup(archive) == 0
+    data = archive.read_bytes()
+    with zipfile.ZipFile(archive) as file:
+        start = file.getinfo("server.sqlite").header_offset + 200
+    bad.write_bytes(data[:start] + b"\xff" * 64 + data[start + 64 :])
+    assert server.restore(bad, "--verify") == 7
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_not_blamed_on_the_archive(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "b.zip"
+    assert server.backup(archive) == 0
+    server.store.unlink()
+    server.store.mkdir()
+    assert server.restore(archive, "--replace") == 7
+    said = capsys.readouterr().err
+    assert f"cannot put {server.store} in place" in said
+    assert "cannot read" not in said
+
+
+def test_what_a_killed_restore_left_is_removed(server: Server, tmp_path: Path) -> None:
+    archive = tmp_path / "b.zip"
+    assert server.backup(archive) == 0
+    left = server.state / ".restore-killed"
+    left.mkdir()
+    (left / FILE_NAME).write_bytes(b"all that was known of everybody")
+    assert server.restore(archive, "--replace") == 0
+    assert not left.exists()
