@@ -148,7 +148,14 @@ def _confirm(agent: str, site: str) -> None:
         f"Everything about {agent} at site {site} will be erased; it cannot be brought back.",
         err=True,
     )
-    typed = typer.prompt("Type the agent's pseudonym to confirm", err=True)
+    try:
+        typed = typer.prompt("Type the agent's pseudonym to confirm", err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise ConfigurationError(
+            "standard input is no terminal, so nobody was asked; nothing was erased: add --yes"
+        ) from None
     if typed.strip() != agent:
         raise ConfigurationError(f"confirmed {typed.strip()!r}, not {agent!r}; nothing was erased")
 

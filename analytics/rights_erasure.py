@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from analytics import rights_state, tombstones
@@ -61,13 +61,21 @@ class ServerParts:
 
 
 def stone_for(parts: ServerParts, agent: str, receipt_id: str, now: datetime) -> Tombstone:
-    """Return the tombstone for an erasure at `now`."""
-    newest = parts.journal.consents.newest_at(agent)
+    """Return the tombstone for an erasure at `now`, newer than any before it.
+
+    A server's clock may have been set back since: the older erasure would count
+    for the newer one, and consents given between the two come back.
+    """
+    at, newest = now, parts.journal.consents.newest_at(agent)
+    with state_errors(parts.path):
+        known = Tombstones(load(parts.db)).of(agent)
+    if known is not None and known.at >= now:
+        at = known.at + timedelta(microseconds=1)
     return Tombstone(
         id=receipt_id,
         agent=agent,
-        at=now,
-        consent_after=max(now, newest) if newest is not None else now,
+        at=at,
+        consent_after=max(at, newest) if newest is not None else at,
     )
 
 

@@ -254,6 +254,15 @@ def consent(
     command(context, "consent", tuple(chosen), as_json=as_json)
 
 
+def _is_confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, default=False)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        return False  # no terminal: nobody was asked
+
+
 @app.command()
 def erase(
     context: typer.Context,
@@ -265,7 +274,7 @@ def erase(
     Works whether the edge runs or not. What the server holds is asked for with
     wellbeing edge ask erase.
     """
-    if not yes and not typer.confirm(say("Erase it? It cannot be brought back."), default=False):
+    if not yes and not _is_confirmed(say("Erase it? It cannot be brought back.")):
         raise ConfigurationError(say("nothing was erased"))
     command(context, "forget", (), as_json=as_json)
 

@@ -463,6 +463,9 @@ def test_erasing_asks_first_and_refuses_what_cannot_be_meant(
     assert wellbeing.main(["agent", "erase", GONE, *nowhere]) == 7
     assert "no server.sqlite" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert wellbeing.main(["agent", "erase", GONE, *nowhere]) == 2
+    assert "nothing was erased: add --yes" in capsys.readouterr().err
     assert wellbeing.main(["agent", "erase", "Not A Pseudonym", "--yes", *nowhere]) == 2
     for verb in ("erase", "export", "requests", "receipt"):
         assert wellbeing.main(["agent", verb, "--help"]) == 0

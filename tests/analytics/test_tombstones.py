@@ -2,15 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from analytics import rights_state, snapshot, tombstones
+from analytics import rights_erasure, rights_state, snapshot, tombstones
 from analytics.consent_book import ConsentBook
 from analytics.events import Arrival, Outputs
 from analytics.intake import Accepted, Intake, Refused
+from analytics.journal import Journal
 from analytics.pipeline import Pipeline
+from analytics.rights_erasure import ServerParts
+from analytics.state_file import FILE_NAME, open_state, transaction
 from analytics.teams import load_teams
 from analytics.tombstones import Tombstone, Tombstones
 from sensors import codec, topics
@@ -103,6 +108,21 @@ def test_only_a_consent_newer_than_all_that_was_known_is_a_new_one() -> None:
     stones = Tombstones([stone(after=T + 2 * HOUR)])
     assert stones.refuses("k1", consent(T + 2 * HOUR, Channel.HEART), ConsentBook())
     assert not stones.refuses("k1", consent(T + 2 * HOUR + SECOND, Channel.HEART), ConsentBook())
+
+
+def test_a_second_erasure_counts_although_the_clock_was_set_back(tmp_path: Path) -> None:
+    db = open_state(tmp_path)
+    path = tmp_path / FILE_NAME
+    parts = cast("ServerParts", SimpleNamespace(db=db, path=path, journal=Journal(db, path)))
+    with transaction(db):
+        rights_erasure.keep(db, [stone()])
+    between = consent(T + SECOND, Channel.HEART)
+    parts.journal.consents.record("k1", between)
+    second = rights_erasure.stone_for(parts, "k1", "fedcba9876543210", T - HOUR)
+    known, consents = Tombstones([stone()]), ConsentBook()
+    assert known.add([second]) == [second]
+    assert known.refuses("k1", between, consents)
+    db.close()
 
 
 def test_withdrawing_is_no_consent() -> None:

@@ -74,7 +74,8 @@ def test_the_command_asks_first(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "own-pc.sqlite").write_text("x")
     ended = wellbeing("edge", "--agent", "k7", "--state-dir", tmp_path, "erase")
-    assert ended.returncode != 0
+    assert ended.returncode == 2
+    assert "nothing was erased" in ended.stderr
     assert (folder / "own-pc.sqlite").exists()
     ended = wellbeing("edge", "--agent", "k7", "--state-dir", tmp_path, "erase", "--yes")
     assert ended.returncode == 0, ended.stderr
