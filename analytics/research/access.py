@@ -100,7 +100,10 @@ class Access:
         begin = first if start is None else asked.moment(start)
         until = last if end is None else asked.moment(end, is_end=True)
         if until <= begin:
-            raise ConfigurationError(f"end {until} is not after start {begin}")
+            raise ConfigurationError(
+                f"end {until:%Y-%m-%d %H:%M} is not after start {begin:%Y-%m-%d %H:%M} UTC; "
+                f"the study is from {table.start} to {table.end}"
+            )
         return max(begin, first), min(until, last)
 
 

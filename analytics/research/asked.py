@@ -73,7 +73,7 @@ def hours(text: str | tuple[float, float]) -> tuple[float, float]:
     if not isinstance(text, str):
         begin_h, end_h = text
     else:
-        found = re.fullmatch(r"\s*(\d{1,2})(?::(\d\d))?\s*-\s*(\d{1,2})(?::(\d\d))?\s*", text)
+        found = re.fullmatch(r"\s*(\d{1,2})(?::([0-5]\d))?\s*-\s*(\d{1,2})(?::([0-5]\d))?\s*", text)
         if found is None:
             raise ConfigurationError(f"{text!r} are no hours; expected like 13-14 or 12:30-13:30")
         begin_h = int(found[1]) + int(found[2] or 0) / 60

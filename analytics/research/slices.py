@@ -49,6 +49,10 @@ class Wanted:
     hours: tuple[float, float] | None = None
     """Local times of day. [h]"""
 
+    def within(self, table: Tidy) -> Tidy:
+        """Return what lies in the hours that are asked for."""
+        return table if self.hours is None else table.between_hours(*self.hours)
+
 
 @dataclass(slots=True)
 class Timeline:
@@ -150,15 +154,15 @@ class SliceReader:
                 if v.measurement is measurement and v.cover in piece.grant.covers
             ]  # fmt: skip
             plain = [v for v in own if v.kind is not Kind.BEATS]
-            values = joined([self._values(v, piece, rows, timeline) for v in plain])
+            # First the hours, then means: a stretch may lie across the hours' begin or end.
+            values = wanted.within(joined([self._values(v, piece, rows, timeline) for v in plain]))
             if wanted.every is not None:
                 values = onto_grid(values, grid_ns(wanted.every))
             parts.append(values)
             names = tuple(v.name for v in own if v.kind is Kind.BEATS)
             if names:
                 parts.append(self._figures(names, piece, rows, timeline, wanted))
-        whole = joined(parts)
-        return whole if wanted.hours is None else whole.between_hours(*wanted.hours)
+        return joined(parts)
 
     def _values(
         self, variable: Variable, piece: Slice, rows: Sequence[Row], timeline: Timeline
@@ -199,7 +203,9 @@ class SliceReader:
         step_ns = grid_ns(wanted.every or BEATS_EVERY)
         return fullest(
             [
-                beat_figures(self._values(beats, piece, own, timeline), names, step_ns)
+                beat_figures(
+                    wanted.within(self._values(beats, piece, own, timeline)), names, step_ns
+                )
                 for own in sources.values()
             ]
         )

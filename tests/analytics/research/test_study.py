@@ -169,6 +169,20 @@ def test_means_on_a_grid(study):
     assert asked["quality"].isna().all()
 
 
+def test_hours_are_cut_before_means_are_taken(study):
+    (k2,) = names(study, "k2")  # in Mumbai half past is a whole hour of UTC
+    asked = {"signals": ["hr_bpm", "rr_ms"], "hours": "15:30-15:40", "agents": [k2]}
+    every = study.frame(**asked)
+    by_day = study.frame(**asked, every="1d").set_index("signal")
+    for signal in ("hr_bpm", "rr_ms"):
+        own = every[every["signal"] == signal]["value"]
+        assert by_day.loc[signal, "n"] == len(own) > 100
+        assert by_day.loc[signal, "value"] == pytest.approx(own.mean())
+    cut = study.frame("rmssd_ms", hours="15:32-15:40", every="10min", agents=[k2])
+    assert cut["n"].tolist() == pytest.approx([480], abs=6)
+    assert cut["quality"].tolist() == pytest.approx([0.8], abs=0.01)
+
+
 def test_figures_of_beats_are_those_of_analytics_hrv(study):
     frame = study.frame(["rmssd_ms", "mean_rr_ms"], every="5min")
     (k1,) = names(study, "k1")
@@ -346,8 +360,10 @@ def test_empty_answers_say_why(make, study):
         ({"every": "7h"}, "divides a day"),
         ({"hours": "lunch"}, "like 13-14"),
         ({"hours": "13-25"}, "0 to 24"),
+        ({"hours": "12:75-13"}, "like 13-14"),
         ({"start": "yesterday"}, "like 2026-01-31"),
         ({"start": "2026-02-02", "end": "2026-02-01"}, "not after"),
+        ({"start": "2099-01-01"}, f"the study is from {DAY.date()} to"),
         ({"agents": ["k1"]}, "nobody in study small is called 'k1'"),
     ],
 )
