@@ -10,7 +10,7 @@ a channel that an agent does not consent to at the edge was never recorded.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -175,6 +175,9 @@ def _checked(file: Path, tables: dict[str, Any]) -> StudyFile:
         raise ConfigurationError(
             f"unknown table [{unknown[0]}]; expected [study], [[consent]] and, if need be, [store]"
         )
+    for name in ("study", "store"):
+        if not isinstance(tables.get(name, {}), dict):
+            raise ConfigurationError(f"{name} is no table; expected [{name}]")
     study = section(tables, "study", StudyTable, environ={})
     entries = tables.get("consent", [])
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
@@ -183,14 +186,16 @@ def _checked(file: Path, tables: dict[str, Any]) -> StudyFile:
     store = None
     if "store" in tables:
         own = dict(tables["store"])
-        if own.get("path"):  # beside the file, so that the folder can be moved
+        if own.get("path") and isinstance(
+            own["path"], str
+        ):  # beside the file, so that the folder can be moved
             own["path"] = str(file.parent / own["path"])
         store = section({"store": own}, "store", StoreSettings)
     grants, withdrawn = _grants(study, forms)
     return StudyFile(file.parent, study, grants, withdrawn, store)
 
 
-def _grants(study: StudyTable, forms: Iterable[Given]) -> tuple[dict[str, Grant], tuple[str, ...]]:
+def _grants(study: StudyTable, forms: Sequence[Given]) -> tuple[dict[str, Grant], tuple[str, ...]]:
     """Return what the newest form of each person opens, and who withdrew."""
     newest: dict[str, Given] = {}
     for form in sorted(forms, key=lambda f: f.at):
@@ -198,19 +203,24 @@ def _grants(study: StudyTable, forms: Iterable[Given]) -> tuple[dict[str, Grant]
         if before is not None and before.at == form.at:
             raise ConfigurationError(f"[consent] {form.agent} signed twice at {form.at}; keep one")
         newest[form.agent] = form
+    # Also where it stands beside an older form: not signed again since, it counts.
+    withdrew = {
+        f.agent for f in forms
+        if f.withdrawn_at is not None
+        and (f is newest[f.agent] or f.withdrawn_at >= newest[f.agent].at)
+    }  # fmt: skip
     start_at = datetime.combine(study.start, time(), UTC)
     end_at = datetime.combine(study.end + timedelta(days=1), time(), UTC)
     covered = frozenset(study.covers)
     grants: dict[str, Grant] = {}
     for agent, form in sorted(newest.items()):
-        if form.withdrawn_at is not None:
+        if agent in withdrew:
             continue
         since = min(form.at, form.covers_from or form.at).astimezone(UTC) + LOOK_BACK
         own = covered & frozenset(form.covers or study.covers)
         if own and max(since, start_at) < end_at:
             grants[agent] = Grant(agent, form.version, own, max(since, start_at), end_at)
-    gone = tuple(sorted(a for a, form in newest.items() if form.withdrawn_at is not None))
-    return grants, gone
+    return grants, tuple(sorted(withdrew))
 
 
 TEMPLATE = """\

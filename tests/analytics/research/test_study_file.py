@@ -31,6 +31,10 @@ from tests.analytics.research.conftest import STUDY, form
         (STUDY + form("k1") + form("k1"), "k1 signed twice"),
         (STUDY + form("k1", withdrawn="true"), "unknown key 'withdrawn'"),
         (STUDY + '[store]\nkind = "mongo"\n', "kind"),
+        (STUDY + "[store]\npath = 3\n", "path"),
+        ("store = 3\n" + STUDY, r"store is no table; expected \[store\]"),
+        ("study = 3", r"study is no table; expected \[study\]"),
+        (STUDY.replace("start = ", "start = 2026-01-01T09:00:00Z #"), "start"),
     ],
 )
 def test_a_mistake_names_file_key_and_remedy(tmp_path, text, says):
@@ -53,6 +57,15 @@ def test_the_newest_form_counts(tmp_path):
     assert found.withdrawn == ("k2",)
     start = datetime.combine(found.study.start, datetime.min.time(), UTC)
     assert found.grants["k1"].start_at == max(start, datetime(2026, 2, 1, tzinfo=UTC) + LOOK_BACK)
+
+
+def test_a_withdrawal_beside_an_older_form_counts(tmp_path):
+    text = STUDY + form("k1", withdrawn_at="2026-03-01T00:00:00Z")
+    text += form("k1", at="2026-02-01T00:00:00Z", version='"2"')
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    found = read_study(tmp_path)
+    assert not found.grants
+    assert found.withdrawn == ("k1",)
 
 
 def test_the_store_beside_the_file_is_found_from_anywhere(tmp_path):
