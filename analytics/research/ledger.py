@@ -7,6 +7,7 @@ so only its owner can read it; the pseudonyms of the study are not in it.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ class Ledger:
             try:
                 if _is_cut_off(handle):
                     line = b"\n" + line  # a line that a crash cut off stays alone
-                os.write(handle, line)  # one call: lines of two writers do not mix
+                # One call: lines of two writers do not mix.
+                if os.write(handle, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(handle)
             finally:
                 os.close(handle)

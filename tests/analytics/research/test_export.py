@@ -103,6 +103,19 @@ def test_what_cannot_be_noted_is_not_exported(make, tmp_path):
     assert not list(tmp_path.glob("*out.csv*"))
 
 
+def test_what_a_full_disk_notes_in_part_is_not_exported(make, tmp_path, monkeypatch):
+    study = make()
+    write = os.write
+
+    def short(handle, data):
+        return write(handle, data[:20] if b"k1" in data else data)
+
+    monkeypatch.setattr(os, "write", short)
+    with pytest.raises(StateError, match="nothing was exported"):
+        study.export(tmp_path / "out.csv", "hr_bpm")
+    assert not list(tmp_path.glob("*out.csv*"))
+
+
 def test_an_interrupted_export_leaves_nothing(study, tmp_path):
     def interrupt(done, total):
         if done == 2:
