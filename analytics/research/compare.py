@@ -5,8 +5,9 @@ The only importer of statsmodels and of matplotlib's figures here.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -224,6 +225,12 @@ def _tick(level: Level, found: Comparison) -> str:
     return f"{level.label}\n{scale * level.difference:+.3g}{unit} ({low:+.3g} to {high:+.3g})"
 
 
+def _digits(means: Iterable[float]) -> int:
+    """Return places after the point: one, of shares and the like three that say something."""
+    largest = max(map(abs, means))
+    return 1 if largest >= 1 or largest == 0 else 2 - math.floor(math.log10(largest))
+
+
 def lines(found: Comparison) -> list[str]:
     """Return the comparison as text."""
     percent = found.is_ratio
@@ -231,14 +238,16 @@ def lines(found: Comparison) -> list[str]:
     head = [str(found.by), "people", "days", f"mean [{found.unit}]"]
     rows = [[*head, f"difference [{unit}]", "95 % interval", "p"]]
     scale = 100.0 if percent else 1.0
+    digits = _digits(level.mean for level in found.levels)
+    places = 1 if percent else digits
     for level in found.levels:
-        row = [level.label, str(level.people), str(level.days), f"{level.mean:.1f}"]
+        row = [level.label, str(level.people), str(level.days), f"{level.mean:.{digits}f}"]
         if level.difference is None or level.low is None or level.high is None or level.p is None:
             rows.append([*row, "-", "-", "-"])
             continue
         p = "<0.001" if level.p < 0.001 else f"{level.p:.3f}"
-        interval = f"{scale * level.low:+.1f} to {scale * level.high:+.1f}"
-        rows.append([*row, f"{scale * level.difference:+.1f}", interval, p])
+        interval = f"{scale * level.low:+.{places}f} to {scale * level.high:+.{places}f}"
+        rows.append([*row, f"{scale * level.difference:+.{places}f}", interval, p])
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     text = [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

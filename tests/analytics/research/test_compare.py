@@ -93,6 +93,14 @@ def test_values_that_are_all_the_same_are_one_line():
         compare(data, variable("rmssd_ms"), By.WEEK, 5)
 
 
+def test_small_figures_are_no_zeros():
+    data = frame().assign(value=lambda f: f["value"] / 1000)
+    told = lines(compare(data, variable("pnn50"), By.WEEK, 5))
+    assert told[1].split()[3].startswith("0.04")
+    assert told[2].split()[4].startswith("-0.00")
+    assert float(told[2].split()[4]) < -0.005
+
+
 @pytest.mark.parametrize("by", [By.DAY, By.WEEKDAY, By.HOUR])
 def test_other_levels(by):
     data = frame()
