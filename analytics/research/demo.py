@@ -120,11 +120,14 @@ def write_demo(folder: Path, progress: Callable[[int, int], None] | None = None)
                 store.write(points[start : start + _BATCH])
             if progress is not None:
                 progress(done, len(days))
+        forms = [_FORM.format(agent=f"d{n}") for n in range(_PEOPLE) if n != 3]
+        forms[-1] += _WITHDRAWN
+        (folder / FILE_NAME).write_text(_STUDY + "".join(forms), encoding="utf-8")
     finally:
         store.close()
-    forms = [_FORM.format(agent=f"d{n}") for n in range(_PEOPLE) if n != 3]
-    forms[-1] += _WITHDRAWN
-    (folder / FILE_NAME).write_text(_STUDY + "".join(forms), encoding="utf-8")
+        if not (folder / FILE_NAME).exists():  # interrupted: half a store is in the way
+            for half in folder.glob("store.sqlite*"):
+                half.unlink()
 
 
 def _days(floor: SimulatedFloor, people: int = _PEOPLE) -> Iterator[_Day]:
