@@ -95,6 +95,7 @@ class SpoolWriter:
         self._written: deque[tuple[int, int]] = deque()
         self._refused: deque[RefusedPoints] = deque()
         self._errands: deque[Callable[[Store], None]] = deque()
+        self._errand_due_s, self._errand_failures = 0.0, 0
         self.state = StoreState()
         self.failure: WellbeingError | None = None
 
@@ -110,7 +111,7 @@ class SpoolWriter:
         """Have `errand` done with the store, on the writer's thread, between two writes.
 
         What was read from the spool before this call is in the store by then.
-        One that raises StoreError is done again once the store answers.
+        One that raises is done again later; writing goes on meanwhile.
         """
         self._errands.append(errand)
         self._wake.set()
@@ -152,14 +153,12 @@ class SpoolWriter:
                     self._round(store)
                     self._expire(store)
                     failures = 0
-                except StoreError as error:
-                    self._note_trouble(str(error))
+                except Exception as error:  # noqa: BLE001 - a bug ends neither thread nor silence
+                    self._note_trouble(error)
                     if isinstance(error, StoreUnreachableError):
                         self._doubt()
                     self._lanes.fall_behind(self._newest())
-                    asked_s = error.retry_after_s if isinstance(error, StoreBusyError) else None
-                    chance = random.random()  # noqa: S311 - only spreads retries
-                    if self._stopping.wait(patience_s(failures, asked_s, chance)):
+                    if self._stopping.wait(_patience_s(failures, error)):
                         return
                     failures += 1
         except WellbeingError as error:
@@ -184,9 +183,7 @@ class SpoolWriter:
     def _round(self, store: Store) -> None:
         """Write what is new, then some of what waits; sleep if there is nothing to do."""
         self._note_lanes()
-        while self._errands:
-            self._errands[0](store)
-            self._errands.popleft()
+        self._run_errands(store)
         wrote = self._write_live(store)
         if self._is_behind and self._is_due():
             self._write_older(store)
@@ -197,6 +194,23 @@ class SpoolWriter:
                 pause = max(0.0, min(pause, self._replay_due_s - time.monotonic()))
             self._wake.wait(pause)
             self._wake.clear()
+
+    def _run_errands(self, store: Store) -> None:
+        """Do what was asked for; what the store will not do must not keep points from it."""
+        while self._errands and time.monotonic() >= self._errand_due_s:
+            try:
+                self._errands[0](store)
+            except StoreUnreachableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                if not self._errand_failures:
+                    _log.warning("an erasure waits for the store: %s", _said(error))
+                wait_s = _patience_s(self._errand_failures, error)
+                self._errand_due_s = time.monotonic() + wait_s
+                self._errand_failures += 1
+                return
+            self._errands.popleft()
+            self._errand_failures = 0
 
     @property
     def _is_behind(self) -> bool:
@@ -298,29 +312,48 @@ class SpoolWriter:
             written = report.written
             if report.refused:
                 point, reason = report.refused[0]
-                self._refuse(len(report.refused), f"{point.measurement.value}: {reason}")
+                what = point.measurement.value
+                self._refuse(len(report.refused), what, f"{what}: {reason}")
                 self._refused.extend(bundle(report.refused, self._clock()))
         for one in unreadable:
-            self._refuse(one.points, one.reason)
+            self._refuse(one.points, "unreadable", one.reason)
         self._refused.extend(unreadable)
         if self.state.trouble:
             _log.info("the store answers again")
         self.state = replace(self.state, written=self.state.written + written, trouble="")
 
-    def _refuse(self, count: int, reason: str) -> None:
+    def _refuse(self, count: int, what: str, reason: str) -> None:
         if not self.state.refused:
+            # Not why: a server quotes what it refuses, and no line is about a person (TRUST T5).
             _log.warning(
-                "the store refused %d points (%s); see `wellbeing store set-aside list`",
+                "the store refused %d points (%s); why, tells `wellbeing store set-aside list`",
                 count,
-                reason,
+                what,
             )
         self.state = replace(self.state, refused=self.state.refused + count, last_refusal=reason)
 
-    def _note_trouble(self, trouble: str) -> None:
+    def _note_trouble(self, error: Exception) -> None:
+        if isinstance(error, WellbeingError) and not isinstance(error, StoreError):
+            raise error
+        trouble = _said(error)
         if not self.state.trouble:
-            _log.warning("%s; results wait in the spool, retrying", trouble)
+            # Of a bug the places, too: its own words may quote what was measured.
+            why = None if isinstance(error, StoreError) else error
+            _log.warning("%s; results wait in the spool, retrying", trouble, exc_info=why)
         self.state = replace(self.state, trouble=trouble)
 
     def _note_lanes(self) -> None:
         if self.state.catching_up != self._is_behind:
             self.state = replace(self.state, catching_up=self._is_behind)
+
+
+def _said(error: Exception) -> str:
+    """Return what to say of `error`: a bug's own words may hold what was measured."""
+    if isinstance(error, WellbeingError):
+        return str(error)
+    return f"a bug of this program, please report it: {type(error).__name__} while writing"
+
+
+def _patience_s(failures: int, error: Exception) -> float:
+    asked_s = error.retry_after_s if isinstance(error, StoreBusyError) else None
+    return patience_s(failures, asked_s, random.random())  # noqa: S311 - only spreads retries

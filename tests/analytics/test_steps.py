@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,8 +156,9 @@ def test_a_full_spool_drops_the_oldest_and_counts(tmp_path: Path) -> None:
 class Flaky:
     """A real store that is away as long as the test says."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, error: Exception | None = None) -> None:
         self.path, self.away, self.tried = path, True, 0
+        self.error = error or StoreError("no database at 127.0.0.1:1")
 
     def open(self) -> Store:
         return _FlakyStore(self, EmbeddedStore(self.path))
@@ -171,7 +173,7 @@ class _FlakyStore:
         if self._flaky.away:
             # Half done, as a connection that breaks leaves it.
             self._store.write(points[: len(points) // 2])
-            raise StoreError("no database at 127.0.0.1:1")
+            raise self._flaky.error
         return self._store.write(points)
 
     def __getattr__(self, name: str) -> Callable[..., object]:
@@ -234,6 +236,54 @@ def test_what_only_a_person_can_mend_ends_the_writer(tmp_path: Path) -> None:
     wait_until(lambda: writer.failure is not None)
     assert str(writer.failure) == "[store] wrong"
     writer.stop()
+    log._db.close()
+
+
+def test_a_bug_while_writing_is_told_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thread that ended in silence would fill the disk while everything else looks well."""
+    log = opened(tmp_path)
+    log.commit(Commit(steps=[step(1)], points=[point(1)]))
+    flaky = Flaky(tmp_path / "store.sqlite", KeyError("what was measured"))
+    writer = SpoolWriter(tmp_path, flaky.open, in_1970)
+    writer.start()
+    wait_until(lambda: flaky.tried > 1, what="tried again")
+    assert "bug of this program" in writer.state.trouble
+    assert "KeyError" in caplog.text
+    assert "measured" not in writer.state.trouble
+    flaky.away = False
+    wait_until(lambda: writer.written_id == 1)
+    writer.stop()
+    assert writer.failure is None
+    assert times(tmp_path / "store.sqlite") == [1]
+    log._db.close()
+
+
+@pytest.mark.parametrize("error", [StoreError("may not delete"), RuntimeError("a bug")])
+def test_an_erasure_the_store_will_not_do_keeps_no_point_from_it(
+    tmp_path: Path, error: Exception
+) -> None:
+    log = opened(tmp_path)
+    may, tried, done = threading.Event(), [], []
+
+    def erase(store: Store) -> None:
+        tried.append(store)
+        if not may.is_set():
+            raise error
+        done.append(store)
+
+    log.commit(Commit(steps=[step(1)], points=[point(1)]))
+    writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(tmp_path / "store.sqlite"), in_1970)
+    writer.ask(erase)
+    writer.start()
+    wait_until(lambda: writer.written_id == 1)
+    wait_until(lambda: len(tried) > 1, what="tried again")
+    assert writer.state.trouble == ""
+    may.set()
+    wait_until(lambda: done)
+    writer.stop()
+    assert len(done) == 1
     log._db.close()
 
 
