@@ -160,6 +160,7 @@ class Service:
             self._finish()
         finally:
             sys.setswitchinterval(switch_interval_s)
+            self._snapshots.join()
             self._db.close()
             self._lock.release()
 

@@ -21,7 +21,6 @@ from analytics.figures import SnapshotFigures
 from analytics.snapshot import Frozen
 from analytics.state_file import FILE_NAME, open_beside, state_errors, transaction
 from analytics.steps import Step, place_of
-from sensors.errors import StateError
 
 PAUSE_SHARE = 1.0
 """So long a pause follows each part, as a share of the time the part took."""
@@ -90,7 +89,7 @@ class Snapshots:
         Raises
         ------
         StateError
-            If it could not be written.
+            If it could not be written; of a bug, its own error.
         """
         thread = self._thread
         if thread is None or (thread.is_alive() and not wait):
@@ -102,6 +101,11 @@ class Snapshots:
         finished, self._finished = self._finished, None
         return finished
 
+    def join(self) -> None:
+        """Wait until nothing is being written any more: the file belongs to the next server."""
+        if self._thread is not None:
+            self._thread.join()
+
     def _run(self, step: Step, frozen: Frozen, safe_position: int, held_up_s: float) -> None:
         started_s = time.monotonic()
         try:
@@ -109,8 +113,9 @@ class Snapshots:
                 data = frozen.data()
                 if self._write(db, step, data):
                     self._finished = Finished(step.number, safe_position)
-        except StateError as error:
-            self._failure = error  # told by the service, which ends with it
+        except Exception as error:  # noqa: BLE001 - told by the service, which ends with it
+            # A bug, too: without snapshots the journal would grow and a start take ever longer.
+            self._failure = error
             return
         took_s = time.monotonic() - started_s + held_up_s
         self._due_s = time.monotonic() + max(EVERY_S, held_up_s * SHARE, took_s)

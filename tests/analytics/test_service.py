@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics import snapshot_rows
 from analytics.intake import Accepted
 from analytics.journal import Journal
 from analytics.pipeline import Pipeline
@@ -19,6 +20,7 @@ from analytics.service_options import ServiceOptions
 from analytics.state_file import FILE_NAME, open_for_reading, open_state
 from analytics.status import ServerStatus, read_status
 from analytics.status_lines import as_lines
+from analytics.steps import Step
 from analytics.store.base import Query, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
@@ -26,7 +28,7 @@ from analytics.subscriber import Subscriber, now_utc
 from analytics.teams import Teams, load_teams
 from sensors import codec, topics
 from sensors.config import BrokerSettings
-from sensors.errors import StoreError
+from sensors.errors import StateError, StoreError
 from sensors.messages import AlertMessage, AlertState, StoredMessage, TimeMessage
 from sensors.mqtt import Connection, Inbound
 from sensors.signals import Channel
@@ -383,3 +385,36 @@ def test_a_month_later_nothing_of_it_is_kept(
     with serve(clock=lambda: now_utc() + timedelta(days=31)):
         wait_until(lambda: kept()["reading"] == kept()["beat"] == 0, what="a month later")
         assert kept()["score"] == 3, "what was made of it stays for 90 days"
+
+
+def test_a_server_that_fails_leaves_nobody_writing_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one may begin at once, and the file is then its own."""
+    teams = load_teams(write_teams(tmp_path))
+    service = Service(
+        ServiceOptions(site=SITE, directory=tmp_path / "state"),
+        Subscriber(BrokerSettings(port=1), SITE),
+        teams,
+        Pipeline(SITE, teams),
+        open_store=lambda: EmbeddedStore(tmp_path / "store.sqlite"),
+    )
+    go_on, written = threading.Event(), threading.Event()
+    digest = snapshot_rows.digest
+
+    def slow(data: bytes | memoryview) -> bytes:
+        go_on.wait(60)
+        written.set()
+        return digest(data)
+
+    def failing() -> None:
+        raise StateError("the disk is full")
+
+    monkeypatch.setattr(snapshot_rows, "digest", slow)
+    monkeypatch.setattr(service, "_recover", failing)
+    frozen = Pipeline(SITE, teams).freeze()
+    service._snapshots.begin(Step(1, 0, 0, datetime.now(UTC)), frozen, 0, 0.0)
+    threading.Timer(0.2, go_on.set).start()
+    with pytest.raises(StateError, match="disk is full"):
+        service.run(threading.Event())
+    assert written.is_set()

@@ -78,6 +78,19 @@ def test_a_crash_between_the_parts_leaves_the_one_before(
     assert parts(log) == 4, "what the crash left behind is gone"
 
 
+def test_a_bug_while_writing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_of(tmp_path)
+    writer = Snapshots(tmp_path)
+
+    def broken(data: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(snapshot_rows, "digest", broken)
+    writer.begin(step(1), frozen(1.0), 0, 0.0)
+    with pytest.raises(MemoryError):
+        writer.take_finished(wait=True)
+
+
 def test_one_that_was_overtaken_counts_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
