@@ -79,7 +79,7 @@ def observed(host: str, port: int, newest: Callable[[], Figures | None]) -> Iter
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         kind = type("Server", (_Server,), {"address_family": family})
         server: WSGIServer = make_server(host, port, application(newest), kind, _Handler)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise ConfigurationError(
             f"[server] metrics_host {host!r}, metrics_port {port}: {why};"
