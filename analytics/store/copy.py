@@ -153,7 +153,9 @@ class Copy:
         tell : callable
             Called after every stretch with the time reached.
         """
-        at, stretch = progress.done.get(part.name, part.start_at), FIRST_STRETCH
+        # What was copied days ago may end before what is kept now begins.
+        at = max(part.start_at, progress.done.get(part.name, part.start_at))
+        stretch = FIRST_STRETCH
         while at < part.end_at:
             end_at, stretch = self._stretch(part, at, stretch)
             rows = self._source.read(part.query(at, end_at))

@@ -188,6 +188,26 @@ def test_memory_is_bounded_by_stretches_that_fit(
     new.close()
 
 
+def test_it_goes_on_after_days_at_what_is_still_kept(tmp_path: Path, old: Path) -> None:
+    """A server refuses what is older than its retention, and the copy would never end well."""
+    source = open_store(embedded(old), read_only=True)
+    new = open_store(embedded(tmp_path / "new.sqlite"))
+    begun = {
+        part.name: part.start_at for part in Copy(source, new, DAYS, NOW).parts(Progress(until=NOW))
+    }
+    later = NOW + timedelta(days=29)
+    one, progress = Copy(source, new, DAYS, later), Progress(until=NOW, done=begun)
+    for part in one.parts(progress):
+        if part.measurement.database is Database.RAW:
+            one.run(part, progress, lambda _: None)
+            query = Query(measurement=part.measurement, site=part.site, limit=1_000)
+            found = new.read(query)
+            assert found, "something of it is still kept"
+            assert found[0].time_ns >= epoch_ns(part.start_at)
+    source.close()
+    new.close()
+
+
 def test_a_difference_is_named_and_fails(
     tmp_path: Path, old: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
