@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from analytics import rights_erasure, rights_state, tombstones
+from analytics import rights_erasure, rights_requests, rights_state, tombstones
 from analytics.backup_archive import (
     LEDGER,
     STATE,
@@ -29,6 +29,7 @@ from analytics.backup_archive import (
     unpack,
 )
 from analytics.rights_purge import Purge
+from analytics.rights_requests import Kind, Request, State
 from analytics.state_file import (
     FILE_NAME,
     StateLock,
@@ -144,7 +145,8 @@ def restore(
                 manifest, left=sorted(manifest.files.keys() - targets.keys() - {TOMBSTONES})
             )
             stones = _known_tombstones(folder, to, heed)
-            done.erased_again = _bring_forward(folder, site, stones)
+            asked = _requests_of(to.directory / FILE_NAME)
+            done.erased_again = _bring_forward(folder, site, stones, asked)
             for path in (to.directory / tombstones.FILE_NAME, *to.tombstones):
                 tombstones.merge_into(path, stones)
             for name, target in targets.items():
@@ -222,15 +224,30 @@ def _of_state(path: Path) -> list[Tombstone]:
         return rights_erasure.load(db) if "tombstone" in tables else []
 
 
-def _bring_forward(folder: Path, site: str, stones: Tombstones) -> list[str]:
-    """Migrate what was unpacked and erase from it again; return whom."""
+def _requests_of(path: Path) -> list[Request]:
+    """Return what was asked in agents' names, with the receipts, in a state file."""
+    if not path.is_file():
+        return []
+    with state_errors(path), closing(sqlite3.connect(path)) as db:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        return rights_requests.find(db) if "rights" in tables else []
+
+
+def _bring_forward(
+    folder: Path, site: str, stones: Tombstones, asked: Iterable[Request]
+) -> list[str]:
+    """Migrate what was unpacked, erase from it again and return whom; what was `asked` stays."""
     db = open_state(folder)
     try:
         path = folder / STATE
         known = Tombstones(rights_erasure.load(db))
         newer = [stone for stone in stones if known.add([stone])]
+        with state_errors(path), transaction(db):
+            for request in asked:
+                rights_requests.put(db, request)
+                rights_requests.settle(db, request.id, request.state, request.receipt)
         for stone in newer:
-            _erase(db, path, stone)
+            _erase(db, path, site, stone)
         with state_errors(path):
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -250,17 +267,41 @@ def _bring_forward(folder: Path, site: str, stones: Tombstones) -> list[str]:
     return [stone.agent for stone in newer]
 
 
-def _erase(db: sqlite3.Connection, path: Path, stone: Tombstone) -> None:
+def _erase(db: sqlite3.Connection, path: Path, site: str, stone: Tombstone) -> None:
+    """Erase from the state; the server goes on with broker and receipt where that was not done."""
     steps = StepLog(db, path)
     kept = steps.snapshot()
+    found = rights_state.Forgotten()
     with state_errors(path), transaction(db):
-        ids: Iterable[str] = ()
         if kept is not None:
             data, found = rights_state.forget(kept.data, stone.agent)
             steps.put_snapshot(Snapshot(kept.step, data))
-            ids = found.alert_ids
-        Purge(db, stone.agent, ids).delete()
+        purge = Purge(db, stone.agent, found.alert_ids)
+        clears = rights_erasure.clears_of(site, stone.agent, purge.sources(), found.shown)
+        counts = purge.delete()
         rights_erasure.keep(db, [stone])
+        if _is_over(db, stone):
+            return
+        for clear in clears:
+            steps.keep(clear)
+        by = rights_requests.ADMINISTRATOR
+        receipt = rights_erasure.first_receipt(site, stone, by, counts, found, len(clears))
+        request = Request(
+            id=stone.id,
+            agent=stone.agent,
+            kind=Kind.ERASE,
+            by=by,
+            asked_at=stone.at,
+            state=State.WAITING,
+            receipt=receipt,
+        )
+        rights_requests.carried_out(db, request)
+
+
+def _is_over(db: sqlite3.Connection, stone: Tombstone) -> bool:
+    """Return whether broker and store have answered already: a new consent may stand there."""
+    over = rights_requests.find(db, State.DONE)
+    return any(one.receipt is not None and one.receipt.id == stone.id for one in over)
 
 
 def _put(source: Path, target: Path) -> None:

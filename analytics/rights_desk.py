@@ -164,9 +164,7 @@ class RightsDesk:
         self._pending += clears
         done = replace(request, state=State.WAITING, receipt=receipt)
         with state_errors(self._parts.path), transaction(self._parts.db):
-            rights_requests.put(self._parts.db, done)
-            rights_requests.settle(self._parts.db, done.id, State.WAITING, receipt)
-            rights_requests.settle_asked(self._parts.db, done.agent, Kind.ERASE)
+            rights_requests.carried_out(self._parts.db, done)
         _log.info("erased agent %s from the state; the store follows", done.agent)
         self._wait(done)
 

@@ -21,6 +21,7 @@ from analytics.isolation import Stepper
 from analytics.journal import Journal
 from analytics.rights_purge import PLACES, Purge
 from analytics.rights_receipt import Done, Place, Receipt, out_of_reach
+from analytics.rights_state import Forgotten
 from analytics.service_options import ScoringPipeline
 from analytics.state_file import from_us, state_errors, to_us, transaction
 from analytics.steps import Pending, Snapshot, StepLog
@@ -111,7 +112,7 @@ def erase(parts: ServerParts, stone: Tombstone, by: str) -> tuple[Receipt, list[
     data, found = rights_state.forget(parts.pipeline.snapshot(), stone.agent)
     with state_errors(parts.path), _overwriting(parts.db), transaction(parts.db):
         purge = Purge(parts.db, stone.agent, found.alert_ids)
-        clears = _clears(parts.site, stone.agent, purge.sources(), found.shown)
+        clears = clears_of(parts.site, stone.agent, purge.sources(), found.shown)
         counts = purge.delete()
         keep(parts.db, [stone])
         parts.steps.put_snapshot(Snapshot(parts.stepper.done, data))
@@ -119,6 +120,14 @@ def erase(parts: ServerParts, stone: Tombstone, by: str) -> tuple[Receipt, list[
     parts.pipeline.restore(data)
     parts.stepper.saved()
     parts.journal.forget(stone.agent)
+    receipt = first_receipt(parts.site, stone, by, counts, found, len(clears))
+    return receipt.with_place(compact(parts.db, parts.path)), pending
+
+
+def first_receipt(  # noqa: PLR0917 - what was done, where
+    site: str, stone: Tombstone, by: str, counts: dict[str, int], found: Forgotten, clears: int
+) -> Receipt:
+    """Return the receipt while store and broker have not been asked yet."""
     places = [
         *_erased(counts),
         Place(
@@ -128,18 +137,16 @@ def erase(parts: ServerParts, stone: Tombstone, by: str) -> tuple[Receipt, list[
             note="baseline, features, alerts, links, silences",
         ),
         Place(name=STORE, done=Done.WAITING, note="not asked yet"),
-        Place(name=RETAINED, done=Done.WAITING, count=len(clears), note="not confirmed yet"),
-        compact(parts.db, parts.path),
+        Place(name=RETAINED, done=Done.WAITING, count=clears, note="not confirmed yet"),
     ]
-    receipt = Receipt(
+    return Receipt(
         id=stone.id,
-        site=parts.site,
+        site=site,
         agent=stone.agent,
         at=stone.at,
         by=by,
         places=(*places, *out_of_reach()),
     )
-    return receipt, pending
 
 
 def sweep(parts: ServerParts, agent: str) -> None:
@@ -169,7 +176,7 @@ def _erased(counts: dict[str, int]) -> list[Place]:
     ]
 
 
-def _clears(
+def clears_of(
     site: str, agent: str, sources: Sequence[str], shown: Iterable[str]
 ) -> list[Publication]:
     """Return what clears every retained topic of the agent's."""

@@ -93,6 +93,13 @@ def settle_asked(db: sqlite3.Connection, agent: str, kind: Kind) -> None:
     )
 
 
+def carried_out(db: sqlite3.Connection, request: Request) -> None:
+    """Note that `request`, with its receipt, is done but for places that have not answered."""
+    put(db, request)
+    settle(db, request.id, State.WAITING, request.receipt)
+    settle_asked(db, request.agent, request.kind)
+
+
 def find(
     db: sqlite3.Connection, state: State | None = None, request_id: str | None = None
 ) -> list[Request]:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import wellbeing
-from analytics import state_file, tombstones
+from analytics import rights_requests, state_file, tombstones
 from analytics.intake import Intake
 from analytics.journal import Journal
 from analytics.pipeline import Pipeline
 from analytics.rights_purge import Purge
+from analytics.rights_requests import AGENT, Kind, Request, State
 from analytics.state_file import FILE_NAME, open_state
 from analytics.steps import Commit, Snapshot, Step, StepLog
 from analytics.store.base import Query
@@ -86,8 +87,12 @@ class Server:
     def rows_of(self, agent: str) -> int:
         db = open_state(self.state)
         found = sum(Purge(db, agent).count().values())
+        # What clears a retained topic names the agent, and holds nothing.
+        clears = [
+            topic for (topic,) in db.execute("SELECT topic FROM publications WHERE payload = x''")
+        ]
         db.close()
-        return found
+        return found - sum(f"/{agent}" in topic for topic in clears)
 
 
 @pytest.fixture
@@ -278,3 +283,39 @@ def test_what_a_killed_restore_left_is_removed(server: Server, tmp_path: Path) -
     (left / FILE_NAME).write_bytes(b"all that was known of everybody")
     assert server.restore(archive, "--replace") == 0
     assert not left.exists()
+
+
+def test_a_restore_forgets_no_request_and_no_erasure_that_waits(
+    server: Server, tmp_path: Path
+) -> None:
+    archive = tmp_path / "b.zip"
+    assert server.backup(archive) == 0
+    asked = Request(
+        id="k2-12345678", agent=STAYS, kind=Kind.ERASE, by=AGENT, asked_at=NOW, state=State.ASKED
+    )
+    db = open_state(server.state)
+    rights_requests.put(db, asked)
+    db.close()
+    tombstones.merge_into(server.stones, [stone()])
+    assert server.restore(archive, "--replace") == 0
+    db = open_state(server.state)
+    by_agent = {one.agent: one for one in rights_requests.find(db)}
+    assert by_agent[STAYS] == asked
+    again = by_agent[GONE]
+    assert again.state is State.WAITING
+    assert again.receipt is not None
+    assert again.receipt.id == stone().id
+    cleared = {
+        topic for (topic,) in db.execute("SELECT topic FROM publications WHERE payload = x''")
+    }
+    assert {topics.consent(SITE, GONE), topics.status(SITE, GONE, "pc")} <= cleared
+    # Once it is over it is over: a consent given anew stands on the broker.
+    db.execute("DELETE FROM publications")
+    rights_requests.settle(db, again.id, State.DONE)
+    db.close()
+    assert server.restore(archive, "--replace") == 0
+    db = open_state(server.state)
+    assert db.execute("SELECT count(*) FROM publications WHERE payload = x''").fetchone() == (0,)
+    assert rights_requests.find(db, request_id=again.id)[0].state is State.DONE
+    assert server.rows_of(GONE) == 0
+    db.close()
