@@ -1,6 +1,10 @@
 """Studies to ask: a small one whose every value is known, on each kind of store, and the demo."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -166,3 +170,36 @@ def make(small_file: Path, tmp_path: Path) -> Iterator[Make]:
 @pytest.fixture
 def study(make: Make) -> Study:
     return make()
+
+
+def shell(command: str, folder: Path) -> str:
+    """Run one line as a new user would: the programs of this interpreter first."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "WELLBEING_RESEARCH_LEDGER": str(folder / "exports.jsonl"),
+        "COLUMNS": "200",
+    }
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=folder, env=environment, capture_output=True, text=True,
+        timeout=150, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert not done.stderr, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that nobody has opened yet, to be copied."""
+
+    command: str
+    printed: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Return the demo as its command makes it; it takes seconds, so once for all."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = "wellbeing research demo lunch"
+    return Demo(command, shell(command, folder), folder / "lunch")

@@ -17,14 +17,25 @@ NOTEBOOK = Path(__file__).parents[3] / "examples" / "research" / "lunch.ipynb"
 _TIMEOUT_S = 150
 
 
-def execute(folder: Path) -> Any:
-    """Return the notebook with the outputs of a fresh run in `folder`, by this interpreter."""
+_MAKES_DEMO = "write_demo(folder)\n"
+
+
+def execute(folder: Path, demo: Path | None = None) -> Any:
+    """Return the notebook with the outputs of a fresh run in `folder`, by this interpreter.
+
+    With `demo` it takes a copy of that one instead of making its own.
+    """
     kernel = folder / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     described = {"argv": argv, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(described), encoding="utf-8")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
+    if demo is not None:
+        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        assert f"{first.source}\n".endswith(f"\n{_MAKES_DEMO}")
+        copy = f"import shutil\nshutil.copytree({str(demo)!r}, folder)\n"
+        first.source = f"{first.source}\n".replace(_MAKES_DEMO, copy + "None")
     client = NotebookClient(
         notebook, timeout=_TIMEOUT_S, kernel_name="python3", record_timing=False
     )

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import nbformat
 
+from tests.analytics.research.conftest import Demo
 from tests.analytics.research.notebook import NOTEBOOK, execute, texts
 
 
-def test_the_notebook_runs_and_finds_what_was_put_in(tmp_path: Path) -> None:
-    fresh = texts(execute(tmp_path))
+def test_the_notebook_runs_and_finds_what_was_put_in(demo: Demo, tmp_path: Path) -> None:
+    fresh = texts(execute(tmp_path, demo.folder))
     shown = texts(nbformat.read(NOTEBOOK, as_version=4))
     assert len(fresh) == len(shown) > 8
     assert any("95 % interval" in text for text in shown)

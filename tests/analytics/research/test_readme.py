@@ -2,13 +2,15 @@
 
 import os
 import re
-import subprocess
-import sys
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
+import wellbeing
 from analytics.research.table import COLUMNS
+from tests.analytics.research.conftest import Demo, shell
 
 PAGE = Path(__file__).parents[3] / "analytics" / "research" / "README.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -39,22 +41,6 @@ def _transcript() -> list[tuple[str, list[str]]]:
     return found
 
 
-def _shell(command: str, folder: Path) -> str:
-    """Run one line as a new user would: the programs of this interpreter first."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "WELLBEING_RESEARCH_LEDGER": str(folder / "exports.jsonl"),
-        "COLUMNS": "200",
-    }
-    done = subprocess.run(
-        ["bash", "-ec", command], cwd=folder, env=environment, capture_output=True, text=True,
-        timeout=150, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    assert not done.stderr, f"{command}: {done.stderr}"
-    return done.stdout
-
-
 def _shape(line: str) -> str:
     for pattern, word in _OWN_EACH_TIME:
         line = pattern.sub(word, line)
@@ -75,7 +61,12 @@ def _same(said: str, printed: str) -> bool:
     return all(float(a) == pytest.approx(float(b), rel=0.03, abs=0.02) for a, b in numbers)
 
 
-def test_the_five_minutes_from_the_readme_to_the_figure(tmp_path: Path) -> None:
+def test_the_five_minutes_from_the_readme_to_the_figure(
+    demo: Demo,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     readme = (PAGE.parents[2] / "README.md").read_text(encoding="utf-8")
     assert "analytics/research/README.md" in readme
     folder = tmp_path
@@ -83,7 +74,18 @@ def test_the_five_minutes_from_the_readme_to_the_figure(tmp_path: Path) -> None:
         if command.startswith("cd "):
             folder /= command[3:]
             continue
-        printed = _shell(command, folder).splitlines()
+        if command == demo.command:
+            shutil.copytree(demo.folder, folder / demo.folder.name)
+            printed = demo.printed.splitlines()
+        elif "|" in command:
+            printed = shell(command, folder).splitlines()
+        else:  # in this process: each of their own loads every library anew
+            monkeypatch.chdir(folder)
+            monkeypatch.setenv("WELLBEING_RESEARCH_LEDGER", str(folder / "exports.jsonl"))
+            code = wellbeing.main(shlex.split(command)[1:])
+            told = capsys.readouterr()
+            assert (code, told.err) == (0, ""), command
+            printed = told.out.splitlines()
         assert len(printed) == len(said), f"{command} printed {printed}"
         for expected, line in zip(said, printed, strict=True):
             assert _same(expected, line), f"{command}\n page: {expected}\n real: {line}"
