@@ -74,7 +74,7 @@ class SpoolWriter:
     directory : Path
         Where ``server.sqlite`` is.
     open_store : callable
-        Opens the store; called on the writer's thread, again after a failure.
+        Opens the store; called on the writer's thread, again after it could not be reached.
     clock : callable
         The server's time, UTC: what is older than its retention goes (TRUST T18).
     """
@@ -157,6 +157,10 @@ class SpoolWriter:
                     self._note_trouble(error)
                     if isinstance(error, StoreUnreachableError):
                         self._doubt()
+                        # Who answers next may be of another version.
+                        if store is not None:
+                            store.close()
+                            store = None
                     self._lanes.fall_behind(self._newest())
                     if self._stopping.wait(_patience_s(failures, error)):
                         return

@@ -230,7 +230,7 @@ def test_it_is_answered_over_http_while_the_loop_hangs() -> None:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30)
 
 
-@pytest.mark.parametrize("host", ["a" * 70, "a..b", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["a" * 70, "a..b"])
 def test_a_host_that_is_none_is_named(host: str) -> None:
     with pytest.raises(ConfigurationError, match="metrics_host"):
         observed(host, free_port(), lambda: None).__enter__()

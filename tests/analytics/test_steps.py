@@ -21,7 +21,7 @@ from analytics.store.base import Query, Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from sensors import topics
-from sensors.errors import ConfigurationError, StateError, StoreError
+from sensors.errors import ConfigurationError, StateError, StoreError, StoreUnreachableError
 from sensors.messages import NoticeKind, NoticeMessage
 from tests.rig import wait_until
 
@@ -157,10 +157,11 @@ class Flaky:
     """A real store that is away as long as the test says."""
 
     def __init__(self, path: Path, error: Exception | None = None) -> None:
-        self.path, self.away, self.tried = path, True, 0
+        self.path, self.away, self.tried, self.opened = path, True, 0, 0
         self.error = error or StoreError("no database at 127.0.0.1:1")
 
     def open(self) -> Store:
+        self.opened += 1
         return _FlakyStore(self, EmbeddedStore(self.path))
 
 
@@ -256,6 +257,20 @@ def test_a_bug_while_writing_is_told_and_tried_again(
     wait_until(lambda: writer.written_id == 1)
     writer.stop()
     assert writer.failure is None
+    assert times(tmp_path / "store.sqlite") == [1]
+    log._db.close()
+
+
+def test_a_server_that_was_away_may_be_another_when_it_is_back(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.commit(Commit(steps=[step(1)], points=[point(1)]))
+    flaky = Flaky(tmp_path / "store.sqlite", StoreUnreachableError("no database"))
+    writer = SpoolWriter(tmp_path, flaky.open, in_1970)
+    writer.start()
+    wait_until(lambda: flaky.opened > 1, what="opened anew")
+    flaky.away = False
+    wait_until(lambda: writer.written_id == 1)
+    writer.stop()
     assert times(tmp_path / "store.sqlite") == [1]
     log._db.close()
 
