@@ -202,7 +202,14 @@ def compact(db: sqlite3.Connection, path: Path, most: int = COMPACT_BYTES) -> Pl
                 " erasing while the server is stopped writes the file anew",
             )
         db.execute("VACUUM")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        (is_read, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_read:
+        return Place(
+            name=name,
+            done=Done.ELSEWHERE,
+            note="written anew beside the old ones, since another program reads the file; they go"
+            " some time after it has ended",
+        )
     return Place(name=name, done=Done.ERASED, note="written anew")
 
 

@@ -42,6 +42,7 @@ Tell = Callable[[str, int], None]
 """Told the file and how many lines of it have just been written."""
 
 _NS = 1_000_000_000
+_FORMULA = frozenset("=+-@\t\r")
 
 
 @dataclass(slots=True)
@@ -155,8 +156,8 @@ def _when(row: Row) -> str:
 
 
 def _csv(columns: list[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    text = io.StringIO(newline="")
+    table = csv.writer(text)  # RFC 4180: its line ends make it quote both kinds inside a cell
 
     def taken() -> bytes:
         data = text.getvalue().encode()
@@ -174,7 +175,7 @@ def _csv(columns: list[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in {"=", "+", "@"}:
+    if isinstance(value, str) and value[:1] in _FORMULA:
         return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
 

@@ -125,9 +125,10 @@ def with_exports(receipt: Receipt, files: Sequence[str]) -> Receipt:
 def as_lines(receipt: Receipt, *, dry_run: bool = False) -> list[str]:
     """Return the receipt for people."""
     what = "what would be erased" if dry_run else "receipt of an erasure"
+    at = receipt.at.isoformat(timespec="seconds")
     lines = [
         f"{what}: agent {receipt.agent} at site {receipt.site}",
-        f"id {receipt.id}, {receipt.at.isoformat(timespec='seconds')}, asked for by {receipt.by}",
+        f"as of {at}" if dry_run else f"id {receipt.id}, {at}, asked for by {receipt.by}",
         "",
         *_table(place for place in receipt.places if place.done is not Done.ELSEWHERE),
         "",

@@ -8,10 +8,11 @@ import io
 import json
 import re
 import shutil
+import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -20,9 +21,10 @@ import pytest
 
 import wellbeing
 from analytics.research.ledger import ExportRecord, Ledger
-from analytics.rights_erasure import erase_from_store
+from analytics.rights_erasure import compact, erase_from_store
+from analytics.rights_export import _csv
 from analytics.rights_purge import Purge
-from analytics.rights_receipt import Receipt, as_lines, from_json
+from analytics.rights_receipt import Done, Receipt, as_lines, from_json
 from analytics.rights_words import FILES, explain
 from analytics.settings import ServerSettings, may_erase_on_request
 from analytics.state_file import open_for_reading
@@ -477,3 +479,26 @@ def test_no_erasing_at_the_word_of_a_broker_that_knows_nobody() -> None:
         may_erase_on_request(wanted, BrokerSettings())
     assert may_erase_on_request(wanted, BrokerSettings(username="server", password="word"))
     assert not may_erase_on_request(ServerSettings(), BrokerSettings(username="server"))
+
+
+def test_old_pages_that_somebody_still_reads_are_not_called_gone(tmp_path: Path) -> None:
+    path = tmp_path / "some.sqlite"
+    with (
+        closing(sqlite3.connect(path, timeout=0.0, isolation_level=None)) as db,
+        closing(sqlite3.connect(path, timeout=0.0, isolation_level=None)) as reader,
+    ):
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE held AS SELECT 1 AS row")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM held").fetchall()
+        assert compact(db, path).done is Done.ELSEWHERE
+        reader.execute("COMMIT")
+        assert compact(db, path).done is Done.ERASED
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_of_a_copy_is_a_formula(start: str) -> None:
+    (data,) = _csv(["note"], [[f"{start}1+cmd"], [-1.5]])
+    (_, cell, figure) = (row[0] for row in csv.reader(io.StringIO(data.decode(), newline="")))
+    assert cell == f"'{start}1+cmd"
+    assert figure == "-1.5"
