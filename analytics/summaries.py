@@ -175,11 +175,14 @@ class Summaries:
         A snapshot from before there were summaries, or of other features,
         begins afresh: the minute it was taken in is told in two points.
         """
-        found = {name: arrays.get(f"summary.{name}") for name in _COLUMNS}
-        kept = {name: column for name, column in found.items() if column is not None}
-        self._columns = _blank(0)
-        if len(kept) == len(_COLUMNS) and kept["total"].shape[1:] == (SLOTS, len(FIGURES)):
-            self._columns = {n: c.reshape(-1, *c.shape[2:]) for n, c in kept.items()}
+        blank = _blank(0)
+        found = {name: arrays.get(f"summary.{name}") for name in blank}
+        kept = {
+            name: column.reshape(-1, *column.shape[2:])
+            for name, column in found.items()
+            if column is not None and column.shape[1:] == (SLOTS, *blank[name].shape[1:])
+        }
+        self._columns = kept if len(kept) == len(blank) else blank
 
 
 def point(tags: dict[str, str], team: str | None, values: dict[str, Any], *, late: bool) -> Point:

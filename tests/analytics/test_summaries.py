@@ -157,6 +157,18 @@ def test_a_snapshot_from_before_there_were_summaries_begins_afresh() -> None:
     assert f.of(Measurement.SUMMARY)
 
 
+@pytest.mark.parametrize("name", ["total", "most", "states"])
+def test_a_snapshot_of_other_figures_begins_afresh(name: str) -> None:
+    f = floor()
+    f.run(90)
+    arrays = f.pipeline._summaries.to_arrays()
+    arrays[f"summary.{name}"] = arrays[f"summary.{name}"][..., :-1]
+    f.pipeline._summaries.restore(arrays)
+    f.run(90)
+    flush(f)
+    assert f.of(Measurement.SUMMARY)
+
+
 def test_who_is_forgotten_leaves_nothing_of_an_open_minute() -> None:
     f = floor()
     f.run(40)
