@@ -8,6 +8,7 @@ remember, and damaged files that were moved aside. What stays: the choices
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,8 @@ from sensors.edge.words import say
 from sensors.errors import StateError
 
 _KEPT_FILES = ("outbox-*.sqlite", "own-*.sqlite")
-_SMALL_FILES = ("page.json", "told.json")
+_SMALL_FILES = ("page.json*", "told.json*")  # a killed edge may leave one half written
+_COPIES = "rescue-*"
 _BESIDE = ("", "-wal", "-shm", "-journal", ".damaged-*")
 
 
@@ -69,10 +71,12 @@ def forget_folder(folder: Path) -> dict[str, object]:
     StateError
         If a file cannot be removed.
     """
-    patterns = (*(f"{name}{side}" for name in _KEPT_FILES for side in _BESIDE), *_SMALL_FILES)
+    kept = (f"{name}{side}" for name in _KEPT_FILES for side in _BESIDE)
+    patterns = (*kept, *_SMALL_FILES, _COPIES)
     for path in {path for pattern in patterns for path in folder.glob(pattern)}:
         try:
-            path.unlink()
+            # What was left by an edge that was killed while it mended an outbox is a folder.
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as error:
             raise StateError(
                 f"cannot remove {path} ({error.strerror}); remove it by hand"

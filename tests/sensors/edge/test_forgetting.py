@@ -61,8 +61,12 @@ def test_files_of_an_edge_that_does_not_run_are_removed(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     filled(folder / "outbox-pc.sqlite", 3).close()
     gone = ["own-pc.sqlite", "own-pc.sqlite-wal", "outbox-pc.sqlite.damaged-2", "page.json"]
+    # An edge was killed while it wrote one, and while it saved what a damaged outbox held.
+    gone += ["page.jsonx81k2", "told.jsonab12"]
     for name in (*gone, "consent.json", "key"):
         (folder / name).write_text("{}")
+    (folder / "rescue-ab12").mkdir()
+    (folder / "rescue-ab12" / "copy").write_text("every window")
     settings = EdgeSettings(agent="k7", state_dir=str(tmp_path))
     (report,) = command_everywhere(settings, None, "forget", ())
     assert "Erased on this machine" in report["text"]
