@@ -289,6 +289,12 @@ def _compared(
     opened: Study, signal: str, by: compared.By, cut: tuple[str | None, ...]
 ) -> compared.Comparison:
     every, hours, start, end = cut
+    if every is not None and length(every) > timedelta(hours=1):
+        # Stretches begin in UTC: a day's begins the evening before, west of Greenwich.
+        raise ConfigurationError(
+            f"--every is {every}; expected 1h or less, so that each stretch lies in one day of "
+            "everybody's own: report takes daily means itself"
+        )
     plan = opened.plan(signal, every=every, hours=hours, start=start, end=end)
     parts = []
     with _progress(f"reading {signal}") as progress:

@@ -101,6 +101,7 @@ def test_a_new_study_denies_until_it_is_filled_in(run, tmp_path):
         (("query", "hr_bpm", "--agent", "k1"), "nobody in study small is called"),
         (("report", "--signal", "hr_bpm"), "1 week to compare; expected two or more"),
         (("report", "--signal", "hr_bpm", "--hours", "3-4"), "widen hours"),
+        (("report", "--signal", "hr_bpm", "--every", "1d"), "expected 1h or less"),
         (("report", "--signal", "hr_bpm", "--figure", "x.gif"), "expected .svg"),
         (("agents", "--study", "nowhere"), "research new FOLDER"),
         (("new", "!!!", "--site", "north"), "folder"),
