@@ -164,18 +164,25 @@ class _Noted:
             return
         self._due_s = time.monotonic() + _SAVE_EVERY_S
         part = self._path.with_name(f"{self._path.name}.part")
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with part.open("wb") as file:
-            file.write(codec.dump_json(asdict(self.progress)))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with part.open("wb") as file:
+                file.write(codec.dump_json(asdict(self.progress)))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write {self._path} ({error.strerror});"
+                " name another file with --progress, or free some space"
+            ) from None
 
 
 @contextmanager
 def _noted(path: Path, now: datetime) -> Iterator[_Noted]:
     """Keep the progress on the disk, whatever ends the block."""
     noted = _Noted(path, now)
+    noted.save(now=True)  # who cannot note how far it is, says so at once
     try:
         yield noted
     except KeyboardInterrupt:

@@ -188,6 +188,16 @@ def test_memory_is_bounded_by_stretches_that_fit(
     new.close()
 
 
+def test_where_its_progress_cannot_be_noted_it_says_so_first(
+    tmp_path: Path, old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, notes = tmp_path / "new.sqlite", tmp_path / "a file" / "notes.json"
+    notes.parent.write_text("")
+    assert run(old, new, "--progress", str(notes)) == 2
+    assert "--progress" in capsys.readouterr().err
+    assert not any(everything(embedded(new)).values())
+
+
 def test_it_goes_on_after_days_at_what_is_still_kept(tmp_path: Path, old: Path) -> None:
     """A server refuses what is older than its retention, and the copy would never end well."""
     source = open_store(embedded(old), read_only=True)
