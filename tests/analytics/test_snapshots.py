@@ -116,9 +116,13 @@ def test_one_that_was_overtaken_counts_for_nothing(
     assert parts(log) == 1
 
 
-def test_others_can_write_between_the_parts(tmp_path: Path) -> None:
+def test_others_can_write_between_the_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So long that two writes fit in also where the disk is slow.
+    monkeypatch.setattr(snapshots, "_PAUSE_AT_LEAST_S", 0.2)
     log, writer = log_of(tmp_path), Snapshots(tmp_path)
-    writer.begin(step(1), frozen(1.0, 4_000_000), 0, 0.0)
+    writer.begin(step(1), frozen(1.0, 1_000_000), 0, 0.0)
     writes = 0
     while (finished := writer.take_finished()) is None:
         log._db.execute("BEGIN IMMEDIATE")

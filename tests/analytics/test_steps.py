@@ -226,6 +226,22 @@ def test_what_the_store_refuses_is_counted_and_does_not_stand_in_the_way(tmp_pat
     log._db.close()
 
 
+def test_no_line_of_the_log_quotes_what_was_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = opened(tmp_path)
+    whose = Point(Measurement.SCORE, {"site": "lab", "agent": "k1\\"}, {"evidence": 1.0}, 1)
+    log.commit(Commit(steps=[step(1)], points=[whose]))
+    writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(tmp_path / "store.sqlite"), in_1970)
+    writer.start()
+    wait_until(lambda: writer.written_id == 1)
+    writer.stop()
+    assert "k1" in writer.state.last_refusal
+    assert "the store refused 1 points (score)" in caplog.text
+    assert "k1" not in caplog.text
+    log._db.close()
+
+
 def test_what_only_a_person_can_mend_ends_the_writer(tmp_path: Path) -> None:
     log = opened(tmp_path)
 
