@@ -36,6 +36,10 @@ POINTS_AT_ONCE = 10_000
 OLDER_AT_ONCE = 4_000
 """Of what waits: so long does what is new wait for it at most."""
 
+SETTLED_WITHIN_S = 3.0
+"""What was confirmed is noted with the next commit, at most a second later: what may be lost is
+told again only after that, so that the last batch before a server went down is among it. [s]"""
+
 EXPIRE_EVERY_S = 3600.0
 _LOOK_AGAIN_S = 1.0
 _FAREWELL_S = 3.0
@@ -92,6 +96,7 @@ class SpoolWriter:
         self._db: sqlite3.Connection | None = None
         self._lanes = Lanes()
         self._again: tuple[int, int] | None = None
+        self._again_due_s = 0.0
         self._written: deque[tuple[int, int]] = deque()
         self._refused: deque[RefusedPoints] = deque()
         self._errands: deque[Callable[[Store], None]] = deque()
@@ -146,7 +151,7 @@ class SpoolWriter:
         try:
             self._db = open_for_reading(self._directory)
             # Of an earlier run; who looks at a screen wants what comes now.
-            self._doubt()
+            self._doubt(0.0)
             while not self._is_over():
                 try:
                     store = store or self._open_store()
@@ -156,7 +161,7 @@ class SpoolWriter:
                 except Exception as error:  # noqa: BLE001 - a bug ends neither thread nor silence
                     self._note_trouble(error)
                     if isinstance(error, StoreUnreachableError):
-                        self._doubt()
+                        self._doubt(SETTLED_WITHIN_S)
                         # Who answers next may be of another version.
                         if store is not None:
                             store.close()
@@ -234,18 +239,22 @@ class SpoolWriter:
     def _write_older(self, store: Store) -> None:
         """Write a batch of what may be lost, else of what waits; then leave some time to others."""
         started_s = time.monotonic()
-        if self._again is not None:
+        if self._again is not None and started_s >= self._again_due_s:
             self._tell_again(store, *self._again)
-        else:
+        elif self._lanes.is_behind:
             self._write_waiting(store)
+        else:
+            self._replay_due_s = self._again_due_s
+            return
         now_s = time.monotonic()
         self._replay_due_s = now_s + pause_s(now_s - started_s)
 
-    def _doubt(self) -> None:
+    def _doubt(self, settled_in_s: float) -> None:
         """Tell again what was confirmed until now, and let all else that is there wait."""
         newest = self._newest()
         self._lanes.fall_behind(newest)
         self._again = (0, newest)
+        self._again_due_s = time.monotonic() + settled_in_s
 
     def _tell_again(self, store: Store, after: int, until: int) -> None:
         """Write what was confirmed lately; it has been counted, and what is refused set aside."""

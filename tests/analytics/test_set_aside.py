@@ -16,6 +16,7 @@ from analytics.steps import Commit, Step, StepLog
 from analytics.store.base import Query, WriteReport
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point
+from sensors.errors import StoreUnreachableError
 from tests.rig import wait_until
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -202,3 +203,33 @@ def test_what_is_confirmed_meanwhile_is_not_told_again(log: StepLog, tmp_path: P
     wait_until(lambda: not writer.state.catching_up)
     writer.stop()
     assert told == list(range(1, 40))
+
+
+def test_what_was_confirmed_and_not_yet_noted_is_told_again_too(
+    log: StepLog, tmp_path: Path
+) -> None:
+    """The last batch before a server goes down is noted as written only after that."""
+    told: list[int] = []
+
+    class Forgetful(EmbeddedStore):
+        def write(self, points: Sequence[Point]) -> WriteReport:
+            if [point.time_ns for point in points] == [2] and 2 not in told:
+                told.append(2)
+                raise StoreUnreachableError("gone in between")
+            told.extend(point.time_ns for point in points)
+            return super().write(points)
+
+    file = tmp_path / "store.sqlite"
+    writer = SpoolWriter(
+        tmp_path, lambda: Forgetful(file), lambda: datetime(1970, 1, 1, tzinfo=UTC)
+    )
+    log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(1)]))
+    writer.start()
+    wait_until(lambda: writer.written_id == 1)
+    log.commit(Commit(steps=[Step(2, 2, 2, NOW)], points=[point(2)]))
+    writer.notify()
+    wait_until(lambda: told.count(2) == 2, what="the store answers again")
+    settled = writer.take_settled()  # as late as the service may be
+    log.commit(Commit(written_spool=settled.written, settled_at=settled.at))
+    wait_until(lambda: told.count(1) == 2, what="the first point is told again")
+    writer.stop()
