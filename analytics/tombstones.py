@@ -13,8 +13,10 @@ consent              given after the erasure, and after every consent that
 reading              it began after that consent, by its own clock and by the
                      corrected one
 status, context      that consent is there
-request, reply       made after the erasure: asking for help needs no
-                     consent (T9)
+help, break          made after the erasure, or by a clock up to ten minutes
+                     behind: asking for help needs no consent (T9)
+other request,       made after the erasure
+reply
 silence, look        made after the erasure
 ===================  =======================================================
 
@@ -43,9 +45,14 @@ from sensors.messages import (
     DecisionMessage,
     ReadingMessage,
     ReplyMessage,
+    RequestKind,
     RequestMessage,
     StatusMessage,
 )
+
+CLOCK_BEHIND = timedelta(minutes=10)
+"""So far may the clock of a machine be behind that asks for help just after an erasure: a call for
+help outranks that one from the last minutes before it might come back."""
 
 FILE_NAME = "tombstones.json"
 """Beside ``server.sqlite``, and in every backup."""
@@ -136,6 +143,8 @@ class Tombstones:
                 return anew is None or _begins_at(message) < anew
             case StatusMessage() | ContextMessage():
                 return anew is None or message.at <= stone.at
+            case RequestMessage(kind=RequestKind.HELP_NOW | RequestKind.BREAK_PLEASE):
+                return message.at <= stone.at - CLOCK_BEHIND
             case RequestMessage() | ReplyMessage() | DecisionMessage() | AuditMessage():
                 return message.at <= stone.at
 

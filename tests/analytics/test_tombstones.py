@@ -17,7 +17,7 @@ from analytics.pipeline import Pipeline
 from analytics.rights_erasure import ServerParts
 from analytics.state_file import FILE_NAME, open_state, transaction
 from analytics.teams import load_teams
-from analytics.tombstones import Tombstone, Tombstones
+from analytics.tombstones import CLOCK_BEHIND, Tombstone, Tombstones
 from sensors import codec, topics
 from sensors.errors import Refusal, StateError
 from sensors.messages import (
@@ -57,7 +57,7 @@ def silence(at: datetime) -> DecisionMessage:
 
 
 ACTS = [
-    lambda at: RequestMessage(id="request1", at=at, kind=RequestKind.HELP_NOW),
+    lambda at: RequestMessage(id="request1", at=at, kind=RequestKind.EXPORT),
     lambda at: ReplyMessage(id="reply001", at=at, kind=ReplyKind.FINE),
     lambda at: AuditMessage(id="audit001", at=at, by="ana", kind=AuditKind.VIEWED_PERSON, agent="k1"),
     silence,
@@ -74,6 +74,16 @@ def test_what_a_person_does_counts_from_the_erasure_on(make) -> None:
     assert stones.refuses("k1", make(T), book)
     assert not stones.refuses("k1", make(T + SECOND), book)
     assert not Tombstones([stone("k2")]).refuses("k1", make(T), book)
+
+
+@pytest.mark.parametrize("kind", [RequestKind.HELP_NOW, RequestKind.BREAK_PLEASE])
+def test_a_clock_a_little_behind_keeps_nobody_from_asking_for_help(kind: RequestKind) -> None:
+    def refused(at: datetime) -> bool:
+        asked = RequestMessage(id="request1", at=at, kind=kind)
+        return Tombstones([stone()]).refuses("k1", asked, ConsentBook())
+
+    assert not refused(T - CLOCK_BEHIND + SECOND)
+    assert refused(T - CLOCK_BEHIND)
 
 
 @pytest.mark.parametrize("make", STATES)
