@@ -9,8 +9,7 @@ tombstone; the store and the broker follow, and are tried until they answer.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from analytics.rights_purge import PLACES, Purge
 from analytics.rights_receipt import Done, Place, Receipt, out_of_reach
 from analytics.rights_state import Forgotten
 from analytics.service_options import ScoringPipeline
-from analytics.state_file import from_us, state_errors, to_us, transaction
+from analytics.state_file import from_us, overwriting, state_errors, to_us, transaction
 from analytics.steps import Pending, Snapshot, StepLog
 from analytics.store.base import Store
 from analytics.tombstones import Tombstone, Tombstones
@@ -110,7 +109,7 @@ def erase(parts: ServerParts, stone: Tombstone, by: str) -> tuple[Receipt, list[
     for path in parts.files:
         tombstones.merge_into(path, [stone])
     data, found = rights_state.forget(parts.pipeline.snapshot(), stone.agent)
-    with state_errors(parts.path), _overwriting(parts.db), transaction(parts.db):
+    with state_errors(parts.path), overwriting(parts.db), transaction(parts.db):
         purge = Purge(parts.db, stone.agent, found.alert_ids)
         clears = clears_of(parts.site, stone.agent, purge.sources(), found.shown)
         counts = purge.delete()
@@ -151,22 +150,11 @@ def first_receipt(  # noqa: PLR0917 - what was done, where
 
 def sweep(parts: ServerParts, agent: str) -> None:
     """Delete what was on its way while the erasure began: refused by the store meanwhile."""
-    with state_errors(parts.path), _overwriting(parts.db), transaction(parts.db):
+    with state_errors(parts.path), overwriting(parts.db), transaction(parts.db):
         purge = Purge(parts.db, agent)
         counts = purge.count()
         if any(counts[name] for name in ("spool", "refused_points")):
             purge.delete()
-
-
-@contextmanager
-def _overwriting(db: sqlite3.Connection) -> Iterator[None]:
-    """Overwrite what is deleted, not only unlink it (TRUST T11)."""
-    (before,) = db.execute("PRAGMA secure_delete").fetchone()
-    db.execute("PRAGMA secure_delete = ON").fetchall()
-    try:
-        yield
-    finally:
-        db.execute(f"PRAGMA secure_delete = {int(before)}").fetchall()
 
 
 def _erased(counts: dict[str, int]) -> list[Place]:

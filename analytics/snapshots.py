@@ -12,14 +12,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from analytics import snapshot_rows
 from analytics.figures import SnapshotFigures
 from analytics.snapshot import Frozen
-from analytics.state_file import FILE_NAME, open_beside, state_errors, transaction
+from analytics.state_file import FILE_NAME, open_beside, overwriting, state_errors, transaction
 from analytics.steps import Step, place_of
 
 PAUSE_SHARE = 1.0
@@ -127,7 +127,9 @@ class Snapshots:
         """Return whether it counts now: not if another, as new, was written meanwhile."""
         # Before the file is ours: of 100 MB it takes a tenth of a second.
         writing, told = snapshot_rows.draw(), snapshot_rows.digest(data)
-        self._forget_others(db)
+        with overwriting(db):
+            # Of a server that was killed while it wrote: perhaps of somebody who was erased since.
+            self._forget_others(db)
         for part, some in snapshot_rows.parts_of(data):
             with _paced(), transaction(db):
                 snapshot_rows.add_part(db, writing, part, some)
@@ -135,10 +137,9 @@ class Snapshots:
             counts = snapshot_rows.newest_step(db) < step.number
             if counts:
                 snapshot_rows.name(db, writing, place_of(step), told)
-        if not counts:
-            # It was erased from, or taken at the end: nothing of this one may be left.
-            db.execute("PRAGMA secure_delete = ON").fetchall()
-        self._forget_others(db)
+        # If it does not count it was erased from, or taken at the end: nothing of it may be left.
+        with nullcontext() if counts else overwriting(db):
+            self._forget_others(db)
         return counts
 
     @staticmethod

@@ -254,6 +254,17 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def overwriting(db: sqlite3.Connection) -> Iterator[None]:
+    """Overwrite what is deleted, not only unlink it (TRUST T11)."""
+    (before,) = db.execute("PRAGMA secure_delete").fetchone()
+    db.execute("PRAGMA secure_delete = ON").fetchall()
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA secure_delete = {int(before)}").fetchall()
+
+
 def add_counts(db: sqlite3.Connection, counts: dict[str, int]) -> None:
     """Add to the counters of that name, within the caller's transaction."""
     db.executemany(

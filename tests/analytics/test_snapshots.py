@@ -66,16 +66,19 @@ def test_a_crash_between_the_parts_leaves_the_one_before(
         add_part(db, writing, part, data)
 
     monkeypatch.setattr(snapshot_rows, "add_part", full)
-    writer.begin(step(2), frozen(2.0), 0, 0.0)
+    writer.begin(step(2), frozen(2.7), 0, 0.0)
     with pytest.raises(StateError, match="disk is full"):
         writer.take_finished(wait=True)
     assert log.snapshot() == Snapshot(step(1), b"before")
     assert parts(log) == 3
     monkeypatch.undo()
     again = Snapshots(tmp_path)
-    again.begin(step(3), frozen(3.0), 0, 0.0)
+    again.begin(step(3), frozen(3.0, size=10), 0, 0.0)
     again.take_finished(wait=True)
-    assert parts(log) == 4, "what the crash left behind is gone"
+    assert parts(log) == 1, "what the crash left behind is gone"
+    log._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    left = np.full(100, 2.7).tobytes() in (tmp_path / FILE_NAME).read_bytes()
+    assert not left, "somebody in it may have been erased since"
 
 
 def test_a_bug_while_writing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
