@@ -130,7 +130,7 @@ def test_reminder_self_report_help_and_break_work_with_no_channel_at_all(
     edge.do("report", "--demanding", "7", "--recovered", "3")
     edge.do("fine")
     edge.do("different-today")
-    assert "Nothing is erased by it" in edge.do("ask", "erase")
+    assert "You are told here what becomes of it" in edge.do("ask", "erase")
     kept = wait_until(lambda: _kept(installation, 6))
     assert kept["self_report"]["demanding"] == 7
     assert kept["self_report"]["recovered"] == 3

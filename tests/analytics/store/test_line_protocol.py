@@ -11,8 +11,10 @@ from analytics.store.admission import TAGS
 from analytics.store.line_protocol import Encoder
 from analytics.store.points import Measurement, Point
 
-# What may name a field or fill a tag: printable, and no backslash at its end.
-TEXT = st.text(min_size=1, max_size=12).filter(lambda t: t.isprintable() and t[-1] != "\\")
+# What may name a field or fill a tag: printable, no backslash at its end nor before what is escaped.
+TEXT = st.text(min_size=1, max_size=12).filter(
+    lambda t: t.isprintable() and t[-1] != "\\" and not re.search(r"\\[,= ]", t)
+)
 NAMES = TEXT.filter(lambda t: t not in {*TAGS, "time"})
 VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
