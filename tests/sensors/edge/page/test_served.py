@@ -251,8 +251,9 @@ def test_the_token_is_in_no_file_and_nothing_that_was_said(mosquitto, run_page):
 def test_it_opens_by_itself_once_for_whoever_was_never_asked(mosquitto, run_page):
     with run_page(mosquitto.port, *HEARD, DISPLAY=":none") as page:
         opened = page.folder / "opened"
-        wait_until(opened.exists, what="the browser")
-        assert page.fetch(opened.read_text().rpartition(str(page.port))[2]).status == 303
+        # The file is there a moment before what is written into it.
+        address = wait_until(lambda: opened.exists() and opened.read_text(), what="the browser")
+        assert page.fetch(address.rpartition(str(page.port))[2]).status == 303
         page.do(do="choose")
     opened.unlink()
     with run_page(mosquitto.port, *HEARD, DISPLAY=":none") as page:
