@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from analytics import backup, restore, tombstones
 from analytics.backup_archive import Manifest
@@ -21,7 +19,14 @@ from analytics.rights_files import tombstones_beside
 from analytics.settings import ServerSettings
 from analytics.store.settings import StoreSettings
 from sensors import codec
-from sensors.command_line import ConfigOption, JsonOption, SiteOption, plain_app, read_tables
+from sensors.command_line import (
+    ConfigOption,
+    JsonOption,
+    SiteOption,
+    plain_app,
+    progress_bar,
+    read_tables,
+)
 from sensors.config import section
 from sensors.errors import StateError
 
@@ -136,8 +141,7 @@ def _settings(  # noqa: PLR0917 - one per option
 @contextmanager
 def _progress(what: str) -> Iterator[Tell]:
     """Yield what takes progress; silent when nobody looks at a terminal."""
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task(what, total=None)
         done = 0
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from analytics import rights_export, rights_office, rights_requests
 from analytics.detect_cli import build
@@ -30,6 +29,7 @@ from sensors.command_line import (
     SiteOption,
     broker_settings,
     plain_app,
+    progress_bar,
     read_tables,
 )
 from sensors.config import BrokerSettings, section
@@ -208,8 +208,7 @@ def export(  # noqa: PLR0917 - one per option
 @contextmanager
 def _progress() -> Iterator[rights_export.Tell]:
     """Yield what takes progress; silent when nobody looks at a terminal."""
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+    with progress_bar() as bar:
         task, done = bar.add_task("exporting", total=None), 0
 
         def tell(name: str, lines: int) -> None:

@@ -15,13 +15,16 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.main
 
 from sensors.config import BrokerSettings, read_file, section
 from sensors.errors import ConfigurationError, WellbeingError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
@@ -194,3 +197,14 @@ def fail(name: str, text: str, code: int) -> int:
     """Say in one line what is wrong and return the exit code."""
     sys.stderr.write(f"{name}: {text}\n")
     return code
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Yield a progress bar on standard error, gone at the end; silent where no terminal is."""
+    from rich.console import Console  # noqa: PLC0415 - most commands draw no bar
+    from rich.progress import Progress  # noqa: PLC0415
+
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        yield bar

@@ -23,7 +23,14 @@ from analytics.research.study import Study, open_study
 from analytics.research.study_file import FILE_NAME, TEMPLATE
 from sensors import codec
 from sensors.checks import check_identity
-from sensors.command_line import ConfigOption, JsonOption, columns, plain_app, read_tables
+from sensors.command_line import (
+    ConfigOption,
+    JsonOption,
+    columns,
+    plain_app,
+    progress_bar,
+    read_tables,
+)
 from sensors.config import section
 from sensors.errors import ConfigurationError
 
@@ -84,11 +91,7 @@ def _shown(value: Any) -> str:
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal; nothing elsewhere."""
-    from rich.console import Console  # noqa: PLC0415 - a terminal only
-    from rich.progress import Progress  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
