@@ -1,0 +1,1 @@
+"""The serial protocol of hardware.md: bytes to messages and back; pure."""
