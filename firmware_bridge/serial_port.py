@@ -12,6 +12,9 @@ from sensors.errors import DeviceError, MissingExtraError
 READ_WITHIN_S = 0.2
 """How long one read waits for the first byte. [s]"""
 
+WRITE_WITHIN_S = 2.0
+"""A board that takes nothing for so long is gone. [s]"""
+
 _CHUNK_BYTES = 4_096
 
 _REMEDIES = {
@@ -97,7 +100,13 @@ class SerialPort:
         self._port = port
         driver = _driver()
         try:
-            self._serial = driver.Serial(port, baud, timeout=READ_WITHIN_S, exclusive=True)
+            self._serial = driver.Serial(
+                port,
+                baud,
+                timeout=READ_WITHIN_S,
+                write_timeout=WRITE_WITHIN_S,
+                exclusive=True,
+            )
         except (OSError, ValueError) as error:
             raise DeviceError(f"{port} {_remedy(error)}") from None
 
@@ -114,6 +123,19 @@ class SerialPort:
             waiting = min(self._serial.in_waiting, _CHUNK_BYTES) if first else 0
             return first + self._serial.read(waiting) if waiting else first
         # pyserial raises TypeError when it is closed while it reads.
+        except (OSError, TypeError):
+            raise DeviceError(f"{self._port} is gone; plug the board in again") from None
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, for boards that are asked or set before they speak.
+
+        Raises
+        ------
+        DeviceError
+            If the board was unplugged, or takes nothing for :data:`WRITE_WITHIN_S`.
+        """
+        try:
+            self._serial.write(data)
         except (OSError, TypeError):
             raise DeviceError(f"{self._port} is gone; plug the board in again") from None
 
