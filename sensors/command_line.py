@@ -43,11 +43,15 @@ BrokerOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def plain_app(text: str = "", **more: Any) -> typer.Typer:
-    """Return an app whose help is plain text; `text` is its first paragraph."""
+def plain_app(text: str = "", *, completion: bool = False, **more: Any) -> typer.Typer:
+    """Return an app whose help is plain text; `text` is its first paragraph.
+
+    With `completion` it can complete itself in a shell; only an app that is a
+    command of its own can.
+    """
     return typer.Typer(
         help=text or None,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -24,6 +24,7 @@ from bleak.uuids import normalize_uuid_16
 
 from sensors.errors import DeviceError
 from sensors.heart_rate.bounded import Calls
+from sensors.heart_rate.offered import Characteristic, Service
 from sensors.heart_rate.settings import TABLE
 
 T = TypeVar("T")
@@ -130,6 +131,20 @@ class HeadsetLink:
         if found is None or "read" not in found.properties:
             return None
         return bytes(await self._bounded(_READ_S, self._client.read_gatt_char(found)))
+
+    def offered(self) -> tuple[Service, ...]:
+        """Return the services that were looked up when the link was made."""
+        return tuple(
+            Service(
+                service.uuid,
+                service.description,
+                tuple(
+                    Characteristic(c.uuid, c.description, tuple(c.properties))
+                    for c in service.characteristics
+                ),
+            )
+            for service in self._client.services
+        )
 
     async def pair(self, limit_s: float) -> None:
         """Pair, unless it is paired already; from then on the link is encrypted.
@@ -265,9 +280,16 @@ class Radio:
 
     @asynccontextmanager
     async def link(
-        self, near: Near, connect_s: float, dropped: Callable[[], None]
+        self,
+        near: Near,
+        connect_s: float,
+        dropped: Callable[[], None],
+        *,
+        every_service: bool = False,
     ) -> AsyncIterator[HeadsetLink]:
         """Connect for as long as the context lasts; `dropped` is called when the link is lost.
+
+        With `every_service` all are looked up, not only those that are read here.
 
         Raises
         ------
@@ -284,7 +306,7 @@ class Radio:
         client = BleakClient(
             near.device,
             disconnected_callback=lost,
-            services=_SERVICES,
+            services=None if every_service else _SERVICES,
             timeout=connect_s,
             # Windows keeps the services of devices it has seen, and after a change of their
             # firmware goes on handing out what is no longer there.
