@@ -90,7 +90,7 @@ def synthetic_pulse(scene: PulseScene, seed: int) -> SyntheticPulse:
     n = round(scene.duration_s * scene.rate_hz)
     t_s = np.arange(n) / scene.rate_hz
     beats_s, heights = _beats(scene, rng)
-    samples = _waves(t_s, beats_s, heights, scene)
+    samples = pulse_waves(t_s, beats_s, heights, 60.0 / scene.hr_bpm, dicrotic=scene.dicrotic)
     breath = 2 * np.pi * (0.22 * t_s + rng.random())
     slow = np.cumsum(rng.normal(0, 1, n))
     slow -= np.interp(t_s, t_s[:: n - 1], slow[:: n - 1])
@@ -127,19 +127,41 @@ def _beats(scene: PulseScene, rng: np.random.Generator) -> tuple[FloatArray, Flo
     return np.array(times), np.array(heights)
 
 
-def _waves(
-    t_s: FloatArray, beats_s: FloatArray, heights: FloatArray, scene: PulseScene
+def pulse_waves(
+    t_s: FloatArray,
+    beats_s: FloatArray,
+    heights: FloatArray,
+    last_rr_s: float,
+    *,
+    dicrotic: float = 0.3,
 ) -> FloatArray:
-    """Lay a systolic and a dicrotic wave down at every beat."""
+    """Lay a systolic and a dicrotic wave down at every beat.
+
+    Parameters
+    ----------
+    t_s : ndarray of float, shape (n,)
+        Times of the samples, rising. [s]
+    beats_s, heights : ndarray of float, shape (m,)
+        Times of the beats, rising [s], and heights of their pulses.
+    last_rr_s : float
+        Interval that follows the last beat. [s]
+    dicrotic : float
+        Height of the second wave relative to the first.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        In units of one pulse height.
+    """
     samples = np.zeros_like(t_s)
-    intervals_s = np.diff(beats_s, append=beats_s[-1] + 60.0 / scene.hr_bpm)
+    intervals_s = np.diff(beats_s, append=beats_s[-1] + last_rr_s)
     for beat_s, height, rr_s in zip(beats_s, heights, intervals_s, strict=True):
         stretch = np.sqrt(rr_s / 0.8)  # Bazett: systole goes with the root of the interval
         first, last = np.searchsorted(t_s, (beat_s - 0.3, beat_s + 1.6))
         after_s = (t_s[first:last] - beat_s) / stretch
         rise = np.where(after_s < _PULSE_AT_S, 0.07, 0.14)  # faster up than down
         wave = np.exp(-0.5 * ((after_s - _PULSE_AT_S) / rise) ** 2)
-        wave += scene.dicrotic * np.exp(-0.5 * ((after_s - 0.45) / 0.09) ** 2)
+        wave += dicrotic * np.exp(-0.5 * ((after_s - 0.45) / 0.09) ** 2)
         samples[first:last] += height * wave
     return samples
 
