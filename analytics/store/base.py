@@ -115,6 +115,13 @@ class WriteReport:
     refused: list[tuple[Point, str]] = field(default_factory=list)
 
 
+class Eraser(Protocol):
+    """What deletes an agent's points: a store, or who asks its writer."""
+
+    def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
+        """Delete the points of `agent`; return how many there were; see :meth:`Store.erase`."""
+
+
 class Store(Protocol):
     """Where points go and come from.
 

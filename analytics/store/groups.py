@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from analytics.store.base import Aggregate, Query, Row, Store
 from analytics.store.points import Measurement, epoch_ns
@@ -35,6 +35,8 @@ SMALLEST = 5
 GRID = timedelta(minutes=15)
 """Length of a cell: the finest time in which figures about groups are given."""
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a clock on a wall
+_HOUR = timedelta(hours=1)
 _COUNT = Aggregate.COUNT
 _SUM = Aggregate.SUM
 
@@ -158,10 +160,21 @@ def cells(blocks: Blocks, rows: Iterable[Row], field: str) -> list[Cell]:
     ]
 
 
-def figures(found: Sequence[Cell], names: Iterable[str], every: timedelta) -> list[GroupFigure]:
+def figures(
+    found: Sequence[Cell], names: Iterable[str], every: timedelta, zone: tzinfo = UTC
+) -> list[GroupFigure]:
     """Return the figures of the blocks `names` together, one for each stretch of `every`.
 
     Stretches without a usable cell are left out.
+
+    Parameters
+    ----------
+    found : sequence of Cell
+    names : iterable of str
+    every : timedelta
+        A multiple of the grid.
+    zone : tzinfo
+        On whose clocks a stretch begins: half a day at midnight and at noon.
 
     Raises
     ------
@@ -170,12 +183,11 @@ def figures(found: Sequence[Cell], names: Iterable[str], every: timedelta) -> li
     """
     if every < GRID or every % GRID:
         raise ConfigurationError(f"figures of groups come every {GRID} or a multiple, not {every}")
-    step_ns = every // timedelta(microseconds=1) * 1_000
     wanted = frozenset(names)
     stretches: dict[int, list[Cell]] = defaultdict(list)
     for cell in found:
         if cell.block in wanted:
-            stretches[cell.begin_ns // step_ns * step_ns].append(cell)
+            stretches[stretch_of(cell.begin_ns, every, zone)].append(cell)
     return [
         GroupFigure(
             begin_ns,
@@ -184,6 +196,21 @@ def figures(found: Sequence[Cell], names: Iterable[str], every: timedelta) -> li
         )
         for begin_ns, part in sorted(stretches.items())
     ]
+
+
+def stretch_of(time_ns: int, every: timedelta, zone: tzinfo) -> int:
+    """Return when the stretch of `every` begins that `time_ns` lies in, in ns.
+
+    Stretches are counted on the clocks of `zone`, so that a day that a clock
+    change falls into has 23 or 25 hours.
+    """
+    local = datetime.fromtimestamp(time_ns // 1_000_000_000, zone)
+    wall = local.replace(tzinfo=None)
+    begin = wall - (wall - _EPOCH) % every
+    if every <= _HOUR:
+        # The hour that comes twice is two of these: whichever `local` lies in.
+        return epoch_ns(local.astimezone(UTC) - (wall - begin))
+    return epoch_ns(begin.replace(tzinfo=zone).astimezone(UTC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ all three speak. Every failure becomes one line that names the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
@@ -16,12 +16,19 @@ from analytics.store.base import Query, Row, WriteReport
 from analytics.store.findings import Account, Finding
 from analytics.store.influx_check import Checker
 from analytics.store.influx_connection import Connection, Reply
+from analytics.store.influx_reading import Reader, TooWideError
 from analytics.store.influx_setup import Setup, setup_for
 from analytics.store.line_protocol import Encoder
 from analytics.store.points import Database, Measurement, Point
 from analytics.store.settings import StoreSettings
 from sensors import codec
-from sensors.errors import CannotEraseError, StoreBusyError, StoreError, StoreUnreachableError
+from sensors.errors import (
+    CannotEraseError,
+    StoreBusyError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnreachableError,
+)
 
 BATCH = 5_000
 """Points in one request, as InfluxData recommends."""
@@ -49,7 +56,8 @@ class InfluxStore:
         self._connection = Connection(settings, compress=compress)
         self._encoder = Encoder()
         self._version: str | None = None
-        self._kinds: dict[Measurement, dict[str, str]] = {}
+        days = {Database.RAW: settings.raw_days, Database.DERIVED: settings.derived_days}
+        self._reader = Reader(self, days)
 
     def _failed(self, what: str, remedy: str) -> StoreError:
         return StoreError(f"InfluxDB at {self._settings.url} {what}; {remedy}")
@@ -60,22 +68,13 @@ class InfluxStore:
         what += f": {words}" if reply.ok or not reply.status else f" {reply.status}: {words}"
         remedy = influx_replies.remedy(reply.status, words, self._settings.database)
         failed = self._failed(what, remedy)
+        if influx_replies.is_too_wide(words):
+            return TooWideError(str(failed))
         asked_s = influx_replies.retry_after_s(reply.headers)
         if reply.status == 429 or (reply.status == 503 and asked_s is not None):
             return StoreBusyError(str(failed), asked_s)
         # A proxy answers so while the server behind it starts anew.
         return StoreUnreachableError(str(failed)) if reply.status in {502, 503, 504} else failed
-
-    def _query(self, statement: str, policy: str = "") -> influxql.Answers:
-        """Return the parts of the answer to one InfluxQL statement."""
-        reply = self._connection.query(statement, *self._scope(policy))
-        if not reply.ok:
-            raise self._refused(reply)
-        answers = [codec.load_json(line) for line in reply.body.split("\n") if line]
-        failure = influxql.error_in(answers)
-        if failure is not None:
-            raise self._refused(Reply(reply.status, failure))
-        return answers
 
     def server_version(self) -> str:
         """Return the server's version, asking it once."""
@@ -104,7 +103,7 @@ class InfluxStore:
             return True
         return self._is_version("1") or self._is_version("3")
 
-    def _named(self) -> str:
+    def named(self) -> str:
         """Return how statements name the database: 3.x is told beside the statement."""
         return "" if self._is_version("3") else self._settings.database
 
@@ -169,9 +168,19 @@ class InfluxStore:
             if answer is None and self._takes_others(database, batch, reply.status):
                 at_fault = True
                 answer = influx_replies.refusal(reply.status, reply.body, at_fault=True)
+            if answer is None and reply.status == 413:
+                refused.append((batch[0][0], f"too large: {influx_replies.words(reply.body)}"))
+                continue
             if answer is None:
-                raise self._refused(reply)
+                raise self._refused_batch(reply)
             pending += _narrowed(batch, answer, refused)
+
+    def _refused_batch(self, reply: Reply) -> StoreError:
+        """Return the error that says whether other batches may do better."""
+        failed = self._refused(reply)
+        if influx_replies.may_mean_points(reply.status, reply.body):
+            return StoreRefusedError(str(failed))
+        return failed
 
     def _takes_others(self, database: Database, batch: list[_Entry], status: int) -> bool:
         """Return whether a refusal in words we do not know is about points, not about us.
@@ -192,48 +201,11 @@ class InfluxStore:
 
     def read(self, query: Query) -> list[Row]:
         """Return matching rows, oldest first."""
-        if query.aggregates:
-            return self._read_figures(query)
-        statement = influxql.select(self._named(), query)
-        answers = self._query(statement, query.measurement.database)
-        kinds = self._known_kinds(query.measurement, influxql.columns_of(answers))
-        return influxql.in_order(influxql.rows_of(answers, kinds), query.limit)
-
-    def _read_figures(self, query: Query) -> list[Row]:
-        known = self._known_kinds(query.measurement, query.fields)
-        query.refuse_words(known)
-        statement = influxql.select(self._named(), query)
-        answers = self._query(statement, query.measurement.database)
-        rows = influxql.rows_of(answers, influxql.figure_kinds(query, known))
-        return influxql.in_order(influxql.figure_rows(query, rows), None)
-
-    def _known_kinds(self, measurement: Measurement, columns: Iterable[str]) -> dict[str, str]:
-        """Return the fields' types, asking again only when a new field has appeared."""
-        kinds = self._kinds.get(measurement, {})
-        if not kinds.keys() >= set(columns):
-            statement = influxql.field_keys(self._named(), measurement)
-            kinds = influxql.kinds_of(self._query(statement, measurement.database))
-            self._kinds[measurement] = kinds
-        return kinds
+        return self._reader.read(query)
 
     def count(self, query: Query) -> int:
-        """Return how many points match (`latest` and `limit` do not apply).
-
-        The server can count the values of one field, but not points; so with
-        any other number of fields they are streamed past and counted here.
-        """
-        name, policy = self._named(), query.measurement.database
-        if len(query.fields) == 1:
-            answers = self._query(influxql.count(name, query, query.fields[0]), policy)
-            return sum(series["values"][0][1] for series in influxql.series_of(answers))
-        counted = 0
-        for line in self._connection.stream(influxql.select_any(name, query), *self._scope(policy)):
-            answer = codec.load_json(line)
-            failure = influxql.error_in([answer])
-            if failure is not None:
-                raise self._refused(Reply(400, failure))
-            counted += sum(len(series["values"]) for series in influxql.series_of([answer]))
-        return counted
+        """Return how many points match (`latest` and `limit` do not apply)."""
+        return self._reader.count(query)
 
     def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
         """Delete the points of `agent` (until `before`); return how many there were.
@@ -254,7 +226,7 @@ class InfluxStore:
             )
             if self._is_version("1"):
                 # Where all goes not DELETE: that would leave the series in the index.
-                self._query(
+                self.run(
                     influxql.drop_series(measurement, site, agent)
                     if before is None
                     else influxql.delete_before(measurement, site, agent, before)
@@ -326,29 +298,41 @@ class InfluxStore:
 
     def select(self, query: Query) -> influxql.Answers:
         """Return the answers to `query` as they came, for the check."""
-        statement = influxql.select(self._named(), query)
-        return self._query(statement, query.measurement.database)
+        return self._reader.select(query)
 
     def field_kinds(self, measurement: Measurement) -> dict[str, set[str]]:
         """Return every type that each field of `measurement` has anywhere."""
-        statement = influxql.field_keys(self._named(), measurement)
-        return influxql.kinds_by_field(self._query(statement, measurement.database))
+        return self._reader.field_kinds(measurement)
 
     def sites(self, measurement: Measurement) -> list[str]:
         """Return the sites that have points of `measurement`."""
-        statement = influxql.site_values(self._named(), measurement)
-        answers = self._query(statement, measurement.database)
-        return sorted(influxql.second_column(answers))
+        return self._reader.sites(measurement)
 
     def oldest_ns(self, measurement: Measurement, site: str) -> int:
         """Return the time of the oldest point of a site that has some. [ns]."""
-        statement = influxql.oldest(self._named(), Query(measurement=measurement, site=site))
-        answers = self._query(statement, measurement.database)
-        return min(int(s["values"][0][0]) for s in influxql.series_of(answers))
+        return self._reader.oldest_ns(measurement, site)
 
     def run(self, statement: str, policy: str = "") -> influxql.Answers:
-        """Return the answers to one InfluxQL statement, for set-up and check."""
-        return self._query(statement, policy)
+        """Return the answers to one InfluxQL statement."""
+        reply = self._connection.query(statement, *self._scope(policy))
+        if not reply.ok:
+            raise self._refused(reply)
+        answers = [codec.load_json(line) for line in reply.body.split("\n") if line.strip()]
+        failure = influxql.error_in(answers)
+        if failure is not None:
+            raise self._refused(Reply(reply.status, failure))
+        return answers
+
+    def stream(self, statement: str, policy: str) -> Iterator[influxql.Answers]:
+        """Yield the answers to one InfluxQL statement as they come."""
+        for line in self._connection.stream(statement, *self._scope(policy)):
+            if not line.strip():
+                continue
+            answers = [codec.load_json(line)]
+            failure = influxql.error_in(answers)
+            if failure is not None:
+                raise self._refused(Reply(400, failure))
+            yield answers
 
     def refused(self, reply: Reply) -> StoreError:
         """Return the error that says what `reply` means and what to do."""

@@ -90,6 +90,28 @@ def refusal(status: int, body: str, *, at_fault: bool = False) -> Refusal | None
     return Refusal(_DROPPED.sub("", reason).strip(), dropped, _named_lines(body))
 
 
+# Words of a 400 that is about what the operator set up, seen in the sources of 1.x to 3.x.
+_NOT_THE_POINTS = ("not found", "could not find", "required", "authoriz", "precision", "databases")
+
+
+def may_mean_points(status: int, body: str) -> bool:
+    """Return whether a refusal in words we do not know may be about the points."""
+    said = words(body).lower()
+    return status in POINTS_REFUSED and not any(phrase in said for phrase in _NOT_THE_POINTS)
+
+
+_TOO_WIDE = re.compile(r"exceed(?:ing the)? file limit", re.IGNORECASE)
+"""InfluxDB 3 Core: "Query would exceed file limit of 432 parquet files", and since 3.8
+"Query would scan 433 Parquet files, exceeding the file limit"."""
+
+_TOO_MANY = re.compile(r"would exceed limit of \d+ databases")
+
+
+def is_too_wide(said: str) -> bool:
+    """Return whether the server refuses a query because it would open too many files."""
+    return _TOO_WIDE.search(said) is not None
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return how long the server asks to be left alone, if it does. [s].
 
@@ -144,17 +166,20 @@ def suspects(refused: Refusal, points: Sequence[Point]) -> list[int]:
 def remedy(status: int, body: str, database: str) -> str:
     """Return what to do about an answer that is not about the points."""
     reason = words(body)
-    if status in {401, 403}:
-        return "check username and password_file, or token_file, in [store]"
-    if "not found" in reason or "could not find bucket" in reason:
-        return f"run: wellbeing store init (creates {database})"
-    if status == 0:
-        return "check ca_file in [store] and the server's certificate"
-    if status in {429, 503}:
-        return "it has too much to do; nothing is lost meanwhile, give it more if it stays so"
-    if status == 404:
-        return "check url in [store]; is this an InfluxDB server?"
-    return "look at the server's log"
+    is_missing = "not found" in reason or "could not find bucket" in reason
+    known = (
+        (status in {401, 403}, "check username and password_file, or token_file, in [store]"),
+        (is_too_wide(reason), "ask for less time, or start the server with a higher limit"),
+        (_TOO_MANY.search(reason), f"version 3 Core keeps five: delete some, {database} wants two"),
+        (is_missing, f"run: wellbeing store init (creates {database})"),
+        (status == 0, "check ca_file in [store] and the server's certificate"),
+        (
+            status in {429, 503},
+            "it has too much to do; nothing is lost meanwhile, give it more if it stays so",
+        ),
+        (status == 404, "check url in [store]; is this an InfluxDB server?"),
+    )
+    return next((said for holds, said in known if holds), "look at the server's log")
 
 
 def version_of(headers: Mapping[str, str], body: str) -> str | None:

@@ -72,11 +72,16 @@ def _where(query: Query) -> str:
     conditions = [f'"site" = {text(query.site)}']
     if query.agents:
         conditions.append(_agents(query.agents))
+    return " AND ".join([*conditions, *_times(query)])
+
+
+def _times(query: Query) -> list[str]:
+    conditions = []
     if query.start_at is not None:
         conditions.append(f"time >= {epoch_ns(query.start_at)}")
     if query.end_at is not None:
         conditions.append(f"time < {epoch_ns(query.end_at)}")
-    return " AND ".join(conditions)
+    return conditions
 
 
 def _wanted(query: Query) -> str:
@@ -148,10 +153,17 @@ def count(database: str, query: Query, field: str) -> str:
     return f"SELECT count({name(field)}::field) {origin}"
 
 
-def site_values(database: str, measurement: Measurement) -> str:
-    """Return the statement that lists the sites of `measurement`."""
+def site_values(database: str, query: Query) -> str:
+    """Return the statement that lists the sites that have points in the time of `query`."""
     scope = f" ON {name(database)}" if database else ""
-    return f'SHOW TAG VALUES{scope} FROM {source(database, measurement)} WITH KEY = "site"'
+    statement = (
+        f'SHOW TAG VALUES{scope} FROM {source(database, query.measurement)} WITH KEY = "site"'
+    )
+    conditions = _times(query)
+    if not database and query.start_at is None:
+        # Told no begin, 3.x looks at the last day only.
+        conditions.append("time >= 0")
+    return f"{statement} WHERE {' AND '.join(conditions)}" if conditions else statement
 
 
 def second_column(answers: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -93,7 +93,7 @@ def drop_databases(store: InfluxStore) -> None:
     """Delete a test's databases: 3.x Core allows five, and nobody wants what tests leave."""
     name, call = store._settings.database, store._connection.call_json
     if store.server_version().startswith("1."):
-        store._query(f'DROP DATABASE "{name}"')
+        store.run(f'DROP DATABASE "{name}"')
         return
     for policy in ("raw", "derived"):
         bucket = f"{name}/{policy}"

@@ -113,7 +113,7 @@ class TestVersion1:
 
 
 def _policies(store):
-    answers = store._query(influx.influxql.show_policies(store._settings.database))
+    answers = store.run(influx.influxql.show_policies(store._settings.database))
     found = influx.influxql.policies_of(answers)
     return {k: v for k, v in found.items() if k in {"raw", "derived"}}
 
