@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from analytics.store import influx_replies, influxql
 from analytics.store.base import Query, Row, WriteReport
@@ -251,8 +251,9 @@ class InfluxStore:
         """Return one line that says what this is and that it answers."""
         version, settings = self.server_version(), self._settings
         for measurement in (Measurement.BEAT, Measurement.SCORE):
-            query = Query(measurement=measurement, site="-", limit=1)
-            self.select(query)
+            # Of an hour: version 3 Core opens so many files at most.
+            start = datetime.now(UTC) - timedelta(hours=1)
+            self.select(Query(measurement=measurement, site="-", start_at=start, limit=1))
         return f"InfluxDB {version} at {settings.url}, database {settings.database}, answers"
 
     def prepare(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from analytics.features import FEATURES
@@ -20,6 +20,10 @@ from sensors.signals import SIGNALS
 
 MOST_SKEW_S = 10.0
 """Further apart, clocks make *now* on a screen something else than now."""
+
+
+_MISSING = "no such database"
+_INIT = "run: wellbeing store init"
 
 
 def expected_kinds() -> dict[tuple[Measurement, str], str]:
@@ -70,10 +74,17 @@ class Checker:
         yield self._encryption()
         yield self._clock(now)
         yield self._account()
-        yield from self._retention()
+        missing = set()
+        for finding in self._retention():
+            missing |= {finding.what} if finding.said == _MISSING else set()
+            yield finding
         for database in Database:
-            yield self._may_write(database)
-        yield from self._may_read()
+            if f"retention {database}" in missing:
+                # Asked to write nothing, version 3 might make the database.
+                yield Finding(f"writing {database}", Level.WRONG, _MISSING, _INIT)
+            else:
+                yield self._may_write(database)
+        yield from self._may_read(now)
         yield from self._types()
 
     def _encryption(self) -> Finding:
@@ -120,12 +131,12 @@ class Checker:
         for database, wanted in days.items():
             what, found = f"retention {database}", kept.get(database)
             if found is None:
-                yield Finding(what, Level.WRONG, "no such database", "run: wellbeing store init")
+                yield Finding(what, Level.WRONG, _MISSING, _INIT)
             elif found == f"{wanted * 24}h0m0s":
                 yield Finding(what, Level.GOOD, f"{wanted} d")
             else:
                 said = f"{found or 'for ever'}, but {wanted} d are configured"
-                yield Finding(what, Level.WRONG, said, "run: wellbeing store init")
+                yield Finding(what, Level.WRONG, said, _INIT)
 
     def _may_write(self, database: Database) -> Finding:
         """Ask to write nothing: who may not write is told so before the body is looked at."""
@@ -142,9 +153,11 @@ class Checker:
             return Finding(what, Level.WRONG, "not allowed", "right only for screens and research")
         return _wrong(what, self.server.refused(reply))
 
-    def _may_read(self) -> Iterator[Finding]:
+    def _may_read(self, now: datetime) -> Iterator[Finding]:
         for measurement in (Measurement.READING, Measurement.SCORE):
-            query = Query(measurement=measurement, site="-", limit=1)
+            # Of an hour: version 3 Core opens so many files at most.
+            start = now - timedelta(hours=1)
+            query = Query(measurement=measurement, site="-", start_at=start, limit=1)
             what = f"reading {measurement.database}"
             try:
                 self.server.select(query)

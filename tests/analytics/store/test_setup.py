@@ -320,52 +320,95 @@ def test_version_2_is_checked_through_its_own_calls():
         assert [len(asked.body) for asked in script.requests("/api/v2/write")] == [0, 0]
 
 
-# --- version 3
+# --- version 3: replies as in its sources (influxdb3_server/src/http.rs, its tests db_retention.rs)
+
+SQL = "GET /api/v3/query_sql"
+DATABASE = "/api/v3/configure/database"
+NO_SLASH = (
+    400,
+    (
+        '{"error":"invalid character in database name: must be ASCII, containing only letters,'
+        ' numbers, underscores, or hyphens","data":null}'
+    ),
+)
 
 
-def policies(*rows):
-    series = {"name": "databases", "columns": ["iox::database", "name", "duration"], "values": rows}
-    return (200, json.dumps({"results": [{"statement_id": 0, "series": [series]}]}))
+def kept(**days):
+    """Answer what ``influxdb3 show retention`` asks; what has no end has no such key."""
+    rows = [{"database_name": "_internal"}]
+    rows += [
+        {"database_name": f"wellbeing/{policy}"}
+        | ({"retention_period_ns": kept_days * 86_400 * 10**9} if kept_days else {})
+        for policy, kept_days in days.items()
+    ]
+    return (200, json.dumps(rows))
 
 
-def test_version_3_gets_databases_though_its_call_refuses_their_names():
-    answers = {
-        "/query": [policies(["_internal", "autogen", "168h0m0s"])],
-        "POST /api/v3/configure/database": [(400, '{"error":"invalid character"}'), ...],
-    }
-    with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
+def test_version_3_gets_databases_with_their_retention():
+    answers = {SQL: [kept()], f"POST {DATABASE}": [(200, ""), ...]}
+    with scripted(version="3.12.0", answers=answers) as script, store_at(script) as store:
         assert store.prepare() == [
             "created database wellbeing/raw",
             "database wellbeing/raw is kept 30 d",
             "created database wellbeing/derived",
             "database wellbeing/derived is kept 90 d",
         ]
-        assert [a.query["rp"] for a in script.requests("/write")] == ["raw", "derived"]
-        removed = script.requests("/api/v3/configure/table", "DELETE")
-        assert [a.query["db"] for a in removed] == ["wellbeing/raw", "wellbeing/derived"]
-        kept = [a.json for a in script.requests("/api/v3/configure/database", "PUT")]
-        assert kept == [
+        assert [asked.query["db"] for asked in script.requests("/api/v3/query_sql")] == [
+            "_internal"
+        ]
+        wanted = [
             {"db": "wellbeing/raw", "retention_period": "30d"},
             {"db": "wellbeing/derived", "retention_period": "90d"},
         ]
+        assert [a.json for a in script.requests(DATABASE, "POST")] == wanted
+        assert [a.json for a in script.requests(DATABASE, "PUT")] == wanted
+        assert not script.requests("/write")
+
+
+def test_version_3_gets_databases_though_its_call_refuses_their_names():
+    answers = {SQL: [kept()], f"POST {DATABASE}": [NO_SLASH, ...]}
+    with scripted(version="3.2.1", answers=answers) as script, store_at(script) as store:
+        assert len(store.prepare()) == 4
+        assert [a.query["rp"] for a in script.requests("/write")] == ["raw", "derived"]
+        removed = script.requests("/api/v3/configure/table", "DELETE")
+        assert [a.query["db"] for a in removed] == ["wellbeing/raw", "wellbeing/derived"]
 
 
 def test_version_3_again_does_nothing():
-    there = policies(
-        ["wellbeing", "raw", "720h0m0s"], ["wellbeing/derived", "autogen", "2160h0m0s"]
-    )
-    answers = {"/query": [there]}
+    answers = {SQL: [kept(raw=30, derived=90)]}
     with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
         assert store.prepare() == []
 
 
 def test_version_3_that_cannot_set_a_retention_says_the_command():
-    there = policies(["wellbeing", "raw", "0s"], ["wellbeing", "derived", "2160h0m0s"])
-    answers = {"/query": [there], "PUT /api/v3/configure/database": [(404, "not found")]}
+    answers = {
+        SQL: [(400, "Error during planning: table 'public.system.databases' not found")],
+        f"GET {DATABASE}": [(200, '[{"iox::database":"wellbeing/raw"}]')],
+        f"PUT {DATABASE}": [(404, "not found"), ...],
+    }
     with scripted(version="3.0.1", answers=answers) as script, store_at(script) as store:
         assert store.prepare() == [
-            "run as administrator: influxdb3 update database --retention-period 30d wellbeing/raw"
+            (
+                "run as administrator: influxdb3 update database"
+                " --database wellbeing/raw --retention-period 30d"
+            ),
+            "created database wellbeing/derived",
+            (
+                "run as administrator: influxdb3 update database"
+                " --database wellbeing/derived --retention-period 90d"
+            ),
         ]
+
+
+def test_version_3_core_keeps_five_databases():
+    full = (422, '{"error":"Adding a new database would exceed limit of 5 databases","data":null}')
+    answers = {SQL: [kept()], f"POST {DATABASE}": [full], "/write": [full]}
+    with (
+        scripted(version="3.4.1", answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match="keeps five: delete some, wellbeing wants two"),
+    ):
+        store.prepare()
 
 
 def test_version_3_has_no_accounts_with_less_than_everything():
@@ -377,13 +420,26 @@ def test_version_3_has_no_accounts_with_less_than_everything():
 
 
 def test_version_3_is_checked_by_its_own_words():
-    there = policies(["wellbeing", "raw", "720h0m0s"], ["wellbeing", "derived", "0s"])
     answers = {
-        "/query": [there, (200, '{"results":[{}]}'), ...],
-        "/write": [(400, '{"error":"write body is empty"}'), (404, '{"error":"no such database"}')],
+        SQL: [kept(raw=30, derived=0), kept(raw=30)],
+        "/query": [(200, '{"results":[{"statement_id":0}]}'), ...],
     }
     with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
         found = wrong(store)
-        assert set(found) == {"retention derived", "writing derived"}
+        assert set(found) == {"retention derived"}
         assert "for ever, but 90 d are configured" in found["retention derived"].said
+        asked = script.requests("/query")
+        assert all("time >= " in a.form["q"] for a in asked if a.form["q"].startswith("SELECT"))
+        missing = wrong(store)
+        assert set(missing) == {"retention derived", "writing derived"}
+        assert missing["writing derived"].line().endswith("run: wellbeing store init")
         assert set(Database) == {"raw", "derived"}
+
+
+def test_version_3_that_knows_no_such_token_says_so():
+    answers = {"/ping": [(401, ""), ...]}
+    with scripted(version="3.4.1", answers=answers) as script, store_at(script) as store:
+        (found,) = store.findings(datetime.now(UTC))
+        assert found.what == "reachable"
+        assert "401" in found.said
+        assert "token_file" in found.remedy
