@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.resources import desk
 from dashboard.session import tab
-from dashboard.views import supervisor, technical
+from dashboard.views import supervisor, technical, trend
 from sensors.words import Words, language_for
 
 
@@ -23,12 +23,16 @@ def main() -> None:
     def show_technical() -> None:
         technical.render(here, words)
 
+    def show_trend() -> None:
+        trend.render(here, words)
+
     title = words.say("Agent Wellbeing")
     st.set_page_config(page_title=title, page_icon="◐", layout="centered")
     people = st.Page(show_supervisor, title=title, url_path="people", default=True)
     repair = st.Page(show_technical, title=words.say("Technical"), url_path=technical.PATH)
-    st.session_state["pages"] = {"": people, technical.PATH: repair}
-    st.navigation([people, repair], position="hidden").run()
+    past = st.Page(show_trend, title=words.say("The floor over time"), url_path=trend.PATH)
+    st.session_state["pages"] = {"": people, technical.PATH: repair, trend.PATH: past}
+    st.navigation([people, past, repair], position="hidden").run()
 
 
 main()

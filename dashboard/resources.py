@@ -10,12 +10,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from analytics.store.base import Store
 from analytics.store.settings import open_store
 from analytics.teams import Roster, Teams, load_roster, load_teams
 from dashboard.cards import my_teams
 from dashboard.live import Live
 from dashboard.queries import Reader
 from dashboard.settings import DashboardSettings, Settings, load
+from dashboard.trend_reader import TrendReader
 from dashboard.watch import FloorWatch
 
 CONFIG_VARIABLE = "WELLBEING_CONFIG"
@@ -34,6 +36,7 @@ class Desk:
     watch: FloorWatch
     clock: Callable[[], datetime]
     alerts_per_supervisor_hour: int
+    trend: TrendReader
 
 
 _chosen: list[Settings] = []
@@ -55,21 +58,32 @@ def build(settings: Settings, clock: Callable[[], datetime] = lambda: datetime.n
     own = settings.dashboard
     teams = load_teams(Path(own.teams))
     roster = load_roster(Path(own.roster)) if own.roster else Roster()
-    reader = Reader(lambda: open_store(settings.store, read_only=True), own.site)
+
+    def opened() -> Store:
+        return open_store(settings.store, read_only=True)
+
+    reader = Reader(opened, own.site)
 
     def watched(now: datetime) -> list[tuple[str, tuple[str, ...]]]:
         return [(team, teams.agents(team, now)) for team in my_teams(teams, own.supervisor, now)]
 
+    def members(at: datetime) -> dict[str, tuple[str, ...]]:
+        mine = my_teams(teams, own.supervisor, clock())
+        return {team: teams.agents(team, at) for team in mine}
+
     live = Live(settings.broker, own.site, clock)
     watch = FloorWatch(reader, own.supervisor, watched, clock)
+    trend = TrendReader(opened, own.site, members, smallest=settings.smallest_group, clock=clock)
     live.start()
     watch.start()
+    trend.start()
     ceiling = settings.alerts_per_supervisor_hour
-    return Desk(own, teams, roster, live, reader, watch, clock, ceiling)
+    return Desk(own, teams, roster, live, reader, watch, clock, ceiling, trend)
 
 
 def close(desk: Desk) -> None:
     """Disconnect and release what a desk holds."""
+    desk.trend.stop()
     desk.watch.stop()
     desk.live.stop()
     desk.reader.close()

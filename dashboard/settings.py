@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from analytics.store.groups import SMALLEST
 from analytics.store.settings import StoreSettings
 from sensors import config
 from sensors.command_line import broker_settings, read_tables
@@ -72,13 +73,15 @@ class DashboardSettings:
 class Settings:
     """Everything one dashboard needs to know.
 
-    `alerts_per_supervisor_hour` is the ceiling in ``[policy]`` that the server keeps.
+    `alerts_per_supervisor_hour` is the ceiling in ``[policy]`` that the server keeps,
+    `smallest_group` the fewest people that a figure may be about.
     """
 
     dashboard: DashboardSettings
     broker: BrokerSettings
     store: StoreSettings
     alerts_per_supervisor_hour: int = ALERTS_PER_SUPERVISOR_HOUR
+    smallest_group: int = SMALLEST
 
 
 def load(
@@ -109,4 +112,5 @@ def load(
         broker=broker_settings(tables, broker),
         store=config.section(tables, "store", StoreSettings),
         alerts_per_supervisor_hour=ceiling,
+        smallest_group=policy.smallest_group if policy else SMALLEST,
     )

@@ -13,7 +13,7 @@ from dashboard.desk import Screen
 from dashboard.floor import Floor
 from dashboard.resources import Desk
 from dashboard.session import Tab, chosen, tab
-from dashboard.views import language, technical
+from dashboard.views import language, technical, trend
 from sensors.words import N_, Words
 
 REFRESH_S = 1.0
@@ -115,6 +115,9 @@ def _rest(screen: Screen, seen: Floor) -> None:
     with st.container(key="section-others"):
         st.html(f'<h2 class="wb-section">{escape(words.say("Everyone else"))}</h2>')
         people.render(screen, seen.others)
+    with st.container(key="section-past"):
+        st.html(f'<h2 class="wb-section">{escape(words.say("The floor over time"))}</h2>')
+        trend.link(words.say("Look back"))
     with st.container(key="section-technical"):
         st.html(f'<h2 class="wb-section">{escape(words.say("Technical"))}</h2>')
         faults = len(seen.faults)

@@ -31,15 +31,16 @@ def render(desk: Desk, words: Words) -> None:
 
 def link(label: str) -> None:
     """Draw the way to this page."""
-    _go(label, "technical", PATH)
+    go(label, "technical", PATH)
 
 
 def back(label: str) -> None:
     """Draw the way back."""
-    _go(label, "back", "")
+    go(label, "back", "")
 
 
-def _go(label: str, name: str, path: str) -> None:
+def go(label: str, name: str, path: str) -> None:
+    """Draw the way to the page at `path`."""
     pages = st.session_state.get("pages", {})
     if st.button(label, key=f"go-{name}") and path in pages:
         st.switch_page(pages[path])

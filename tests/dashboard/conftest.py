@@ -13,6 +13,7 @@ from dashboard import resources
 from dashboard.queries import Reader
 from dashboard.resources import Desk
 from dashboard.settings import DashboardSettings
+from dashboard.trend_reader import TrendReader
 from dashboard.watch import FloorWatch
 from tests.dashboard.floors import (
     NAMES,
@@ -40,12 +41,22 @@ def line() -> Line:
 
 
 @pytest.fixture
-def desk(store: EmbeddedStore, line: Line, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(
+    store: EmbeddedStore, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
     teams = parse_teams(tomllib.loads(TEAMS))
     reader = Reader(lambda: store, SITE)
     watch = FloorWatch(
         reader, "ana", lambda now: [("billing", teams.agents("billing", now))], lambda: NOW
     )
+    trend = TrendReader(
+        lambda: EmbeddedStore(tmp_path / "store.sqlite", read_only=True),
+        SITE,
+        lambda at: {"billing": teams.agents("billing", at)},
+        smallest=5,
+        clock=lambda: NOW,
+    )
+    trend.start()
     own = DashboardSettings(site=SITE, supervisor="ana", language="en")
     desk = Desk(
         own,
@@ -56,9 +67,11 @@ def desk(store: EmbeddedStore, line: Line, monkeypatch: pytest.MonkeyPatch) -> D
         watch,
         lambda: NOW,  # type: ignore[arg-type]
         2,
+        trend,
     )
     monkeypatch.setattr(resources, "desk", lambda: desk)
-    return desk
+    yield desk
+    trend.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""The floor over time: of whole teams only, as far back as the supervisor chooses."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from html import escape
+
+import streamlit as st
+
+from dashboard import floor
+from dashboard.cards import my_teams, team_zone
+from dashboard.components import header, style, trend
+from dashboard.resources import Desk
+from dashboard.trend import Span
+from dashboard.views import language, technical
+from sensors.words import N_, Words
+
+PATH = "past"
+REFRESH_S = 1.0
+
+_SPAN_WORDS: dict[Span, str] = {
+    Span.SHIFT: N_("8 hours"),
+    Span.DAY: N_("A day"),
+    Span.WEEK: N_("A week"),
+    Span.MONTH: N_("4 weeks"),
+}
+
+
+def link(label: str) -> None:
+    """Draw the way to this page."""
+    technical.go(label, "past", PATH)
+
+
+def render(desk: Desk, words: Words) -> None:
+    """Draw the whole page."""
+    style.render(words)
+    st.html(f'<h1 class="wb-lead">{escape(words.say("The floor over time"))}</h1>')
+    technical.back(words.say("Back to people"))
+    st.html(trend.legend(words))
+    span = st.radio(
+        words.say("How far back"),
+        list(Span),
+        format_func=lambda one: words.say(_SPAN_WORDS[one]),
+        horizontal=True,
+        key="span",
+    )
+    _live(desk, words, span or Span.SHIFT)
+    language.render(words)
+
+
+@st.fragment(run_every=REFRESH_S)
+def _live(desk: Desk, words: Words, span: Span) -> None:
+    now = desk.clock()
+    header.banners(words, floor.look(desk, words, now).problems)
+    teams = my_teams(desk.teams, desk.settings.supervisor, now)
+    zone: tzinfo = team_zone(desk.teams, teams[0], now) if teams else UTC
+    seen = desk.trend.look(span, zone)
+    with st.container(key="section-trend"):
+        st.html(trend.html(words, seen, teams, desk.trend.smallest))

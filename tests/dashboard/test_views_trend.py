@@ -1,0 +1,103 @@
+"""The floor over time drawn by Streamlit itself: empty, loading, with the store away, full."""
+
+from datetime import timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analytics.store.embedded import EmbeddedStore
+from dashboard.resources import Desk
+from dashboard.trend import Span
+from dashboard.trend_reader import Stage
+from sensors.errors import StoreError
+from tests.dashboard.floors import NAMES
+from tests.dashboard.made_summaries import minutes
+from tests.dashboard.pages import NOW, html, labels, page
+from tests.rig.waiting import wait_until
+
+HOUR = timedelta(hours=1)
+
+
+def look_back(desk: Desk, span: Span = Span.SHIFT) -> AppTest:
+    """Return the page once `span` is read, or known not to be."""
+    zone = desk.teams.versions[0].zone
+    wait_until(
+        lambda: desk.trend.look(span, zone).stage is not Stage.READING, what="the floor's past"
+    )
+    app = page(desk)
+    app.button(key="go-past").click().run()
+    if span is not Span.SHIFT:
+        app.radio(key="span").set_value(span).run()
+    assert not app.exception
+    return app
+
+
+def fill(store: EmbeddedStore) -> None:
+    """Let all be calm for two hours but one, in which two of seven differ."""
+    calm, strained = {"as_usual": 0.9, "no_data": 0.1}, {"different": 1.0}
+    store.write(minutes(NAMES, NOW - 3 * HOUR, HOUR, calm))
+    store.write(minutes(list(NAMES)[2:], NOW - 2 * HOUR, HOUR, calm))
+    store.write(minutes(list(NAMES)[:2], NOW - 2 * HOUR, HOUR, strained))
+
+
+def test_empty(desk: Desk, store: EmbeddedStore) -> None:
+    said = html(look_back(desk))
+    assert "there were never 5 people at once" in said
+    assert 'class="wb-columns"' not in said
+    assert "Reading" not in said
+
+
+def test_while_it_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.trend, "_queue", desk.trend._queue.__class__())  # nobody reads it
+    app = page(desk)
+    app.button(key="go-past").click().run()
+    said = html(app)
+    assert "Reading…" in said
+    assert "never 5 people" not in said, "what is not read yet is not nothing"
+
+
+def test_with_the_store_away(
+    desk: Desk, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> EmbeddedStore:
+        raise StoreError("cannot reach the database")
+
+    monkeypatch.setattr(desk.trend, "_open_store", away)
+    said = html(look_back(desk))
+    assert "The past cannot be read: the database is away." in said
+    assert "never 5 people" not in said
+
+
+def test_a_shift_and_a_week_in_pictures_and_words(desk: Desk, store: EmbeddedStore) -> None:
+    fill(store)
+    app = look_back(desk)
+    said = html(app)
+    assert "Most people differed 09:15: 29 %." in said
+    assert (
+        said.count('class="wb-few"') == 1 + 24
+    )  # in the legend; and of 32 quarters nobody was there
+    assert 'role="img"' in said
+    assert '<th scope="row">08:00</th><td>14 %</td><td>9 %</td>' in said, "half an hour of each"
+    assert "too few people" in said
+    app.radio(key="span").set_value(Span.WEEK).run()
+    wait_until(lambda: "Most people differed Wed 08:00" in html(app.run()), what="the week")
+    assert '<th scope="row">Wed 2026-07-01</th>' in html(app)
+
+
+def test_nobody_is_named_and_nothing_measured_is_shown(desk: Desk, store: EmbeddedStore) -> None:
+    """TRUST T12: the summaries hold index, score and heart rate; the page shows shares of a team."""
+    fill(store)
+    app = look_back(desk, Span.DAY)
+    everything = str(app.main) + html(app)
+    for value in ("71.37", "2.71", "93.21", *NAMES.values(), *(f">{k}<" for k in NAMES)):
+        assert value not in everything
+
+
+def test_in_chinese_and_back_to_people(desk: Desk, store: EmbeddedStore) -> None:
+    fill(store)
+    app = look_back(desk)
+    app.button(key="language-zh_CN").click().run()
+    assert "与平时不同的人最多的时段 09:15" in html(app)
+    app.button(key="go-back").click().run()
+    assert not app.exception
+    assert "回看" in labels(app)
