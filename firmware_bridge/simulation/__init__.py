@@ -1,0 +1,1 @@
+"""A virtual headset: physiology, a board that speaks the protocol, and faults on demand."""
