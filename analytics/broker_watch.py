@@ -46,11 +46,11 @@ class BrokerWatch:
         self._quiet_until = time.monotonic() + _PATIENCE_S
 
     def send(self, pending: Sequence[Pending]) -> None:
-        """Publish `pending`, if there ever was a broker.
+        """Publish `pending`, if there is a broker that has been told what waited.
 
-        Before the first connection they wait in the file: `look` sends them.
+        Else they wait in the file, not in memory: `look` sends them.
         """
-        if self._connections:
+        if self._subscriber.is_connected and self._connections == self._subscriber.connections:
             for publication in pending:
                 self._subscriber.publish(publication)
 
@@ -75,7 +75,8 @@ class BrokerWatch:
         self._connections = self._subscriber.connections
         if is_first:
             _log.info("connected to the broker")
-            self.send(self._steps.pending())
+        sent = self._subscriber.unconfirmed()
+        self.send([one for one in self._steps.pending() if one.id not in sent])
         for alert in self._pipeline.open_alerts():
             where = topics.alert(self._site, alert.alert_id)
             self._subscriber.publish(Pending(0, where, codec.encode(alert)))

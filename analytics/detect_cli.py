@@ -21,9 +21,10 @@ from analytics.server_log import LogFormat, talking
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
 from analytics.settings import ServerSettings, may_erase_on_request, require_tls
+from analytics.spool import SpoolWriter
 from analytics.store.base import Store
 from analytics.store.settings import StoreSettings, open_store
-from analytics.subscriber import Subscriber
+from analytics.subscriber import Subscriber, now_utc
 from analytics.teams import load_teams
 from sensors.command_line import (
     BrokerOption,
@@ -128,7 +129,6 @@ def build(
         directory=settings.directory(),
         keep=timedelta(hours=settings.journal_hours),
         keep_rows=settings.journal_rows,
-        spool_bytes=settings.spool_mb * 1_000_000,
         forbidden=policy.forbidden,
         tombstones=tombstones_beside(store_settings),
         erase_on_request=may_erase_on_request(settings, broker),
@@ -150,7 +150,7 @@ def build(
                 smallest_group=policy.smallest_group,
             ),
         ),
-        open_store=opened,
+        writer=SpoolWriter(settings.directory(), opened, now_utc, settings.spool_mb * 1_000_000),
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytics.events import Arrival, Outputs, is_late
-from analytics.spool import StoreState
+from analytics.spool_report import StoreState
 from analytics.store.points import Measurement
 from sensors.messages import AlertKind, AlertMessage, ReadingMessage
 

@@ -79,7 +79,18 @@ COUNTERS: tuple[_Row, ...] = (
     ("windows_scored", "Windows the pipeline took.", (), _one(lambda f: f.counted.scored)),
     ("points_written", "Points the store took.", (), _one(lambda f: f.store.written)),
     ("points_refused", "Points the store refused.", (), _one(lambda f: f.store.refused)),
-    ("points_dropped", "Points dropped from a full spool.", (), _count("spool_dropped")),
+    (
+        "points_dropped",
+        "Points dropped from a full spool before the store had confirmed them.",
+        (),
+        _count("spool_dropped"),
+    ),
+    (
+        "messages_dropped",
+        "Messages to agents dropped, since too many waited for a broker that was away.",
+        (),
+        _count("publications_dropped"),
+    ),
     (
         "alert_events",
         "What happened to alerts: fire tells supervisors, hold waits for room.",
@@ -117,6 +128,12 @@ GAUGES: tuple[_Row, ...] = (
         _one(lambda f: f.spooled_points),
     ),
     ("spooled_bytes", "Their size on disk.", (), _one(lambda f: f.spooled_bytes)),
+    (
+        "store_held_points",
+        "Points the store refuses in words nobody knows, tried again beside the others.",
+        (),
+        _one(lambda f: f.store.held),
+    ),
     (
         "store_trouble",
         "1 while the store cannot be written.",

@@ -2,7 +2,7 @@
 
 Everything happens on the service's own thread, between two steps, so that the
 state in memory, its snapshot and the file stay one; only the store is asked on
-its writer's thread, because it may be away for hours. A request survives a
+another thread (`analytics.errands`), because it may be away for hours. A request survives a
 restart: it stands in the table ``rights`` until all of it is done.
 """
 
@@ -17,6 +17,7 @@ from datetime import datetime
 from secrets import token_hex
 
 from analytics import rights_erasure, rights_requests, tombstones
+from analytics.errands import Errand
 from analytics.events import Publication
 from analytics.intake import Accepted, Judged
 from analytics.notices import notice_id
@@ -26,7 +27,7 @@ from analytics.rights_receipt import Done, Place, Receipt
 from analytics.rights_requests import AGENT, Kind, Request, State
 from analytics.state_file import state_errors, transaction
 from analytics.steps import Commit, Pending
-from analytics.store.base import Store
+from analytics.store.base import Eraser
 from analytics.tombstones import Tombstone, Tombstones
 from sensors import topics
 from sensors.messages import NoticeKind, NoticeMessage, RequestKind, RequestMessage
@@ -38,8 +39,6 @@ _KINDS = {RequestKind.ERASE: Kind.ERASE, RequestKind.EXPORT: Kind.EXPORT}
 
 _log = logging.getLogger("wellbeing.detect")
 
-Errand = Callable[[Store], None]
-
 
 class RightsDesk:
     """Carries out what is asked in agents' names.
@@ -48,7 +47,7 @@ class RightsDesk:
     ----------
     parts : ServerParts
     ask_store : callable
-        Given what is to be done with the store, on its thread, as soon as it answers.
+        Given what is to be done with the store, beside its writing, as soon as it answers.
     clock : callable
         The server's time, UTC.
     erases_on_request : bool
@@ -172,13 +171,13 @@ class RightsDesk:
         self._waiting[request.id] = request
         self._ask_store(lambda store: self._erase_stored(store, request.id, request.agent))
 
-    def _erase_stored(self, store: Store, request_id: str, agent: str) -> None:
-        """Run on the store's thread; raises when it is to be tried again."""
+    def _erase_stored(self, store: Eraser, request_id: str, agent: str) -> None:
+        """Run on the errands' thread; raises when it is to be tried again."""
         anew = self.tombstones.consented_at(agent, self._parts.journal.consents)
         place = rights_erasure.erase_from_store(store, self._parts.site, agent, anew)
         self._answers.append((request_id, place))
 
-    def _erase_again(self, store: Store) -> None:
+    def _erase_again(self, store: Eraser) -> None:
         found = rights_erasure.erase_again(
             store, self._parts.site, self.tombstones, self._parts.journal
         )

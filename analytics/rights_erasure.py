@@ -24,7 +24,7 @@ from analytics.rights_state import Forgotten
 from analytics.service_options import ScoringPipeline
 from analytics.state_file import from_us, overwriting, state_errors, to_us, transaction
 from analytics.steps import Pending, Snapshot, StepLog
-from analytics.store.base import Store
+from analytics.store.base import Eraser
 from analytics.tombstones import Tombstone, Tombstones
 from sensors import topics
 from sensors.errors import CannotEraseError
@@ -201,7 +201,7 @@ def compact(db: sqlite3.Connection, path: Path, most: int = COMPACT_BYTES) -> Pl
     return Place(name=name, done=Done.ERASED, note="written anew")
 
 
-def erase_from_store(store: Store, site: str, agent: str, before: datetime | None = None) -> Place:
+def erase_from_store(store: Eraser, site: str, agent: str, before: datetime | None = None) -> Place:
     """Erase the agent's points from `store`; return what became of it.
 
     Raises
@@ -221,7 +221,7 @@ def erase_from_store(store: Store, site: str, agent: str, before: datetime | Non
     )
 
 
-def erase_again(store: Store, site: str, stones: Tombstones, journal: Journal) -> dict[str, int]:
+def erase_again(store: Eraser, site: str, stones: Tombstones, journal: Journal) -> dict[str, int]:
     """Erase what a restored store has brought back; return how many points, by agent.
 
     Raises

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from analytics import tombstones
 from analytics.broker_watch import BrokerWatch
+from analytics.errands import Errands
 from analytics.events import Arrival, Outputs
 from analytics.figures import Figures, Tally
 from analytics.intake import Intake
@@ -26,13 +27,11 @@ from analytics.isolation import Stepper
 from analytics.journal import Journal
 from analytics.rights_desk import RightsDesk
 from analytics.rights_erasure import ServerParts
-from analytics.service_options import ScoringPipeline, ServiceOptions
+from analytics.service_options import ScoringPipeline, ServiceOptions, StoreWriter
 from analytics.snapshots import Snapshots
-from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, StateLock, open_state
 from analytics.status import note, read_counts
 from analytics.steps import Commit, Step, StepLog
-from analytics.store.base import Store
 from analytics.stored import StoredPublisher
 from analytics.subscriber import BATCH_SIZE, Subscriber, now_utc
 from analytics.teams import Teams
@@ -71,8 +70,8 @@ class Service:
     teams : Teams
     pipeline : ScoringPipeline
         New; its state is restored from the file.
-    open_store : callable
-        Opens the store, on the writer's thread.
+    writer : StoreWriter
+        Not started yet; takes what is in the spool of the same directory.
     clock : callable
         The server's time, UTC.
     """
@@ -84,7 +83,7 @@ class Service:
         teams: Teams,
         pipeline: ScoringPipeline,
         *,
-        open_store: Callable[[], Store],
+        writer: StoreWriter,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._options, self._subscriber, self._pipeline = options, subscriber, pipeline
@@ -99,7 +98,8 @@ class Service:
             self._steps = StepLog(self._db, path)
             self._stepper = Stepper(pipeline, self._journal, self._steps)
             undo.pop_all()
-        self._writer = SpoolWriter(options.directory, open_store, clock)
+        self._writer = writer
+        self._errands = Errands(writer.erase)
         self._desk = self._open_desk(path)
         self._intake = Intake(
             teams, self._journal.consents, options.forbidden, self._desk.tombstones
@@ -133,7 +133,7 @@ class Service:
             pipeline=self._pipeline,
         )
         by_agents = self._options.erase_on_request
-        return RightsDesk(parts, self._writer.ask, self._clock, erases_on_request=by_agents)
+        return RightsDesk(parts, self._errands.ask, self._clock, erases_on_request=by_agents)
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set, then leave everything in order.
@@ -152,11 +152,13 @@ class Service:
             self._recover()
             self._subscriber.start()
             self._writer.start()
+            self._errands.start()
             try:
                 self._loop(stop)
             finally:
                 self._subscriber.stop()
                 self._writer.stop()
+                self._errands.stop()
             self._finish()
         finally:
             sys.setswitchinterval(switch_interval_s)
@@ -278,14 +280,10 @@ class Service:
         return max(now, before)
 
     def _commit(self, outputs: Outputs, *, with_status: bool) -> None:
-        settled = self._writer.take_settled()
         commit = Commit(
             steps=self._stepper.unrecorded,
             points=outputs.points,
             publications=outputs.publications,
-            written_spool=settled.written,
-            settled_at=settled.at,
-            refused=settled.refused,
             confirmed=self._confirmed,
             status=self._status() if with_status else None,
         )
@@ -324,14 +322,11 @@ class Service:
         keep, keep_rows = self._options.keep, self._options.keep_rows
         self._journal.prune(self._safe_position, now, keep, keep_rows)
         self._steps.prune(now, self._options.keep)
-        self._bound_spool()
-        self._maintain_due = time.monotonic() + MAINTAIN_EVERY_S
-
-    def _bound_spool(self) -> None:
         self._spooled_points, self._spooled_bytes = self._steps.spool_size()
-        if self._spooled_bytes > self._options.spool_bytes:
-            dropped = self._steps.drop_oldest_spooled(self._options.spool_bytes)
-            _log.warning("the spool is full: dropped the %d oldest points", dropped)
+        lost = self._steps.bound_publications()
+        if lost:
+            _log.warning("the broker is away for too long: dropped the %d oldest messages", lost)
+        self._maintain_due = time.monotonic() + MAINTAIN_EVERY_S
 
     def _begin_snapshot(self) -> None:
         """Freeze the state; it is written while scoring goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Protocol
 
 from analytics.events import Arrival, Outputs
 from analytics.snapshot import Frozen
+from analytics.spool_report import StoreState
+from sensors.errors import WellbeingError
 from sensors.messages import AlertMessage
 from sensors.signals import Channel
 
@@ -33,6 +36,30 @@ class ScoringPipeline(Protocol):
         """Return the alerts that are retained right now."""
 
 
+class StoreWriter(Protocol):
+    """Whoever takes points from the spool on disk into the store."""
+
+    @property
+    def state(self) -> StoreState:
+        """How the store is."""
+
+    @property
+    def failure(self) -> WellbeingError | None:
+        """What only a person can mend: the service ends with it."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def notify(self) -> None:
+        """Say that there may be something new in the spool."""
+
+    def erase(self, site: str, agent: str, before: datetime | None = None) -> Future[int]:
+        """Erase from the store, after all that was read from the spool before."""
+
+    def stop(self) -> None:
+        """Write what can be written quickly, then end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOptions:
     """What an operator may set.
@@ -46,8 +73,6 @@ class ServiceOptions:
         How long scored input is kept.
     keep_rows : int
         And at most so many rows of it.
-    spool_bytes : int
-        How much may wait for the store. [byte]
     forbidden : frozenset of Channel
         Channels the profile forbids.
     tombstones : tuple of Path
@@ -64,7 +89,6 @@ class ServiceOptions:
     directory: Path
     keep: timedelta = timedelta(hours=24)
     keep_rows: int = 500_000
-    spool_bytes: int = 4 << 30
     forbidden: frozenset[Channel] = frozenset()
     tombstones: tuple[Path, ...] = ()
     erase_on_request: bool = False

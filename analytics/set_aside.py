@@ -21,7 +21,7 @@ from analytics.store.points import Point
 KEPT_POINTS = 200_000
 """At most so many are kept; beyond it the oldest go and are counted."""
 
-_MAX_REASON = 300
+_MAX_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)

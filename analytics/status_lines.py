@@ -62,9 +62,23 @@ def _of_the_store(status: ServerStatus) -> Iterator[Trouble]:
         yield Trouble(
             f"the store refused {store['refused']} points", "wellbeing store set-aside list"
         )
+    if store.get("held"):
+        yield Trouble(
+            f"the store refuses {store['held']} points in words nobody knows: {store['last_refusal']}",
+            "what is not taken soon is set aside: wellbeing store set-aside list",
+        )
     dropped = status.counters.get("spool_dropped", 0)
     if dropped:
-        yield Trouble(f"{dropped} points were dropped from a full spool", "raise [server] spool_mb")
+        yield Trouble(
+            f"{dropped} points were dropped from a full spool before the store had them",
+            "raise [server] spool_mb",
+        )
+    unheard = status.counters.get("publications_dropped", 0)
+    if unheard:
+        yield Trouble(
+            f"{unheard} messages to agents were dropped: the broker was away for too long",
+            "keep the broker running",
+        )
 
 
 def _of_the_input(status: ServerStatus) -> Iterator[Trouble]:

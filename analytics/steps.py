@@ -15,22 +15,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from analytics import set_aside, snapshot_rows
+from analytics import snapshot_rows
 from analytics.events import Publication
 from analytics.packing import pack
-from analytics.set_aside import RefusedPoints
 from analytics.state_file import add_counts, from_us, state_errors, to_us, transaction
 from analytics.store.points import Point
+from analytics.unsent import UNSENT_KEPT, excess
 from sensors import codec
 from sensors.errors import StateError
-
-CONFIRMED_KEPT = timedelta(seconds=60)
-"""How long points are kept that the store has confirmed.
-
-A server that keeps what it confirmed in memory first loses some of it when its
-machine stops: up to a second by default in 3.x, as long as its
-``wal-fsync-delay`` in 1.x.
-"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,21 +60,13 @@ class Commit:
     ----------
     steps : list of Step
         In order; earlier ones had no output and waited for this one.
-    written_spool, confirmed : list of (int, int), list of int
-        Spool batches the store has, from the first to the last of each range,
-        and publications the broker has: deleted.
-    settled_at : datetime or None
-        When the store said that it has them; they are kept for `CONFIRMED_KEPT`.
-    refused : list of RefusedPoints
-        What the store refused of those batches: set aside.
+    confirmed : list of int
+        Publications the broker has: deleted.
     """
 
     steps: list[Step] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
-    written_spool: list[tuple[int, int]] = field(default_factory=list)
-    settled_at: datetime | None = None
-    refused: list[RefusedPoints] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     status: str | None = None
@@ -133,8 +117,6 @@ class StepLog:
             )
             db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", pack(commit.points))
             pending = [self.keep(publication) for publication in commit.publications]
-            self._settle(commit)
-            set_aside.keep(db, commit.refused)
             db.executemany(
                 "DELETE FROM publications WHERE id = ?", [(i,) for i in commit.confirmed]
             )
@@ -152,22 +134,6 @@ class StepLog:
         )
         return Pending(int(cursor.lastrowid or 0), publication.topic, payload)
 
-    def _settle(self, commit: Commit) -> None:
-        """Take out of the spool what the store has; for a while it can be told again."""
-        if commit.settled_at is not None and commit.written_spool:
-            now_us = to_us(commit.settled_at)
-            self._db.executemany(
-                "INSERT OR REPLACE INTO spool_confirmed"
-                " SELECT id, ?, points, payload FROM spool WHERE id BETWEEN ? AND ?",
-                [(now_us, *written) for written in commit.written_spool],
-            )
-            # Of a later time, too: the clock has gone back.
-            self._db.execute(
-                "DELETE FROM spool_confirmed WHERE at_us < ? OR at_us > ?",
-                (to_us(commit.settled_at - CONFIRMED_KEPT), now_us),
-            )
-        self._db.executemany("DELETE FROM spool WHERE id BETWEEN ? AND ?", commit.written_spool)
-
     def pending(self) -> list[Pending]:
         """Return the publications that the broker never confirmed, in order."""
         with state_errors(self._path):
@@ -184,14 +150,12 @@ class StepLog:
         snapshot_rows.replace(self._db, place_of(snapshot.step), snapshot.data)
 
     def prune(self, at: datetime, keep: timedelta) -> None:
-        """Forget steps that a snapshot covers, older than `keep`, and what was long confirmed."""
+        """Forget steps that a snapshot covers, older than `keep`."""
         with state_errors(self._path):
             self._db.execute(
                 "DELETE FROM steps WHERE step < (SELECT max(step) FROM snapshot) AND now_us < ?",
                 (to_us(at - keep),),
             )
-            before_us = to_us(at - CONFIRMED_KEPT)
-            self._db.execute("DELETE FROM spool_confirmed WHERE at_us < ?", (before_us,))
 
     def spool_size(self) -> tuple[int, int]:
         """Return how many points, and bytes, wait for the store."""
@@ -201,19 +165,21 @@ class StepLog:
             ).fetchone()
         return int(row[0]), int(row[1])
 
-    def drop_oldest_spooled(self, max_bytes: int) -> int:
-        """Drop the oldest batches until at most `max_bytes` wait; return how many points went."""
-        with state_errors(self._path), transaction(self._db):
-            found = self._db.execute(
-                "SELECT id, points FROM (SELECT id, points,"
-                " sum(length(payload)) OVER (ORDER BY id DESC) AS kept FROM spool)"
-                " WHERE kept > ?",
-                (max_bytes,),
-            ).fetchall()
-            self._db.executemany("DELETE FROM spool WHERE id = ?", [(row[0],) for row in found])
-            dropped = sum(int(points) for _, points in found)
-            add_counts(self._db, {"spool_dropped": dropped})
-        return dropped
+    def bound_publications(self) -> int:
+        """Drop what waits too long for a broker; return how much of it nobody will hear."""
+        with state_errors(self._path):
+            (count,) = self._db.execute("SELECT count(*) FROM publications").fetchone()
+            if count <= UNSENT_KEPT:
+                return 0
+            rows = self._db.execute("SELECT id, topic FROM publications ORDER BY id").fetchall()
+            going = excess(rows, UNSENT_KEPT)
+            with transaction(self._db):
+                self._db.executemany(
+                    "DELETE FROM publications WHERE id = ?",
+                    [(number,) for number in (*going.told_anyway, *going.lost)],
+                )
+                add_counts(self._db, {"publications_dropped": len(going.lost)})
+        return len(going.lost)
 
 
 def place_of(step: Step) -> snapshot_rows.Place:

@@ -131,6 +131,10 @@ class Subscriber:
         )
         self._in_flight[packet] = pending.id
 
+    def unconfirmed(self) -> set[int]:
+        """Return ids of publications sent and not confirmed: they are sent again by themselves."""
+        return set(self._in_flight.values())
+
     def publish_stored(self, agent: str, source: str, message: StoredMessage) -> None:
         """Say up to which window everything of a run is in the journal."""
         self._connection.publish(

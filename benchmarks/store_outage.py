@@ -44,7 +44,7 @@ SCORE = ("score", "strain_index", "evidence", "quality")
 
 
 class Floor:
-    """Commits what so many agents make, settles what is written, and watches."""
+    """Commits what so many agents make, and watches."""
 
     def __init__(self, directory: Path, url: str, agents: int) -> None:
         self.db = open_state(directory)
@@ -76,7 +76,7 @@ class Floor:
             at_ns = time.time_ns()
             points = [p for n in range(per_commit) for p in window_points(turn + n, at_ns)]
             turn = (turn + per_commit) % self.agents
-            self.settle(
+            self.log.commit(
                 Commit(steps=[Step(number, number, number, datetime.now(UTC))], points=points)
             )
             self.committed += len(points)
@@ -98,20 +98,12 @@ class Floor:
         made_s = next((at for _, at in self._waiting if at >= self.measured_from_s), now)
         self.worst_delay_s = max(self.worst_delay_s, now - made_s)
 
-    def settle(self, commit: Commit) -> None:
-        """Commit, as the service does."""
-        settled = self.writer.take_settled()
-        commit.written_spool, commit.settled_at = settled.written, settled.at
-        commit.refused = settled.refused
-        self.log.commit(commit)
-
     def end(self) -> None:
         """Stop making, wait until all is written."""
         self._stop.set()
         self._thread.join()
 
         def is_empty() -> bool:
-            self.settle(Commit())
             return self.log.spool_size()[0] == 0
 
         wait_until(is_empty, 3_600.0)

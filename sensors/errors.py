@@ -62,6 +62,10 @@ class StoreBusyError(StoreError):
         self.retry_after_s = retry_after_s
 
 
+class StoreRefusedError(StoreError):
+    """The database refuses a batch, in words that do not tell whether its points are at fault."""
+
+
 class CannotEraseError(StoreError):
     """A database that deletes no points: a person must choose what to do instead."""
 

@@ -21,7 +21,7 @@ from analytics.figures import Buckets, Counted, Distribution, Figures, SnapshotF
 from analytics.health import BEHIND_S, COMMIT_WITHIN_S, LIVE_WITHIN_S, judge
 from analytics.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX, registry
 from analytics.observing import observed
-from analytics.spool import StoreState
+from analytics.spool_report import StoreState
 from analytics.store.points import Measurement, Point
 from sensors.errors import ConfigurationError
 from tests.analytics.server_rig import SITE, reading

@@ -17,6 +17,7 @@ from analytics.journal import Journal
 from analytics.pipeline import Pipeline
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
+from analytics.spool import SpoolWriter
 from analytics.state_file import FILE_NAME, open_for_reading, open_state
 from analytics.status import ServerStatus, read_status
 from analytics.status_lines import as_lines
@@ -66,7 +67,7 @@ def serve(tmp_path: Path, mosquitto: Mosquitto) -> Serve:
             Subscriber(BrokerSettings(port=mosquitto.port), SITE),
             teams,
             make(SITE, teams),
-            open_store=open_store,
+            writer=SpoolWriter(tmp_path / "state", open_store, clock),
             clock=clock,
         )
         stop = threading.Event()
@@ -397,7 +398,9 @@ def test_a_server_that_fails_leaves_nobody_writing_its_file(
         Subscriber(BrokerSettings(port=1), SITE),
         teams,
         Pipeline(SITE, teams),
-        open_store=lambda: EmbeddedStore(tmp_path / "store.sqlite"),
+        writer=SpoolWriter(
+            tmp_path / "state", lambda: EmbeddedStore(tmp_path / "store.sqlite"), now_utc
+        ),
     )
     go_on, written = threading.Event(), threading.Event()
     digest = snapshot_rows.digest

@@ -1,7 +1,7 @@
 """What the store refused is kept with its reason, bounded, and told again on demand."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import wellbeing
 from analytics import set_aside
 from analytics.set_aside import bundle
 from analytics.spool import SpoolWriter
-from analytics.state_file import FILE_NAME, open_state
+from analytics.state_file import FILE_NAME, open_state, transaction
 from analytics.steps import Commit, Step, StepLog
 from analytics.store.base import Query, WriteReport
 from analytics.store.embedded import EmbeddedStore
@@ -42,8 +42,13 @@ def counter(log: StepLog, name: str) -> int:
     return row[0] if row else 0
 
 
-def drain(log: StepLog, directory: Path) -> SpoolWriter:
-    """Write the whole spool, settled as the service does it."""
+def put(log: StepLog, refused: Sequence[set_aside.RefusedPoints]) -> None:
+    with transaction(log._db):
+        set_aside.keep(log._db, refused)
+
+
+def drain(log: StepLog, directory: Path, until: Callable[[], bool] = lambda: True) -> SpoolWriter:
+    """Write the whole spool."""
     file = directory / "store.sqlite"
     writer = SpoolWriter(
         directory, lambda: EmbeddedStore(file), lambda: datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,18 +56,12 @@ def drain(log: StepLog, directory: Path) -> SpoolWriter:
     newest = log._db.execute("SELECT max(id) FROM spool").fetchone()[0]
     writer.start()
     wait_until(lambda: writer.written_id >= newest)
+    wait_until(until)
     writer.stop()
-    settled = writer.take_settled()
-    log.commit(
-        Commit(written_spool=settled.written, settled_at=settled.at, refused=settled.refused)
-    )
     return writer
 
 
-def test_a_refused_point_is_kept_and_can_be_told_again(
-    log: StepLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("analytics.steps.CONFIRMED_KEPT", timedelta(seconds=-1))
+def test_a_refused_point_is_kept_and_can_be_told_again(log: StepLog, tmp_path: Path) -> None:
     log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(1), point(2, "text"), point(3)]))
     drain(log, tmp_path)
     assert log.spool_size() == (0, 0)
@@ -70,7 +69,8 @@ def test_a_refused_point_is_kept_and_can_be_told_again(
     assert (kept.points, kept.measurements) == (1, {"score": 1})
     assert "evidence" in kept.reason
     assert counter(log, "points_set_aside") == 1
-    # Somebody mends the cause: here, the store is made anew.
+    # Somebody mends the cause: here, the store is made anew. (Later than points are told again.)
+    log._db.execute("DELETE FROM spool_confirmed")
     (tmp_path / "store.sqlite").unlink()
     assert set_aside.replay(log._db, log._path) == 1
     assert listed(log) == []
@@ -83,7 +83,7 @@ def test_a_refused_point_is_kept_and_can_be_told_again(
 
 def test_bundles_are_by_reason_and_can_be_dropped_one_by_one(log: StepLog) -> None:
     refused = [(point(n), "odd" if n % 2 else "even") for n in range(7)]
-    log.commit(Commit(refused=bundle(refused, NOW)))
+    put(log, bundle(refused, NOW))
     assert [(one.reason, one.points) for one in listed(log)] == [("even", 4), ("odd", 3)]
     first, second = (one.id for one in listed(log))
     assert set_aside.drop(log._db, log._path, [second]) == 3
@@ -97,7 +97,7 @@ def test_what_is_kept_is_bounded_and_what_goes_is_counted(
 ) -> None:
     monkeypatch.setattr(set_aside, "KEPT_POINTS", 10)
     for round_ in range(5):
-        log.commit(Commit(refused=bundle([(point(n), f"why {round_}") for n in range(4)], NOW)))
+        put(log, bundle([(point(n), f"why {round_}") for n in range(4)], NOW))
     assert [one.reason for one in listed(log)] == ["why 3", "why 4"]
     assert counter(log, "points_set_aside") == 20
     assert counter(log, "points_set_aside_dropped") == 12
@@ -126,11 +126,11 @@ def test_what_was_confirmed_lately_is_told_again_after_a_start(
     assert times(tmp_path) == [1, 2, 3]
     assert writer.state.written == 1
     # Later it is gone from our disk: older than it is kept.
-    monkeypatch.setattr("analytics.steps.CONFIRMED_KEPT", timedelta(seconds=-1))
+    monkeypatch.setattr("analytics.spool_tail.CONFIRMED_KEPT", timedelta(seconds=-1))
+    monkeypatch.setattr("analytics.spool.FORGET_EVERY_S", 0.0)
     log.commit(Commit(steps=[Step(3, 3, 3, NOW)], points=[point(4)]))
-    drain(log, tmp_path)
-    (kept,) = log._db.execute("SELECT count(*) FROM spool_confirmed").fetchone()
-    assert kept == 0
+    count = "SELECT count(*) FROM spool_confirmed"
+    drain(log, tmp_path, lambda: log._db.execute(count).fetchone() == (0,))
 
 
 def times(directory: Path) -> list[int]:
@@ -155,7 +155,7 @@ def test_an_operator_lists_replays_and_drops(
     monkeypatch.setenv("WELLBEING_SERVER_STATE_DIR", str(tmp_path))
     assert run(capsys, "list") == (0, "nothing was refused\n", "")
     refused = [(point(n), "wrong type" if n else "too old") for n in range(3)]
-    log.commit(Commit(refused=bundle(refused, NOW)))
+    put(log, bundle(refused, NOW))
     code, out, _ = run(capsys, "list")
     assert code == 0
     assert [line.split("  ")[-1] for line in out.splitlines()] == [
@@ -198,38 +198,35 @@ def test_what_is_confirmed_meanwhile_is_not_told_again(log: StepLog, tmp_path: P
         log.commit(Commit(steps=[Step(n, n, n, NOW)], points=[point(n)]))
         writer.notify()
         wait_until(lambda n=n: writer.written_id >= n)
-        settled = writer.take_settled()
-        log.commit(Commit(written_spool=settled.written, settled_at=settled.at))
     wait_until(lambda: not writer.state.catching_up)
     writer.stop()
     assert told == list(range(1, 40))
 
 
-def test_what_was_confirmed_and_not_yet_noted_is_told_again_too(
+def test_what_was_confirmed_just_before_an_outage_is_told_again_however_long_it_lasts(
     log: StepLog, tmp_path: Path
 ) -> None:
-    """The last batch before a server goes down is noted as written only after that."""
+    """It is forgotten after a minute, but not while it may still be needed."""
     told: list[int] = []
+    now = [datetime(1970, 1, 1, tzinfo=UTC)]
 
     class Forgetful(EmbeddedStore):
         def write(self, points: Sequence[Point]) -> WriteReport:
             if [point.time_ns for point in points] == [2] and 2 not in told:
                 told.append(2)
+                now[0] += timedelta(hours=1)
                 raise StoreUnreachableError("gone in between")
             told.extend(point.time_ns for point in points)
             return super().write(points)
 
     file = tmp_path / "store.sqlite"
-    writer = SpoolWriter(
-        tmp_path, lambda: Forgetful(file), lambda: datetime(1970, 1, 1, tzinfo=UTC)
-    )
+    writer = SpoolWriter(tmp_path, lambda: Forgetful(file), lambda: now[0])
     log.commit(Commit(steps=[Step(1, 1, 1, NOW)], points=[point(1)]))
     writer.start()
     wait_until(lambda: writer.written_id == 1)
     log.commit(Commit(steps=[Step(2, 2, 2, NOW)], points=[point(2)]))
     writer.notify()
     wait_until(lambda: told.count(2) == 2, what="the store answers again")
-    settled = writer.take_settled()  # as late as the service may be
-    log.commit(Commit(written_spool=settled.written, settled_at=settled.at))
     wait_until(lambda: told.count(1) == 2, what="the first point is told again")
+    wait_until(lambda: not writer.state.catching_up)
     writer.stop()

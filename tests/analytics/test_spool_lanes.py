@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 from analytics.spool_lanes import (
     BACK_OFF_MAX_S,
     BACK_OFF_MIN_S,
+    HELD_AT_MOST,
+    HELD_FOR_S,
+    HELD_TRIES,
     REPLAY_SHARE,
     RETRY_AFTER_MAX_S,
     Lanes,
@@ -50,6 +53,51 @@ def test_every_batch_is_written_exactly_once(events, data):
         written += range(first, last + 1)
     assert sorted(written) == list(range(1, newest + 1))
     assert lanes.written_id == newest
+
+
+def held_once(lanes, *, taken=3):
+    lanes.fall_behind(40)
+    held = lanes.hold(10, points=500, now_s=100.0, taken=taken)
+    held.due_s = 104.0
+    return held
+
+
+def test_what_is_refused_is_held_beside_the_others():
+    lanes = Lanes()
+    held = held_once(lanes)
+    assert (lanes.waiting(), lanes.written_id, lanes.held_points) == ((10, 40), 0, 500)
+    assert lanes.due_held(103.9, taken=3) is None
+    assert lanes.next_due_s() == 104.0
+    assert lanes.due_held(104.0, taken=3) is held
+    lanes.wrote_waiting(40)
+    assert (lanes.is_behind, lanes.may_go_on, lanes.written_id) == (True, False, 0)
+    lanes.release(held)
+    assert (lanes.is_behind, lanes.held_points, lanes.written_id) == (False, 0, 40)
+
+
+def test_it_is_given_up_only_after_a_while_and_if_others_are_taken():
+    lanes = Lanes()
+    held = held_once(lanes, taken=3)
+    late_s = 100.0 + HELD_FOR_S
+    held.tries = HELD_TRIES
+    assert not lanes.is_hopeless(held, late_s, taken=3), "the store takes nothing at all"
+    assert not lanes.is_hopeless(held, late_s - 1.0, taken=4), "somebody may be mending it"
+    assert lanes.is_hopeless(held, late_s, taken=4)
+    held.tries = HELD_TRIES - 1
+    assert not lanes.is_hopeless(held, late_s, taken=4), "it was not tried often enough"
+
+
+def test_too_many_are_not_held():
+    lanes = Lanes()
+    lanes.fall_behind(1_000)
+    for n in range(1, HELD_AT_MOST + 1):
+        assert lanes.may_go_on
+        lanes.hold(n, points=1, now_s=100.0, taken=3).due_s = 200.0
+    assert not lanes.may_go_on
+    assert lanes.due_held(101.0, taken=3) is None, "the store takes nothing at all"
+    oldest = lanes.due_held(101.0, taken=4)
+    assert oldest is not None
+    assert (oldest.last, lanes.is_hopeless(oldest, 101.0, taken=4)) == (1, True)
 
 
 @given(st.integers(0, 10_000), st.none() | st.floats(0, 1e9), st.floats(0, 1))

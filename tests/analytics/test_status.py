@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analytics import status_cli
-from analytics.spool import StoreState
+from analytics.spool_report import StoreState
 from analytics.state_file import open_state
 from analytics.status import ServerStatus, note, read_status
 from analytics.status_lines import as_lines, as_plain, troubles

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.errands import Errands
 from analytics.events import Publication
 from analytics.packing import pack, unpack
 from analytics.spool import SpoolWriter
+from analytics.spool_tail import SpoolTail
 from analytics.state_file import FILE_NAME, open_state
 from analytics.steps import Commit, Snapshot, Step, StepLog
-from analytics.store.base import Query, Store, WriteReport
+from analytics.store.base import Eraser, Query, Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from sensors import topics
@@ -92,9 +94,8 @@ def test_a_commit_is_there_after_a_restart(tmp_path: Path) -> None:
     assert again.steps_after(1) == [step(2)]
     assert again.pending() == sent
     assert again.spool_size()[0] == 2
-    again.commit(Commit(confirmed=[sent[0].id], written_spool=[(1, 1)]))
+    again.commit(Commit(confirmed=[sent[0].id]))
     assert again.pending() == sent[1:]
-    assert again.spool_size() == (0, 0)
     again._db.close()
 
 
@@ -142,8 +143,10 @@ def test_a_full_spool_drops_the_oldest_and_counts(tmp_path: Path) -> None:
         log.commit(Commit(steps=[step(n + 1)], points=[point(n)] * 3))
     points, size = log.spool_size()
     assert points == 30
-    assert log.drop_oldest_spooled(size) == 0
-    dropped = log.drop_oldest_spooled(size // 2)
+    tail = SpoolTail(tmp_path)
+    assert tail.bound(size) == 0
+    dropped = tail.bound(size // 2)
+    tail.close()
     points, kept_size = log.spool_size()
     assert points == 30 - dropped > 0
     assert kept_size <= size // 2
@@ -202,7 +205,7 @@ def test_a_store_that_is_away_loses_nothing_and_doubles_nothing(tmp_path: Path) 
     wait_until(lambda: writer.written_id == 20)
     assert writer.state.trouble == ""
     assert writer.state.written == 200
-    log.commit(Commit(steps=[step(21)], points=[point(1000)], written_spool=[(1, 20)]))
+    log.commit(Commit(steps=[step(21)], points=[point(1000)]))
     writer.notify()
     wait_until(lambda: writer.written_id == 21)
     writer.stop()
@@ -296,25 +299,34 @@ def test_an_erasure_the_store_will_not_do_keeps_no_point_from_it(
     tmp_path: Path, error: Exception
 ) -> None:
     log = opened(tmp_path)
-    may, tried, done = threading.Event(), [], []
+    may, tried = threading.Event(), []
 
-    def erase(store: Store) -> None:
-        tried.append(store)
-        if not may.is_set():
-            raise error
-        done.append(store)
+    class Unwilling(EmbeddedStore):
+        def erase(self, site: str, agent: str, before: datetime | None = None) -> int:
+            tried.append(agent)
+            if not may.is_set():
+                raise error
+            return super().erase(site, agent, before)
+
+    done: list[int] = []
+
+    def erase(store: Eraser) -> None:
+        done.append(store.erase("lab", "k1"))
 
     log.commit(Commit(steps=[step(1)], points=[point(1)]))
-    writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(tmp_path / "store.sqlite"), in_1970)
-    writer.ask(erase)
+    writer = SpoolWriter(tmp_path, lambda: Unwilling(tmp_path / "store.sqlite"), in_1970)
+    errands = Errands(writer.erase)
+    errands.ask(erase)
     writer.start()
     wait_until(lambda: writer.written_id == 1)
+    errands.start()
     wait_until(lambda: len(tried) > 1, what="tried again")
     assert writer.state.trouble == ""
     may.set()
     wait_until(lambda: done)
     writer.stop()
-    assert len(done) == 1
+    errands.stop()
+    assert done == [1]
     log._db.close()
 
 

@@ -17,6 +17,8 @@ class Front:
     ----------
     refusal : tuple or None
         Status, headers and body to answer with instead of asking the server.
+    marked : bytes
+        Refuse only what has this in its body; empty: all.
     bytes_per_s : float
         How fast a body gets through; 0 is unhindered.
     """
@@ -24,6 +26,7 @@ class Front:
     url: str = ""
     paths: tuple[str, ...] = ("/write", "/api/v2/write")
     refusal: tuple[int, dict[str, str], str] | None = None
+    marked: bytes = b""
     bytes_per_s: float = 0.0
     refused: int = 0
     passed: int = 0
@@ -39,7 +42,7 @@ def _handler(front: Front, port: int) -> type[BaseHTTPRequestHandler]:
             is_ours = self.path.startswith(front.paths)
             if is_ours:
                 front.times.append(time.monotonic())
-            if is_ours and front.refusal is not None:
+            if is_ours and front.refusal is not None and front.marked in body:
                 front.refused += 1
                 self._say(front.refusal[0], front.refusal[1], front.refusal[2].encode())
                 return

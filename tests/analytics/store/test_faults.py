@@ -26,7 +26,7 @@ PATIENCE_S = 60.0
 
 
 class Load:
-    """Commits points until told to stop, and settles what is written, as the service does."""
+    """Commits points until told to stop, as the service does."""
 
     def __init__(self, directory, url, *, timeout_s=10.0):
         self.log = StepLog(open_state(directory), directory / FILE_NAME)
@@ -41,19 +41,13 @@ class Load:
         number = 0
         while not self._stop.wait(0.02):
             number += 1
-            points = [self._point(self.committed + n) for n in range(PER_COMMIT)]
-            self._settle(Commit(steps=[Step(number, number, number, NOW)], points=points))
+            points = [self.point(self.committed + n) for n in range(PER_COMMIT)]
+            self.log.commit(Commit(steps=[Step(number, number, number, NOW)], points=points))
             self.committed += PER_COMMIT
             self.writer.notify()
 
-    def _settle(self, commit):
-        settled = self.writer.take_settled()
-        commit.written_spool, commit.refused = settled.written, settled.refused
-        commit.settled_at = settled.at
-        self.log.commit(commit)
-
     @staticmethod
-    def _point(n):
+    def point(n):
         tags = {"site": "north", "agent": f"k{n % 50}"}
         fields = {"evidence": n / 7, "seq": n, "state": "as_usual"}
         return Point(Measurement.SCORE, tags, fields, epoch_ns(NOW) + n)
@@ -73,7 +67,6 @@ class Load:
         self._thread.join()
 
         def is_empty():
-            self._settle(Commit())
             return self.log.spool_size()[0] == 0 and not self.writer.state.catching_up
 
         wait_until(is_empty, PATIENCE_S, "spool is empty")
@@ -89,7 +82,6 @@ class Load:
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setattr(spool_lanes, "BACK_OFF_MAX_S", 0.5)
-    monkeypatch.setattr("analytics.spool.SETTLED_WITHIN_S", 0.5)  # it commits all the time
     influxd = Influxd(tmp_path / "influxd")
     influxd.start()
     yield influxd
@@ -101,12 +93,13 @@ def load_on(tmp_path):
     """Return a function that puts load on the server at an address."""
     made = []
 
-    def start(url, **options):
+    def start(url, *, started=True, **options):
         store = InfluxStore(StoreSettings(kind="influxdb", url=url))
         store.prepare()
         store.close()
         made.append(Load(tmp_path / "state", url, **options))
-        made[-1].start()
+        if started:
+            made[-1].start()
         return made[-1]
 
     yield start
@@ -236,6 +229,27 @@ def test_lying(server, load_on):
         server.start()
         load.more(1_000)
         assert_all_there(server, load)
+        load.close()
+
+
+def test_refused_in_words_nobody_knows(server, load_on, monkeypatch):
+    """It refuses a few points for ever, and others in their batch with them: all else is written."""
+    monkeypatch.setattr(spool_lanes, "HELD_FOR_S", 1.0)
+    with front_of(server.port) as front:
+        front.refusal, front.marked = (400, {}, "a dog ate it"), b"cursed="
+        load = load_on(front.url, started=False)
+        tags = {"site": "north", "agent": "k99"}
+        cursed = [Point(Measurement.SCORE, tags, {"cursed": 1.0}, n) for n in range(3)]
+        load.log.commit(Commit(points=[cursed[0], *map(load.point, range(-5, 0)), *cursed[1:]]))
+        load.start()
+        load.more(3_000)
+        wait_until(lambda: load.writer.state.refused == 3, PATIENCE_S)
+        load.end()
+        counted = server.query('SELECT count("seq") FROM "wellbeing"."derived"."score"')
+        assert counted[0]["values"][0][1] == load.committed + 5
+        (kept,) = set_aside.listed(load.log._db, load.log._path)
+        assert (kept.points, kept.measurements) == (3, {"score": 3})
+        assert "a dog ate it" in kept.reason
         load.close()
 
 
