@@ -19,7 +19,7 @@ from analytics.store.influx_connection import Connection, Reply
 from analytics.store.influx_reading import Reader, TooWideError
 from analytics.store.influx_setup import Setup, setup_for
 from analytics.store.line_protocol import Encoder
-from analytics.store.points import Database, Measurement, Point
+from analytics.store.points import Database, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
 from sensors import codec
 from sensors.errors import (
@@ -90,7 +90,8 @@ class InfluxStore:
                 raise self._failed("does not say that it is InfluxDB", "check [store] url")
         return self._version
 
-    def _is_version(self, major: str) -> bool:
+    def is_version(self, major: str) -> bool:
+        """Return whether the server is of that major version."""
         if self._settings.api != "auto":
             return self._settings.api == major
         return self.server_version().startswith(f"{major}.")
@@ -101,16 +102,16 @@ class InfluxStore:
         by_password = bool(self._settings.username and not self._settings.token)
         if by_password and self._settings.api != "2":
             return True
-        return self._is_version("1") or self._is_version("3")
+        return self.is_version("1") or self.is_version("3")
 
     def named(self) -> str:
         """Return how statements name the database: 3.x is told beside the statement."""
-        return "" if self._is_version("3") else self._settings.database
+        return "" if self.is_version("3") else self._settings.database
 
     def _scope(self, policy: str) -> tuple[str, str]:
         """Return database and retention policy as they stand beside a statement."""
         database = self._settings.database
-        if policy and self._is_version("3"):
+        if policy and self.is_version("3"):
             return f"{database}/{policy}", ""
         return database, policy
 
@@ -213,7 +214,7 @@ class InfluxStore:
         A 1.x server with the index "tsi1" goes on listing the pseudonym among
         its tag values, with no series behind it, until it compacts that index.
         """
-        if self._is_version("3"):
+        if self.is_version("3"):
             raise CannotEraseError(
                 f"InfluxDB at {self._settings.url} is of version 3, which deletes no points;"
                 " copy everybody else to version 1 or 2 and drop the database, or wait for the"
@@ -224,14 +225,14 @@ class InfluxStore:
             erased += self.count(
                 Query(measurement=measurement, site=site, agents=(agent,), end_at=before)
             )
-            if self._is_version("1"):
+            if self.is_version("1"):
                 # Where all goes not DELETE: that would leave the series in the index.
                 self.run(
                     influxql.drop_series(measurement, site, agent)
                     if before is None
                     else influxql.delete_before(measurement, site, agent, before)
                 )
-        if not self._is_version("1"):
+        if not self.is_version("1"):
             self._delete_from_buckets(site, agent, before)
         return erased
 
@@ -239,7 +240,8 @@ class InfluxStore:
         predicate = f"site={influxql.name(site)} AND agent={influxql.name(agent)}"
         for database in Database:
             bucket = f"{self._settings.database}/{database}"
-            reply = self._connection.delete_2(predicate, bucket, before)
+            before_ns = None if before is None else epoch_ns(before)
+            reply = self._connection.delete_2(predicate, bucket, before_ns)
             if not reply.ok:
                 raise self._refused(reply)
 

@@ -10,7 +10,7 @@ import base64
 import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -28,6 +28,9 @@ CHUNK = 10_000
 """Rows in one piece of an answer."""
 
 _LINES = "text/plain; charset=utf-8"
+
+# What the server's clock can tell: 64 bits of nanoseconds less its own two markers.
+_FIRST, _LAST = "1677-09-21T00:12:43.145224194Z", "2262-04-11T23:47:16.854775806Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +192,27 @@ class Connection:
         found = self._call(self._write_api.write, bucket, record=lines)
         return found if isinstance(found, Reply) else Reply(204, "")
 
-    def delete_2(self, predicate: str, bucket: str, before: datetime | None = None) -> Reply:
-        """Delete points of all times, or until `before`, through ``/api/v2/delete``."""
-        # The years that its clock can tell.
-        start = datetime(1678, 1, 1, tzinfo=UTC)
-        stop = before or datetime(2262, 1, 1, tzinfo=UTC)
-        call = self._client.delete_api().delete
-        found = self._call(call, start, stop, predicate, bucket=bucket)
-        return found if isinstance(found, Reply) else Reply(204, "")
+    def delete_2(self, predicate: str, bucket: str, before_ns: int | None = None) -> Reply:
+        """Delete points of all times, or before one, through ``/api/v2/delete``.
+
+        Not by influxdb-client's own call, which cuts times to the microsecond: the server
+        deletes the end too, so it must lie one nanosecond before.
+        """
+        query = {"bucket": bucket, "org": self._settings.org}
+        stop = _LAST if before_ns is None else _stated(before_ns - 1)
+        payload = {"start": _FIRST, "stop": stop, "predicate": predicate}
+        return self.call_json("POST", "/api/v2/delete", query, payload)
 
     def close(self) -> None:
         """Release the connections."""
         self._write_api.close()
         self._client.close()
+
+
+def _stated(time_ns: int) -> str:
+    seconds, rest_ns = divmod(time_ns, 10**9)
+    whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
 
 
 def _form(statement: str, database: str, policy: str) -> dict[str, str]:

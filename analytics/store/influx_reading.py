@@ -19,6 +19,7 @@ from typing import Protocol
 
 from analytics.store import influxql
 from analytics.store.base import Aggregate, Query, Row
+from analytics.store.inventory import KEY
 from analytics.store.points import Database, FieldValue, Measurement, epoch_ns
 from sensors.errors import StoreError
 
@@ -44,6 +45,9 @@ class Server(Protocol):
 
     def named(self) -> str:
         """Return how statements name the database; empty if it is told beside them."""
+
+    def is_version(self, major: str) -> bool:
+        """Return whether the server is of that major version."""
 
 
 class Reader:
@@ -151,7 +155,12 @@ class Reader:
         return sorted(self._sites(Query(measurement=measurement, site="")))
 
     def _sites(self, query: Query) -> set[str]:
-        statement = influxql.site_values(self._server.named(), query)
+        name = self._server.named()
+        if self._server.is_version("2"):
+            # Its SHOW TAG VALUES looks into the default bucket, whatever it is asked.
+            statement = influxql.newest_by_site(name, query.measurement, KEY[query.measurement])
+            return influxql.tag_values(self._server.run(statement, query.measurement.database))
+        statement = influxql.site_values(name, query)
         try:
             answers = self._server.run(statement, query.measurement.database)
         except TooWideError as error:

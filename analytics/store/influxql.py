@@ -166,6 +166,17 @@ def site_values(database: str, query: Query) -> str:
     return f"{statement} WHERE {' AND '.join(conditions)}" if conditions else statement
 
 
+def newest_by_site(database: str, measurement: Measurement, field: str) -> str:
+    """Return the statement whose answers have one series for each site that has `field`."""
+    origin = f"FROM {source(database, measurement)}"
+    return f'SELECT last({name(field)}::field) {origin} GROUP BY "site"'
+
+
+def tag_values(answers: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the values of the tags that the answers are grouped by."""
+    return {value for series in series_of(answers) for value in series.get("tags", {}).values()}
+
+
 def second_column(answers: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the second column of the answers, such as the values of a tag."""
     return {row[1] for series in series_of(answers) for row in series["values"]}
