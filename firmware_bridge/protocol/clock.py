@@ -38,11 +38,12 @@ STEP_S = 0.25
 """So far before its time, or before it was asked for, nothing arrives: a clock jumped. [s]
 Above the jitter of a busy host; below the shortest interval of two beats."""
 
-MAX_DRIFT = 0.02
-"""The worst oscillators of microcontrollers, without crystal, are off by 1-2 %."""
+MAX_DRIFT = 0.1
+"""The worst oscillators of microcontrollers, without crystal and untrimmed, are off by 10 %."""
 
 _BEND_WITHIN_S = 10.0  # a small error is worked off in this time
-_LEAST_SPAN_S = 10.0  # below, an oscillator's drift drowns in jitter
+_FIT_SPAN_S = 2.0  # from here on the line may slope: the worst oscillators need it
+_TELL_SPAN_S = 10.0  # below, a good oscillator's drift drowns in jitter
 _ROUND_TRIPS = 30  # five minutes, at one in 10 s
 _TICKS = 1 << 32
 _HALF = _TICKS >> 1
@@ -153,7 +154,7 @@ class TickClock:
 
     def _fit(self, now_s: float) -> None:
         """Lay the line below all arrivals, and bend what is given out towards it."""
-        if self._lows[-1][0] - self._lows[0][0] >= _LEAST_SPAN_S:
+        if self._lows[-1][0] - self._lows[0][0] >= _FIT_SPAN_S:
             self._drift = min(max(middle_slope(self._lows), -MAX_DRIFT), MAX_DRIFT)
         self._bottom_s = min(low_s - self._drift * at_s for at_s, low_s in self._lows)
         gaps = [self._edge(at_s) - asked_s for at_s, asked_s in self._asked]
@@ -187,7 +188,7 @@ class TickClock:
     @property
     def drift_ppm(self) -> float | None:
         """How much faster than the host's its clock runs, in 1e-6; None in the first 10 s."""
-        if not self._lows or self._lows[-1][0] - self._lows[0][0] < _LEAST_SPAN_S:
+        if not self._lows or self._lows[-1][0] - self._lows[0][0] < _TELL_SPAN_S:
             return None
         return -1e6 * self._drift / (1.0 + self._drift)
 
