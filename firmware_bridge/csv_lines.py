@@ -3,10 +3,14 @@
 A line is read only if it is whole and says exactly what was announced; every
 other one is counted by its fault and never guessed at. What comes before the
 first line end is dropped, since it may be the tail of a line.
+
+Columns are signals of the catalogue, or raw waveforms, which
+:mod:`firmware_bridge.raw_lines` turns into such.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +24,22 @@ SKIP = "-"
 MAX_LINE_BYTES = 512
 """A longer line is noise or a wrong speed; memory stays bounded. [byte]"""
 
+PPG = "ppg"
+"""Column of a raw optical pulse, in any unit."""
+
+ACC = ("acc_g", "acc_x_g", "acc_y_g", "acc_z_g")
+"""Columns of raw acceleration with gravity: its magnitude, or axes. [g]"""
+
+RAW = (PPG, *ACC)
+"""Columns with a raw waveform; what is made of it is :data:`RAW_BECOMES`."""
+
+RAW_BECOMES = {PPG: "rr_ms"} | dict.fromkeys(ACC, "acc_rms_g")
+
+ALIASES = {"acc": "acc_g"}
+"""Shorter names that are taken for columns."""
+
+_MOST_G = SIGNALS["acc_rms_g"].high  # of an axis, either way
+
 _SHOWN_BYTES = 40
 
 # What a board can have measured; keys, pointer and voice have their own collectors.
@@ -31,11 +51,30 @@ _NUMBER = re.compile(rb"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*")
 
 def known_columns() -> tuple[str, ...]:
     """Return the names a column may have, besides :data:`SKIP`."""
-    return tuple(name for name in readable_names() if SIGNALS[name].channel in _CHANNELS)
+    measured = (name for name in readable_names() if SIGNALS[name].channel in _CHANNELS)
+    return (*measured, *RAW)
+
+
+def channel_of(column: str) -> Channel | None:
+    """Return the channel that a column belongs to; None for :data:`SKIP`."""
+    return None if column == SKIP else SIGNALS[RAW_BECOMES.get(column, column)].channel
+
+
+def unit_of(column: str) -> str:
+    """Return the unit of a column's values."""
+    if column in RAW:
+        return "1" if column == PPG else "g"
+    return SIGNALS[column].unit
+
+
+def _accepts(column: str, value: float) -> bool:
+    if column == PPG:
+        return math.isfinite(value)
+    return abs(value) <= _MOST_G if column in ACC else SIGNALS[column].accepts(value)
 
 
 def check_columns(columns: Sequence[str], where: str) -> tuple[str, ...]:
-    """Return `columns` if they can be the columns of a board.
+    """Return `columns`, :data:`ALIASES` written out, if they can be the columns of a board.
 
     Parameters
     ----------
@@ -50,6 +89,7 @@ def check_columns(columns: Sequence[str], where: str) -> tuple[str, ...]:
         If one is unknown, given twice, or none is to be read.
     """
     known = known_columns()
+    columns = [ALIASES.get(column, column) for column in columns]
     for column in columns:
         if column != SKIP and column not in known:
             raise ConfigurationError(
@@ -160,7 +200,7 @@ class CsvLines:
             if column == SKIP:
                 continue
             value = float(cell)
-            if SIGNALS[column].accepts(value):
+            if _accepts(column, value):
                 sample[column] = value
             else:
                 self.counts.out_of_range += 1

@@ -132,7 +132,10 @@ async def test_a_port_that_is_not_there(tmp_path):
     ("options", "words"),
     [
         pytest.param({"csv": CSV}, r"\[serial\] port is ''", id="no port"),
-        pytest.param({"port": "p"}, r"\[serial\] csv names no signal", id="no columns"),
+        pytest.param({"port": "p", "csv": ["-"]}, "csv names no signal", id="no columns"),
+        pytest.param({"port": "p", "channels": ["voice"]}, "channels has 'voice'", id="channel"),
+        pytest.param({"port": "usb:"}, r"\[serial\] port is 'usb:'; expected like", id="usb"),
+        pytest.param({"port": "p", "rate_hz": 3.0}, "rate_hz is 3; expected 25 to", id="rate"),
         pytest.param({"port": "p", "csv": ["pulse"]}, r"\[serial\] csv has 'pulse'", id="column"),
         pytest.param({"port": "p", "csv": CSV, "baud": 1}, "baud is 1; expected 50", id="baud"),
         pytest.param({"port": "p", "csv": CSV, "baud": "x"}, "baud is 'x'", id="type"),
