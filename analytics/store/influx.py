@@ -17,7 +17,8 @@ from analytics.store.findings import Account, Finding
 from analytics.store.influx_check import Checker
 from analytics.store.influx_connection import Connection, Reply
 from analytics.store.influx_reading import Reader, TooWideError
-from analytics.store.influx_setup import Setup, setup_for
+from analytics.store.influx_setup import setup_for
+from analytics.store.influx_setup_base import Setup
 from analytics.store.line_protocol import Encoder
 from analytics.store.points import Database, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
@@ -220,6 +221,11 @@ class InfluxStore:
                 " copy everybody else to version 1 or 2 and drop the database, or wait for the"
                 " end of its retention"
             )
+        if self.is_version("2") and not self._settings.token and self._settings.username:
+            raise CannotEraseError(
+                f"InfluxDB at {self._settings.url} is of version 2, which erases only for a token;"
+                " set token_file in [store]"
+            )
         erased = 0
         for measurement in Measurement:
             erased += self.count(
@@ -295,7 +301,7 @@ class InfluxStore:
             self._connection,
             self,
             version=self.server_version,
-            retention=lambda: self._setup().retention(),
+            setup=self._setup,
             writes_by_1=self._writes_by_1,
         ).findings(now)
 

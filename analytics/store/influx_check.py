@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -11,7 +11,7 @@ from analytics.features import FEATURES
 from analytics.store.base import Query
 from analytics.store.findings import Finding, Level
 from analytics.store.influx_connection import Connection
-from analytics.store.influx_setup import Server
+from analytics.store.influx_setup_base import Server, Setup
 from analytics.store.points import Database, Measurement
 from analytics.store.settings import StoreSettings
 from sensors.errors import StoreError
@@ -49,9 +49,8 @@ class Checker:
     server : Server
     version : callable
         Asks the server what it is.
-    retention : callable
-        Returns how long each database is kept, in the server's words; empty if
-        it cannot be asked.
+    setup : callable
+        Returns what makes this version ready.
     writes_by_1 : callable
         Says which endpoint writes.
     """
@@ -60,7 +59,7 @@ class Checker:
     connection: Connection
     server: Server
     version: Callable[[], str]
-    retention: Callable[[], Mapping[Database, str | None]]
+    setup: Callable[[], Setup]
     writes_by_1: Callable[[], bool]
 
     def findings(self, now: datetime) -> Iterator[Finding]:
@@ -73,9 +72,14 @@ class Checker:
         yield Finding("reachable", Level.GOOD, f"InfluxDB {version} at {self.settings.url}")
         yield self._encryption()
         yield self._clock(now)
+        setup = self.setup()
+        obstacle = setup.obstacle()
+        if obstacle is not None:
+            yield obstacle
+            return
         yield self._account()
         missing = set()
-        for finding in self._retention():
+        for finding in self._retention(setup):
             missing |= {finding.what} if finding.said == _MISSING else set()
             yield finding
         for database in Database:
@@ -85,6 +89,7 @@ class Checker:
             else:
                 yield self._may_write(database)
         yield from self._may_read(now)
+        yield from self._doubts(setup)
         yield from self._types()
 
     def _encryption(self) -> Finding:
@@ -120,15 +125,15 @@ class Checker:
         remedy = "turn authentication on in the server, then: wellbeing store init"
         return Finding("account", Level.WARNING, "the server lets anybody in", remedy)
 
-    def _retention(self) -> Iterator[Finding]:
+    def _retention(self, setup: Setup) -> Iterator[Finding]:
         settings = self.settings
         days = {Database.RAW: settings.raw_days, Database.DERIVED: settings.derived_days}
         try:
-            kept = self.retention()
+            kept = setup.retention()
         except StoreError as error:
             yield _wrong("retention", error)
             return
-        for database, wanted in days.items():
+        for database, wanted in days.items() if kept else ():
             what, found = f"retention {database}", kept.get(database)
             if found is None:
                 yield Finding(what, Level.WRONG, _MISSING, _INIT)
@@ -147,7 +152,8 @@ class Checker:
             query = {"bucket": f"{name}/{database}", "org": self.settings.org, "precision": "ns"}
             reply = self.connection.call_json("POST", "/api/v2/write", query)
         what = f"writing {database}"
-        if reply.ok or reply.status == 400:
+        # Version 3 refuses an empty request so, version 2 what is wrong with the address.
+        if reply.ok or (reply.status == 400 and self.writes_by_1()):
             return Finding(what, Level.GOOD, "allowed")
         if reply.status == 403:
             return Finding(what, Level.WRONG, "not allowed", "right only for screens and research")
@@ -165,6 +171,12 @@ class Checker:
                 yield _wrong(what, error)
             else:
                 yield Finding(what, Level.GOOD, "allowed")
+
+    def _doubts(self, setup: Setup) -> Iterator[Finding]:
+        try:
+            yield from setup.doubts()
+        except StoreError:
+            return  # said above: it may not be asked
 
     def _types(self) -> Iterator[Finding]:
         """Compare the types of fields: a point with another type is refused."""

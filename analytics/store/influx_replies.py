@@ -166,11 +166,15 @@ def suspects(refused: Refusal, points: Sequence[Point]) -> list[int]:
 def remedy(status: int, body: str, database: str) -> str:
     """Return what to do about an answer that is not about the points."""
     reason = words(body)
-    is_missing = "not found" in reason or "could not find bucket" in reason
+    is_missing = any(
+        known in reason for known in ("not found", "could not find bucket", "no dbrp mapping")
+    )
+    is_org = "organization name" in reason or "orgID or org" in reason
     known = (
         (status in {401, 403}, "check username and password_file, or token_file, in [store]"),
         (is_too_wide(reason), "ask for less time, or start the server with a higher limit"),
         (_TOO_MANY.search(reason), f"version 3 Core keeps five: delete some, {database} wants two"),
+        (is_org, "set [store] org to the name of the organization"),
         (is_missing, f"run: wellbeing store init (creates {database})"),
         (status == 0, "check ca_file in [store] and the server's certificate"),
         (

@@ -3,7 +3,8 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,7 +30,8 @@ GIVEN = "WELLBEING_TEST_INFLUX_"
 """``WELLBEING_TEST_INFLUX_URL`` names a server of any version to run the contract against.
 
 So do ``_TOKEN`` (that may create and delete databases), ``_ORG``, ``_USER``,
-``_PASSWORD`` and ``_CA_FILE``. Databases are made per test and deleted after it.
+``_PASSWORD`` and ``_CA_FILE``. Databases are made per test and deleted after it:
+with the token if there is one, and then tried as the user, if there is one too.
 """
 
 
@@ -45,6 +47,22 @@ def shared_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         server.start()
         yield server.url
+    finally:
+        server.stop()
+
+
+@contextmanager
+def guarded_influxd(directory: Path) -> Iterator[StoreSettings]:
+    """Run a real 1.x that asks who one is; yield settings of its administrator."""
+    server = Influxd(directory, http_lines="auth-enabled = true")
+    try:
+        server.start()
+        settings = StoreSettings(kind="influxdb", url=server.url)
+        first = InfluxStore(settings)
+        made = first._connection.query("CREATE USER root WITH PASSWORD 'r' WITH ALL PRIVILEGES", "")
+        assert made.ok
+        first.close()
+        yield replace(settings, username="root", password="r")
     finally:
         server.stop()
 
@@ -70,23 +88,36 @@ def any_influx_settings(request: pytest.FixtureRequest) -> Iterator[StoreSetting
     if not given("URL"):
         yield request.getfixturevalue("influx_settings")
         return
-    settings = StoreSettings(
+    administrator = given_settings()
+    store = InfluxStore(administrator)
+    try:
+        store.prepare()
+        yield as_tested(administrator)
+    finally:
+        drop_databases(store)
+        store.close()
+
+
+def given_settings() -> StoreSettings:
+    """Return settings for databases of this test's own on the server given, as administrator."""
+    has_token = bool(given("TOKEN"))
+    return StoreSettings(
         kind="influxdb",
         url=given("URL"),
         database=fresh_name(),
         token=given("TOKEN"),
         org=given("ORG"),
-        username=given("USER"),
-        password=given("PASSWORD"),
+        username="" if has_token else given("USER"),
+        password="" if has_token else given("PASSWORD"),
         ca_file=given("CA_FILE"),
     )
-    store = InfluxStore(settings)
-    try:
-        store.prepare()
-        yield settings
-    finally:
-        drop_databases(store)
-        store.close()
+
+
+def as_tested(administrator: StoreSettings) -> StoreSettings:
+    """Return the settings with the account that the tests shall use."""
+    if not given("USER"):
+        return administrator
+    return replace(administrator, token="", username=given("USER"), password=given("PASSWORD"))
 
 
 def drop_databases(store: InfluxStore) -> None:

@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import wellbeing
-from analytics.store.base import Query
 from analytics.store.findings import ROLES, Level
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Database, Measurement, Point, epoch_ns
-from analytics.store.settings import StoreSettings
-from sensors.errors import StoreError
+from sensors.errors import CannotEraseError, StoreError
+from tests.analytics.store.conftest import guarded_influxd
 from tests.analytics.store.scripted import scripted, store_at
-from tests.rig import Influxd
 
 NOW = datetime.now(UTC)
 
@@ -37,21 +35,11 @@ def point(**fields):
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """Return settings of the administrator of a server with accounts, databases made."""
-    server = Influxd(tmp_path_factory.mktemp("guarded"), http_lines="auth-enabled = true")
-    try:
-        server.start()
-        settings = StoreSettings(kind="influxdb", url=server.url)
-        first = InfluxStore(settings)
-        made = first._connection.query("CREATE USER root WITH PASSWORD 'r' WITH ALL PRIVILEGES", "")
-        assert made.ok
-        first.close()
-        admin = replace(settings, username="root", password="r")
+    with guarded_influxd(tmp_path_factory.mktemp("guarded")) as admin:
         store = InfluxStore(admin)
         store.prepare()
         store.close()
         yield admin
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -70,44 +58,6 @@ def opened():
 
 @pytest.mark.needs("influxd")
 class TestVersion1:
-    def test_every_role_may_do_its_work_and_no_more(self, guarded, opened):
-        made, told = opened(guarded).accounts()
-        assert ([account.role for account in made], told) == (list(ROLES), [])
-        assert not any(account.secret in repr(made) for account in made)
-        stores = {
-            a.role: opened(replace(guarded, username=a.username, password=a.secret)) for a in made
-        }
-        writer = stores["writer"]
-        assert writer.write([point(seq=1)]).written == 1
-        assert writer.erase("north", "nobody") == 0
-        assert wrong(writer) == {}
-        for role in ("dashboard", "researcher"):
-            reader = stores[role]
-            assert len(reader.read(Query(measurement=Measurement.SCORE, site="north"))) == 1
-            assert set(wrong(reader)) == {"writing raw", "writing derived"}
-            with pytest.raises(StoreError, match=r"403.*check username and password_file"):
-                reader.write([point(seq=2)])
-            with pytest.raises(StoreError, match="not authorized"):
-                reader.erase("north", "k1")
-        for a in made:
-            changed = replace(guarded, username=a.username, password=a.secret, raw_days=7)
-            with pytest.raises(StoreError, match="requires admin privilege"):
-                opened(changed).prepare()
-
-    def test_again_makes_nothing_and_renewed_the_old_secret_is_worthless(self, guarded, opened):
-        admin = opened(guarded)
-        admin.accounts(renew=True)
-        made, told = admin.accounts()
-        assert made == []
-        assert [line.split()[1] for line in told] == [f"wellbeing_{role}" for role in ROLES]
-        renewed, _ = admin.accounts(renew=True)
-        newest, _ = admin.accounts(renew=True)
-        old = opened(replace(guarded, username=renewed[0].username, password=renewed[0].secret))
-        new = opened(replace(guarded, username=newest[0].username, password=newest[0].secret))
-        with pytest.raises(StoreError, match="401"):
-            old.write([point(seq=1)])
-        assert new.write([point(seq=1)]).written == 1
-
     def test_without_an_account_the_check_says_what_to_do(self, guarded, opened):
         found = findings(opened(replace(guarded, username="", password="")))
         assert found["account"].level is Level.WRONG
@@ -192,7 +142,8 @@ UNAUTHORIZED = (401, '{"code":"unauthorized","message":"unauthorized access"}')
 
 def bucket(policy, seconds):
     rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
-    return {"id": f"b-{policy}", "name": f"wellbeing/{policy}", "retentionRules": rules}
+    known = {"id": f"b-{policy}", "orgID": "o1", "name": f"wellbeing/{policy}"}
+    return known | {"retentionRules": rules}
 
 
 def buckets(*found):
@@ -264,9 +215,11 @@ def test_version_2_with_too_few_rights_says_what_an_administrator_types():
 def test_version_2_with_several_organizations_wants_one_named():
     two = '{"orgs":[{"id":"o1","name":"a"},{"id":"o2","name":"b"}]}'
     with (
-        scripted(answers={"/api/v2/orgs": [(200, two)]}) as script,
+        scripted(answers={"/api/v2/orgs": [(200, two), ...]}) as script,
         store_at(script, org="") as store,
-        pytest.raises(StoreError, match=r"knows 2 organizations.*set \[store\] org"),
+        pytest.raises(
+            StoreError, match=r"knows 2 organizations \(there are: a, b\); set \[store\] org"
+        ),
     ):
         store.prepare()
 
@@ -303,6 +256,83 @@ def test_version_2_gets_tokens_for_these_buckets_alone():
         assert len(script.requests("/api/v2/authorizations/old", "DELETE")) == 1
 
 
+def test_version_2_that_nobody_has_set_up_says_so():
+    """As a 2.7 answers before its set-up: no token is good, and none can be made."""
+    answers = {"/api/v2/setup": [(200, '{"allowed": true}'), ...]}
+    with scripted(answers=answers) as script, store_at(script) as store:
+        found = wrong(store)
+        assert set(found) == {"set up"}
+        assert found["set up"].remedy.endswith("then: wellbeing store init --accounts")
+        for call in (store.prepare, store.accounts):
+            with pytest.raises(StoreError, match=r"nobody has set this server up; open its page"):
+                call()
+
+
+def mapping(bucket_id):
+    known = {"id": "m1", "bucketID": bucket_id, "database": "wellbeing", "retention_policy": "raw"}
+    return (200, json.dumps({"content": [known]}))
+
+
+def test_version_2_whose_mapping_leads_elsewhere_is_found_and_left_alone():
+    answers = {
+        "/api/v2/setup": [(200, '{"allowed": false}'), ...],
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/buckets": [buckets(bucket("raw", 2_592_000)), ...],
+        "GET /api/v2/dbrps": [mapping("other"), ...],
+        "GET /api/v2/buckets/other": [(200, "{}")],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        found = wrong(store)
+        assert found["InfluxQL raw"].said == "finds another bucket as wellbeing.raw"
+        with pytest.raises(StoreError, match=r"another bucket .*influx v1 dbrp delete --id m1"):
+            store.prepare()
+        assert not script.requests("/api/v2/dbrps/m1")
+
+
+def test_version_2_whose_mapping_leads_to_a_bucket_that_is_gone_gets_another():
+    answers = {
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/buckets": [
+            buckets(bucket("raw", 30 * 86_400)),
+            buckets(bucket("derived", 90 * 86_400)),
+        ],
+        "GET /api/v2/dbrps": [mapping("gone"), mapping("b-derived")],
+        "GET /api/v2/buckets/gone": [NO_BUCKET],
+        "POST /api/v2/dbrps": [(201, "{}")],
+    }
+    with scripted(answers=answers) as script, store_at(script) as store:
+        assert store.prepare() == ["InfluxQL finds bucket wellbeing/raw as wellbeing.raw"]
+        assert [a.method for a in script.requests("/api/v2/dbrps/m1")] == ["DELETE"]
+
+
+def test_version_2_with_a_password_says_what_that_cannot_do():
+    with (
+        scripted(answers={"/query": [(200, '{"results":[{}]}'), ...]}) as script,
+        store_at(script, token="", username="u", password="p") as store,
+    ):
+        assert wrong(store) == {}
+        assert findings(store)["rights"].level is Level.WARNING
+        with pytest.raises(StoreError, match="makes no buckets for a user with a password"):
+            store.prepare()
+        with pytest.raises(CannotEraseError, match="of version 2, which erases only for a token"):
+            store.erase("north", "k1")
+        assert not script.requests("/api/v2/delete")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(404, 'organization name "floor" not found'), (400, "Please provide either orgID or org")],
+)
+def test_version_2_with_another_organization_says_what_to_set(status, said):
+    answers = {"/api/v2/write": [(status, json.dumps({"message": said})), ...]}
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match=r"; set \[store\] org to the name of the organization"),
+    ):
+        store.write([point(seq=1)])
+
+
 def test_version_2_is_checked_through_its_own_calls():
     answers = {
         "GET /api/v2/buckets": [
@@ -310,7 +340,7 @@ def test_version_2_is_checked_through_its_own_calls():
             buckets(bucket("derived", 0)),
         ],
         "POST /api/v2/write": [
-            (400, '{"code":"invalid","message":"writing requires points"}'),
+            (204, ""),
             (403, '{"code":"forbidden","message":"insufficient permissions for write"}'),
         ],
         "/query": [(200, '{"results":[{}]}'), ...],
