@@ -22,7 +22,7 @@ from analytics.events import Arrival, is_late
 from analytics.features import FEATURES, PART_CHANNEL, PARTS, UNKNOWN_LEVEL
 from analytics.person_state import states
 from analytics.teams import Teams
-from analytics.windows import CONTEXTS, FeatureBatch, FeatureWindows
+from analytics.windows import CONTEXTS, FeatureBatch, FeatureWindows, measures_body
 from sensors.messages import ContextState, ReadingMessage
 from sensors.signals import Channel
 
@@ -381,7 +381,9 @@ class Floor:
 def given(messages: Sequence[ReadingMessage]) -> Mask:
     """Return which channels each of n messages measured, shape (n, C)."""
     found = np.array([[s is not None for s in _sections(m)] for m in messages], bool)
-    return found.reshape(-1, len(_CHANNELS))
+    found = found.reshape(-1, len(_CHANNELS))
+    found[:, _CHANNELS.index(Channel.MODULES)] = [measures_body(m.modules) for m in messages]
+    return found
 
 
 def blank_unmeasured(batch: FeatureBatch, measured_s: Floats) -> None:

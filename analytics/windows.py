@@ -21,7 +21,7 @@ from analytics.beats import LONG_SLOTS, LONG_SPAN_S, SPAN_S
 from analytics.features import FEATURES
 from analytics.rings import Ring, Rings
 from analytics.spans import COLUMN, FRESH_S, MOVING_G, QUALITY, RAW, RAW_CHANNEL, SETTLE_S
-from sensors.messages import WINDOW_S, ContextState, ReadingMessage
+from sensors.messages import WINDOW_S, ContextState, Modules, ReadingMessage
 from sensors.signals import Channel
 
 __all__ = [
@@ -66,6 +66,7 @@ _NO_KEYBOARD = (None,) * 6
 _NO_POINTER = (None,) * 3
 _NO_VOICE = (None,) * 6
 _NO_MODULES = (None,) * 4
+_BODY = frozenset({"eda_us", "skin_temp_c", "acc_rms_g"})
 
 CONTEXTS: tuple[ContextState | None, ...] = (None, *ContextState)
 """What an agent may be doing, as telephony says; ``None`` is unknown."""
@@ -122,11 +123,21 @@ class FeatureBatch:
         )
 
 
+def measures_body(modules: Modules | None) -> bool:
+    """Return whether modules gave anything that is scored.
+
+    A radar at the display says whether somebody is there, and nothing about
+    them: it must neither stand for a skin sensor that fell silent nor take the
+    channel from another edge that has one.
+    """
+    return modules is not None and not _BODY.isdisjoint(modules.values)
+
+
 def _unpack(message: ReadingMessage) -> tuple[float | None, ...]:
     """Return quality and values of every section, in ring order; ``None`` is unknown."""
     heart, modules = message.heart, message.modules
     keyboard, pointer, voice = message.keyboard, message.pointer, message.voice
-    get = modules.values.get if modules is not None else None
+    get = modules.values.get if modules is not None and measures_body(modules) else None
     return (
         *(_NO_HEART if heart is None else (heart.quality, heart.hr_bpm)),
         *(_NO_KEYBOARD if keyboard is None else _get_keyboard(keyboard)),

@@ -183,6 +183,9 @@ _CATALOGUE: tuple[Signal, ...] = (
 SIGNALS: Mapping[str, Signal] = MappingProxyType({s.name: s for s in _CATALOGUE})
 """Every signal by name, in catalogue order."""
 
+DESK = frozenset({"presence", "distance_m", "ambient_light_lux", "noise_level_db"})
+"""Signals of modules about the desk and not the body: shown and stored, no score rests on them."""
+
 LABEL = "label"
 """Name of the optional rows of a recording: 1 strained, 0 not, -1 not labelled."""
 
