@@ -1,7 +1,7 @@
 """Captures: every byte that passed a port, with its time, so that it can be decoded again.
 
 A file is one line of text, ``firmware-bridge capture 1``; one line of JSON
-that says how it was read (``port``, ``baud``, ``csv`` or null, ``began_at``);
+that says how it was read (``port``, ``baud``, ``csv`` and ``rate_hz`` or null, ``began_at``);
 then records without anything between them. All numbers are little-endian:
 
 ======  =========  ====================================================
@@ -18,6 +18,7 @@ A file that ends within a record was cut off there; what is whole is read.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -36,6 +37,8 @@ MAX_CHUNK = 1 << 20
 _MAX_HEAD = 4_096
 _RECORD = struct.Struct("<QBI")
 _FROM_BOARD, _TO_BOARD = 0, 1
+# Windows would write other line ends.
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Made:
         Speed. [1/s]
     csv : str or None
         The columns, of a board that prints lines.
+    rate_hz : float or None
+        Its lines per second, where they were told. [1/s]
     began_at : str
         Start, ISO 8601 in UTC.
     """
@@ -56,6 +61,7 @@ class Made:
     port: str
     baud: int
     csv: str | None = None
+    rate_hz: float | None = None
     began_at: str = ""
 
 
@@ -96,23 +102,36 @@ class CaptureWriter:
         self.path = path
         self.chunks = self.bytes = 0
         try:
-            self._file: BinaryIO = path.open("xb")
+            # Only its owner may read it: it may hold a person's pulse.
+            self._file: BinaryIO = os.fdopen(os.open(path, _NEW, 0o600), "wb")
         except FileExistsError:
             raise ConfigurationError(
                 f"--raw is {path}, which exists; choose another name"
             ) from None
         except OSError as error:
             raise ConfigurationError(f"--raw is {path}; {error.strerror or error}") from None
-        self._file.write(MAGIC + codec.dump_json(asdict(made)) + b"\n")
+        self._put(MAGIC + codec.dump_json(asdict(made)) + b"\n")
 
     def write(self, chunk: Chunk) -> None:
-        """Add `chunk`; nothing for one without bytes."""
+        """Add `chunk`; nothing for one without bytes.
+
+        Raises
+        ------
+        ConfigurationError
+            If the disk takes no more.
+        """
         if not chunk.data:
             return
         direction = _FROM_BOARD if chunk.from_board else _TO_BOARD
-        self._file.write(_RECORD.pack(chunk.at_ns, direction, len(chunk.data)) + chunk.data)
+        self._put(_RECORD.pack(chunk.at_ns, direction, len(chunk.data)) + chunk.data)
         self.chunks += 1
         self.bytes += len(chunk.data)
+
+    def _put(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise ConfigurationError(f"--raw is {self.path}; {error.strerror or error}") from None
 
     def close(self) -> None:
         """Write out what is left."""
@@ -139,6 +158,7 @@ class Capture:
 
     Attributes
     ----------
+    path : Path
     made : Made
     is_cut : bool
         Whether the file ended within a record; known after the last one.
@@ -151,7 +171,7 @@ class Capture:
 
     def __init__(self, path: Path) -> None:
         self.is_cut = False
-        self._path = path
+        self.path = path
         try:
             with path.open("rb") as file:
                 self.made = self._head(file)
@@ -162,12 +182,12 @@ class Capture:
     def _head(self, file: BinaryIO) -> Made:
         if file.readline(len(MAGIC)) != MAGIC:
             raise ConfigurationError(
-                f"{self._path} is no capture; expected a file of `firmware-bridge record --raw`"
+                f"{self.path} is no capture; expected a file of `firmware-bridge record --raw`"
             )
         try:
             return codec.convert(codec.load_json(file.readline(_MAX_HEAD)), Made)
         except ValueError as error:
-            raise ConfigurationError(f"{self._path}, line 2: {error}") from None
+            raise ConfigurationError(f"{self.path}, line 2: {error}") from None
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the records, oldest first.
@@ -178,7 +198,7 @@ class Capture:
             If a record cannot be one of ours.
         """
         newest_ns = 0
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.seek(self._start)
             while head := file.read(_RECORD.size):
                 if len(head) < _RECORD.size:
@@ -188,7 +208,7 @@ class Capture:
                 if direction > _TO_BOARD or size > MAX_CHUNK or at_ns < newest_ns:
                     where = file.tell() - _RECORD.size
                     raise ConfigurationError(
-                        f"{self._path}, byte {where}: no record of a capture; the file is damaged"
+                        f"{self.path}, byte {where}: no record of a capture; the file is damaged"
                     )
                 newest_ns = at_ns
                 data = file.read(size)

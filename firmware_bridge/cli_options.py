@@ -14,12 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from firmware_bridge.board_feed import BoardFeed
 from firmware_bridge.csv_lines import check_columns
+from firmware_bridge.line_feed import LineFeed
+from firmware_bridge.raw_lines import check_rate
+from firmware_bridge.watching import Feed
 from sensors import codec
+from sensors.errors import ConfigurationError
 
 PortOption = Annotated[
     str,
@@ -34,6 +39,13 @@ CsvOption = Annotated[
         "- skips a column.",
     ),
 ]
+RateOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Lines per second, for --csv with a raw waveform; found by itself without it. [1/s]",
+        show_default=False,
+    ),
+]
 BaudOption = Annotated[int, typer.Option(min=50, help="Speed; without meaning on USB CDC.")]
 SecondsOption = Annotated[float | None, typer.Option(min=0.0, help="Stop after so long. [s]")]
 PlainOption = Annotated[
@@ -46,6 +58,8 @@ PlainOption = Annotated[
 ]
 
 BAUD = 115_200
+
+T = TypeVar("T")
 
 
 def is_plain(asked: bool) -> bool:
@@ -75,6 +89,23 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def feed_of(csv: str | None, rate_hz: float | None) -> Feed:
+    """Return the decoder of a board: of lines where ``--csv`` is given, else of the protocol.
+
+    Raises
+    ------
+    ConfigurationError
+        If the columns or the rate cannot be those of a board, or do not go together.
+    """
+    if csv is None:
+        if rate_hz is not None:
+            raise ConfigurationError("--rate goes with --csv; a board that speaks says its rates")
+        return BoardFeed()
+    if rate_hz is not None:
+        check_rate(rate_hz, "--rate")
+    return LineFeed(split_columns(csv), rate_hz)
+
+
 def split_columns(csv: str) -> tuple[str, ...]:
     """Return the columns that ``--csv`` names.
 
@@ -99,7 +130,7 @@ def interruptible() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def arriving(read: Callable[[], bytes], seconds: float | None) -> Iterator[bytes]:
+def arriving(read: Callable[[], T], seconds: float | None) -> Iterator[T]:
     """Yield what `read` brings, also nothing, until the time is over or Ctrl-C."""
     end_s = None if seconds is None else time.monotonic() + seconds
     with interruptible() as interrupted:

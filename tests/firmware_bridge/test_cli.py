@@ -30,10 +30,10 @@ def test_ports_as_text_and_as_json(capsys, monkeypatch):
     assert code == 0
     assert isinstance(json.loads(out), list)
     found = [PortInfo("/dev/ttyACM0", "Uno", "2341:0043", "75"), PortInfo("/dev/ttyS0")]
-    monkeypatch.setattr("firmware_bridge.cli.ports", lambda: found)
-    assert run(capsys, "ports")[1] == "/dev/ttyACM0  2341:0043  Uno  75\n/dev/ttyS0\n"
+    monkeypatch.setattr("firmware_bridge.cli_ports.ports", lambda: found)
+    assert run(capsys, "ports")[1] == "/dev/ttyACM0  Uno  usb:2341:0043:75\n/dev/ttyS0\n"
     assert json.loads(run(capsys, "ports", "--json")[1])[1]["port"] == "/dev/ttyS0"
-    monkeypatch.setattr("firmware_bridge.cli.ports", list)
+    monkeypatch.setattr("firmware_bridge.cli_ports.ports", list)
     assert "no serial port found" in run(capsys, "ports")[1]
 
 
@@ -44,12 +44,14 @@ def test_monitor_shows_values_and_counts(board, capsys):
     reports = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (0, "")
     assert len(reports) >= 2
-    assert reports[-1]["values"] == {"eda_us": 3.5, "skin_temp_c": 33.25}
-    assert reports[-1]["unreadable"] > 0
-    assert abs(reports[-1]["read"] - reports[-1]["unreadable"]) <= 1
+    values = {signal["name"]: signal["value"] for signal in reports[-1]["signals"]}
+    assert values == {"eda_us": [3.5], "skin_temp_c": [33.25]}
+    counts = reports[-1]["health"]["counts"]
+    assert counts["unreadable"] > 0
+    assert abs(counts["read"] - counts["unreadable"]) <= 1
     code, out, _ = run(capsys, *where)
-    assert "eda_us 3.5 uS (" in out
-    assert "skin_temp_c 33.25 degC (" in out
+    assert "eda_us 3.500 uS at " in out
+    assert "skin_temp_c 33.25 degC at " in out
 
 
 def test_monitor_of_an_unplugged_board_ends_in_one_line(board, capsys):
@@ -57,7 +59,7 @@ def test_monitor_of_an_unplugged_board_ends_in_one_line(board, capsys):
     code, out, err = run(capsys, "monitor", "--port", board.port, *CSV, "--every", "0.1")
     assert code == 3
     assert err == f"firmware-bridge: {board.port} is gone; plug the board in again\n"
-    assert "eda_us 3.5 uS" in out
+    assert "eda_us 3.500 uS" in out
 
 
 def test_record_writes_what_replay_reads(board, capsys, tmp_path):
@@ -69,7 +71,9 @@ def test_record_writes_what_replay_reads(board, capsys, tmp_path):
     recording = read_recording(to)
     assert code == 0
     assert (
-        said["values"] == 2 * said["read"] == sum(len(s.values) for s in recording.series.values())
+        said["values"]
+        == 2 * said["counts"]["read"]
+        == sum(len(s.values) for s in recording.series.values())
     )
     assert set(recording.series["eda_us"].values.tolist()) == {3.5}
     assert 0 < recording.duration_s <= 60

@@ -1,0 +1,95 @@
+"""``firmware-bridge scan``: serial ports and Bluetooth headsets, and what was recognised."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from firmware_bridge import headsets
+from firmware_bridge.cli_options import BAUD, BaudOption, print_json
+from firmware_bridge.cli_ports import NONE
+from firmware_bridge.headsets import Headset, look_around
+from firmware_bridge.probing import PROBE_S, probe_all
+from firmware_bridge.scanning import Recognised
+from firmware_bridge.serial_port import ports
+from sensors.command_line import JsonOption, progress_bar
+from sensors.errors import WellbeingError
+
+_LOOK_S = 5.0
+
+
+def scan(  # noqa: PLR0917 - typer calls it by name
+    baud: BaudOption = BAUD,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="How long to look, for each kind. [s]")
+    ] = _LOOK_S,
+    serial: Annotated[bool, typer.Option(help="Ask the serial ports.")] = True,
+    bluetooth: Annotated[bool, typer.Option(help="Look for Bluetooth headsets.")] = True,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Ask this port, also one that is not listed; repeat.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for boards on serial ports and for Bluetooth headsets, and say what they are.
+
+    Opening a serial port makes some boards start anew.
+    """
+    recognised, serial_fault = _serial(port, baud, min(seconds, PROBE_S)) if serial else ([], "")
+    near, radio_fault = _bluetooth(seconds) if bluetooth else ([], "")
+    if as_json:
+        print_json(
+            {
+                "serial": [asdict(one) for one in recognised],
+                "serial_fault": serial_fault,
+                "bluetooth": [asdict(one) for one in near],
+                "bluetooth_fault": radio_fault,
+            }
+        )
+        return
+    if serial:
+        _say_serial(recognised, serial_fault)
+    if bluetooth:
+        _say_bluetooth(near, radio_fault)
+
+
+def _serial(given: list[str] | None, baud: int, seconds: float) -> tuple[list[Recognised], str]:
+    """Return what was recognised; a missing driver is a line, and Bluetooth is looked at still."""
+    try:
+        names = given or [info.port for info in ports()]
+        return list(probe_all(names, baud, seconds).values()), ""
+    except WellbeingError as error:
+        return [], str(error)
+
+
+def _bluetooth(seconds: float) -> tuple[list[Headset], str]:
+    try:
+        with progress_bar() as bar:
+            bar.add_task("listening for Bluetooth headsets", total=None)
+            return asyncio.run(_look(seconds)), ""
+    except WellbeingError as error:
+        return [], str(error)
+
+
+async def _look(seconds: float) -> list[Headset]:
+    return await look_around(await headsets.open_radio(), seconds)
+
+
+def _say_serial(recognised: list[Recognised], fault: str) -> None:
+    for one in recognised:
+        typer.echo(f"serial {one.port}: {one.words()}")
+    if not recognised:
+        typer.echo(f"serial: {fault or NONE}")
+
+
+def _say_bluetooth(near: list[Headset], fault: str) -> None:
+    for one in near:
+        strength = "" if one.rssi_dbm is None else f", {one.rssi_dbm} dBm"
+        typer.echo(f"bluetooth {one.address}: {one.name or 'unnamed'}, heart rate{strength}")
+    if not near:
+        typer.echo(f"bluetooth: {fault or 'no headset near; switch its heart-rate broadcast on'}")
