@@ -9,8 +9,8 @@ is decoded in place. Defined in hardware.md, *Frames*.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zlib import crc32
 
 VERSION = 1
@@ -24,12 +24,17 @@ MAX_STUFFED = 249
 _HEAD = struct.Struct("<BBH")
 _CRC = struct.Struct("<I")
 _LEAST_STUFFED = 1 + _HEAD.size + _CRC.size
+_PAYLOAD_AT = 1 + _HEAD.size
 _COUNTERS = 1 << 16
+_RESIDUE = 0x2144DF1C  # CRC-32 of anything followed by its own CRC-32
+_new = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One whole frame, its check sum verified.
+
+    A named tuple: as immutable as a frozen dataclass, and made in a third of
+    the time.
 
     Parameters
     ----------
@@ -82,16 +87,6 @@ def _stuff(body: bytes) -> bytes:
     return b"".join(bytes((len(piece) + 1,)) + piece for piece in pieces) + b"\0"
 
 
-def _unstuff(stuffed: bytearray) -> bool:
-    """Undo the stuffing in place, but for the byte in front; False if it is none."""
-    at, end = 0, len(stuffed)
-    while at < end:
-        distance = stuffed[at]
-        stuffed[at] = 0
-        at += distance
-    return at == end
-
-
 @dataclass(slots=True)
 class Deframer:
     """Cuts the byte stream of one sender into frames.
@@ -102,49 +97,49 @@ class Deframer:
     """
 
     refused: Refused = field(default_factory=Refused)
-    _pending: bytearray = field(default_factory=bytearray)
-    _overlong: bool = False
+    _pending: bytes = b""
     _joined: bool = False
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield each frame that `data` completes, oldest first."""
-        *ended, rest = data.split(b"\0")
-        for piece in ended:
-            self._take(piece)
-            frame = self._end()
-            if frame is not None:
-                yield frame
-        self._take(rest)
-
-    def _take(self, piece: bytes) -> None:
-        if len(self._pending) + len(piece) > MAX_STUFFED:
-            self._overlong = True
-            self._pending.clear()
-        elif not self._overlong:
-            self._pending += piece
-
-    def _end(self) -> Frame | None:
-        stuffed, overlong, joined = self._pending, self._overlong, self._joined
-        self._pending, self._overlong, self._joined = bytearray(), False, True
-        if not stuffed and not overlong:
-            return None
-        refused = self.refused if joined else Refused()
-        if overlong:
-            refused.too_long += 1
-            return None
-        return _decode(stuffed, refused)
+    def feed(self, data: bytes) -> list[Frame]:
+        """Return each frame that `data` completes, oldest first."""
+        pieces = data.split(b"\0")
+        pieces[0] = self._pending + pieces[0]
+        # One byte more than a frame has tells that it is too long; no more is kept.
+        self._pending = pieces.pop()[: MAX_STUFFED + 1]
+        frames = []
+        for piece in pieces:
+            refused = self.refused if self._joined else Refused()
+            self._joined = True
+            if piece:
+                frame = _decode(piece, refused)
+                if frame is not None:
+                    frames.append(frame)
+        return frames
 
 
-def _decode(stuffed: bytearray, refused: Refused) -> Frame | None:
-    if len(stuffed) < _LEAST_STUFFED or not _unstuff(stuffed):
+def _decode(stuffed: bytes, refused: Refused) -> Frame | None:
+    end = len(stuffed)
+    if end > MAX_STUFFED:
+        refused.too_long += 1
+        return None
+    if end < _LEAST_STUFFED:
         refused.stuffing += 1
         return None
-    body = bytes(stuffed[1 : -_CRC.size])
-    if crc32(body) != _CRC.unpack_from(stuffed, len(stuffed) - _CRC.size)[0]:
+    body = bytearray(stuffed)
+    at = 0
+    while at < end:
+        distance = stuffed[at]
+        body[at] = 0
+        at += distance
+    if at != end:
+        refused.stuffing += 1
+        return None
+    # With its own check sum behind it, whatever is whole has this one.
+    if crc32(memoryview(body)[1:]) != _RESIDUE:
         refused.crc += 1
         return None
-    version, kind, counter = _HEAD.unpack_from(body)
+    version, kind, counter = _HEAD.unpack_from(body, 1)
     if version != VERSION:
         refused.version += 1
         return None
-    return Frame(kind, counter, body[_HEAD.size :])
+    return _new(Frame, (kind, counter, bytes(body[_PAYLOAD_AT : -_CRC.size])))
