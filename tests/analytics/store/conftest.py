@@ -88,6 +88,13 @@ def any_influx_settings(request: pytest.FixtureRequest) -> Iterator[StoreSetting
     if not given("URL"):
         yield request.getfixturevalue("influx_settings")
         return
+    with databases_on_the_server_given() as settings:
+        yield settings
+
+
+@contextmanager
+def databases_on_the_server_given() -> Iterator[StoreSettings]:
+    """Make databases there that nobody else uses, and delete them afterwards."""
     administrator = given_settings()
     store = InfluxStore(administrator)
     try:
