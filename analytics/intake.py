@@ -73,7 +73,8 @@ class Refused:
     """A message to be set aside; `payload` is ``None`` where keeping it would be wrong.
 
     `window` is set for a reading of `agent` whose number can still be told:
-    it counts as accounted for, or the edge would hold it for ever.
+    it counts as accounted for, or the edge would hold it for ever. `is_left` says
+    that it may stand on a retained topic, where nothing of an erased agent may.
     """
 
     topic: str
@@ -82,6 +83,7 @@ class Refused:
     detail: str
     agent: str | None = None
     window: codec.WindowKey | None = None
+    is_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,10 @@ class Intake:
             return Cleared(topic)
         try:
             agent, message = decode(topic, payload)
-            self._refuse_erased(agent, message)
+            if self._tombstones.refuses(agent, message, self._consents):
+                error = MessageError(Refusal.ERASED, "from before the erasure")
+                left = self._tombstones.is_left(agent, message)
+                return replace(_refused(topic, payload, error), is_left=left)
             self._refuse_unknown(agent, received_at)
             if isinstance(message, ReadingMessage):
                 self._refuse_without_consent(cast("str", agent), message)
@@ -168,10 +173,6 @@ class Intake:
         match judged:
             case Accepted(agent=str(agent), message=ConsentMessage() as consent):
                 self._consents.record(agent, consent)
-
-    def _refuse_erased(self, agent: str | None, message: Input) -> None:
-        if self._tombstones.refuses(agent, message, self._consents):
-            raise MessageError(Refusal.ERASED, "from before the erasure")
 
     def _without_erased(self, refused: Refused) -> Refused:
         """Keep nothing of what cannot be read or is in no team, where its sender was erased."""

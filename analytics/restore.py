@@ -8,13 +8,15 @@ in place, so that no server ever starts with it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from analytics import rights_erasure, rights_requests, rights_state, tombstones
 from analytics.backup_archive import (
@@ -43,6 +45,7 @@ from analytics.tombstones import Tombstone, Tombstones
 from sensors.errors import StateError
 
 _SCRATCH = ".restore-"
+_CHECKED = "wellbeing-verify-"
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
@@ -88,7 +91,8 @@ def verify(source: Path, tell: Progress) -> Manifest:
     StateError
         If anything is not what was written.
     """
-    with opened(source) as (file, manifest), _scratch(source.parent) as folder:
+    # Not beside the archive, which may lie on a share: everything is in it that was measured.
+    with opened(source) as (file, manifest), _private() as folder:
         unpack(file, manifest, folder, tell)
         for name in (STATE, STORE):
             if name in manifest.files:
@@ -165,6 +169,19 @@ def _remove_left(directory: Path) -> None:
             raise StateError(
                 f"cannot remove {folder}, left by a restore that was killed; remove it"
             )
+
+
+@contextmanager
+def _private() -> Iterator[Path]:
+    """Yield a folder that only this account can look into; it goes, however this ends."""
+    try:
+        folder = TemporaryDirectory(prefix=_CHECKED)
+    except OSError as error:
+        raise StateError(
+            f"cannot unpack into {gettempdir()} ({error.strerror}); name another place by TMPDIR"
+        ) from None
+    with folder as name:
+        yield Path(name)
 
 
 @contextmanager
@@ -304,13 +321,26 @@ def _is_over(db: sqlite3.Connection, stone: Tombstone) -> bool:
     return any(one.receipt is not None and one.receipt.id == stone.id for one in over)
 
 
+def _as_it_was(path: Path, was: os.stat_result) -> None:
+    """Give `path` the owner (where this account may) and the mode that `was` there."""
+    if hasattr(os, "chown"):
+        with suppress(PermissionError):
+            os.chown(path, was.st_uid, was.st_gid)
+    path.chmod(stat.S_IMODE(was.st_mode))
+
+
 def _put(source: Path, target: Path) -> None:
-    """Move a file into its place; what an old SQLite file left beside it goes first."""
+    """Move a file into its place; what an old SQLite file left beside it goes first.
+
+    Whoever could read a teams file can read the new one: other programs do.
+    """
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         source.chmod(0o600)
         shutil.move(source, part)  # maybe to another file system: not in one go
+        if source.name == TEAMS and target.exists():
+            _as_it_was(part, target.stat())
         for side in _SIDE_FILES:
             target.with_name(f"{target.name}{side}").unlink(missing_ok=True)
         part.replace(target)

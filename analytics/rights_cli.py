@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from analytics import rights_export, rights_office, rights_requests
+from analytics import rights_export, rights_known, rights_office, rights_requests
 from analytics.detect_cli import build
 from analytics.research.ledger import ResearchSettings, exports_of
 from analytics.rights_receipt import Receipt, as_lines, with_exports
@@ -106,6 +106,9 @@ def erase(  # noqa: PLR0917 - one per option
     store_url: StoreUrlOption = None,
     profile: ProfileOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also one that nobody here knows (an old backup may).")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what there is.")] = False,
     wait: Annotated[
         float, typer.Option(min=1.0, help="Seconds to wait for store and broker.")
@@ -117,7 +120,7 @@ def erase(  # noqa: PLR0917 - one per option
     Works while the server runs and while it does not. The exit code is not
     zero as long as something within reach is not erased. Whatever was measured
     before and comes later is refused; the agent can go on after consenting
-    anew.
+    anew. A pseudonym that is known nowhere here is taken for mistyped.
     """
     given = _given(
         config, site, state_dir, teams=teams, broker=broker, store=store,
@@ -125,6 +128,8 @@ def erase(  # noqa: PLR0917 - one per option
     )  # fmt: skip
     _checked(agent)
     directory = given.server.directory()
+    if not anyway:
+        _require_known(given, agent, "; for one that only an old backup knows, add --anyway")
     if dry_run:
         opened = open_store(given.store, read_only=True)
         try:
@@ -141,6 +146,18 @@ def erase(  # noqa: PLR0917 - one per option
     _print(given, receipt, as_json=as_json)
     if not receipt.is_complete:
         raise typer.Exit(_INCOMPLETE)
+
+
+def _require_known(given: _Given, agent: str, remedy: str = "") -> None:
+    rights_known.require_known(
+        agent,
+        site=given.server.site,
+        directory=given.server.directory(),
+        teams=given.server.teams_file() if given.server.teams else None,
+        ledger=given.ledger,
+        open_store=lambda: open_store(given.store, read_only=True),
+        remedy=remedy,
+    )
 
 
 def _confirm(agent: str, site: str) -> None:
@@ -191,6 +208,7 @@ def export(  # noqa: PLR0917 - one per option
     if to.exists() and not replace:
         raise StateError(f"{to} is there already; choose another name, or add --replace")
     directory, name = given.server.directory(), given.server.site
+    _require_known(given, agent)
     opened = open_store(given.store, read_only=True)
     try:
         with _progress() as tell:

@@ -19,7 +19,7 @@ from secrets import token_hex
 from analytics import rights_erasure, rights_requests, tombstones
 from analytics.errands import Errand
 from analytics.events import Publication
-from analytics.intake import Accepted, Judged
+from analytics.intake import Accepted, Judged, Refused
 from analytics.notices import notice_id
 from analytics.rights_erasure import RETAINED, ServerParts
 from analytics.rights_purge import Purge
@@ -84,7 +84,7 @@ class RightsDesk:
         """
         known = [stone for path in self._parts.files for stone in tombstones.read_file(path)]
         for stone in self.tombstones.add(known):
-            _log.warning("a restored state held %s, who was erased; erasing again", stone.agent)
+            _log.warning("a restored state held somebody who was erased; erasing again")
             again = Request(
                 id=stone.id,
                 agent=stone.agent,
@@ -105,12 +105,23 @@ class RightsDesk:
             self._ask_store(self._erase_again)
 
     def heard(self, judged: Iterable[Judged]) -> None:
-        """Take note of what agents ask for; to be called after it is in the journal."""
+        """Take note of what agents ask for; to be called after it is in the journal.
+
+        Also clears, on the broker, what an edge or an older broker brought back.
+        """
+        left: dict[str, None] = {}
         for one in judged:
+            if isinstance(one, Refused) and one.is_left:
+                left[one.topic] = None
+            elif isinstance(one, Accepted):
+                left.pop(one.topic, None)  # a new consent stands there by now
             if isinstance(one, Accepted) and isinstance(one.message, RequestMessage):
                 kind = _KINDS.get(one.message.kind)
                 if kind is not None and one.agent is not None:
                     self._asked(one.agent, kind, one.message.id)
+        if left:
+            clears = [Publication(topic, None) for topic in left]
+            self._pending += self._parts.steps.commit(Commit(publications=clears))
 
     def _asked(self, agent: str, kind: Kind, message_id: str) -> None:
         now = self._clock()
@@ -129,7 +140,7 @@ class RightsDesk:
             rights_requests.put(self._parts.db, request)
         if not is_proven:
             self._tell(agent, NoticeKind.RIGHTS_NOTED, request.id)
-        _log.info("agent %s asks to %s; see `wellbeing agent requests`", agent, kind.value)
+        _log.info("an agent asks to %s; see `wellbeing agent requests`", kind.value)
 
     def work(self) -> list[str]:
         """Do what is due; return whom it erased: nothing of theirs is waiting any more."""
@@ -164,7 +175,7 @@ class RightsDesk:
         done = replace(request, state=State.WAITING, receipt=receipt)
         with state_errors(self._parts.path), transaction(self._parts.db):
             rights_requests.carried_out(self._parts.db, done)
-        _log.info("erased agent %s from the state; the store follows", done.agent)
+        _log.info("erased an agent from the state; the store follows (receipt %s)", receipt.id)
         self._wait(done)
 
     def _wait(self, request: Request) -> None:
@@ -181,8 +192,8 @@ class RightsDesk:
         found = rights_erasure.erase_again(
             store, self._parts.site, self.tombstones, self._parts.journal
         )
-        for agent, count in found.items():
-            _log.warning("the store held %d points of %s, who was erased; gone", count, agent)
+        for count in found.values():
+            _log.warning("the store held %d points of somebody who was erased; gone", count)
 
     def _take_answers(self) -> None:
         while self._answers:
@@ -223,7 +234,7 @@ class RightsDesk:
         kind = NoticeKind.ERASED if receipt.is_complete else NoticeKind.ERASED_IN_PART
         self._tell(request.agent, kind, receipt.id)
         left = "" if receipt.is_complete else "; not all of it: see `wellbeing agent receipt`"
-        _log.info("the erasure of %s has ended%s", request.agent, left)
+        _log.info("the erasure with receipt %s has ended%s", receipt.id, left)
 
     def _tell_export(self, request: Request) -> None:
         self._tell(request.agent, NoticeKind.EXPORT_READY, request.id)

@@ -75,6 +75,18 @@ def forget(data: bytes, agent: str) -> tuple[bytes, Forgotten]:
     return snapshot.pack(arrays, values), found
 
 
+def agents_in(data: bytes) -> list[str]:
+    """Return who has a row in the snapshot `data`; none of a snapshot of another build.
+
+    Raises
+    ------
+    StateError
+        If `data` is no snapshot that this version reads.
+    """
+    _, values = snapshot.unpack(data)
+    return [agent for agent in values.get("agents", ()) if not agent.startswith("#")]
+
+
 def _forget_row(arrays: dict[str, NDArray[Any]], values: Any, agent: str, found: Forgotten) -> None:
     agents: list[str] = values["agents"]
     if agent not in agents:

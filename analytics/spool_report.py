@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from analytics.refusal_words import in_short
 from analytics.set_aside import RefusedPoints
 from analytics.store.base import WriteReport
 from sensors.errors import StoreError, StoreRefusedError, WellbeingError
@@ -19,7 +20,8 @@ class StoreState:
 
     `catching_up` says that batches of an earlier time are still being written,
     `held` how many points the store refuses in words nobody knows: they are
-    tried again beside the others, and set aside after a while.
+    tried again beside the others, and set aside after a while, and `restarts`
+    how often its writer's process was started again.
     """
 
     written: int = 0
@@ -28,6 +30,7 @@ class StoreState:
     trouble: str = ""
     catching_up: bool = False
     held: int = 0
+    restarts: int = 0
 
 
 class StoreReport:
@@ -56,7 +59,9 @@ class StoreReport:
                 count,
                 what,
             )
-        self.state = replace(self.state, refused=self.state.refused + count, last_refusal=reason)
+        self.state = replace(
+            self.state, refused=self.state.refused + count, last_refusal=in_short(reason)
+        )
 
     def held(self, error: StoreRefusedError) -> None:
         """Note that a batch was refused as a whole, and waits beside the others."""
@@ -65,7 +70,7 @@ class StoreReport:
                 "the store refuses a batch in words nobody knows; it is tried again beside the"
                 " others, and then set aside: `wellbeing status` tells them"
             )
-        self.state = replace(self.state, last_refusal=str(error))
+        self.state = replace(self.state, last_refusal=in_short(str(error)))
 
     def failed(self, error: Exception) -> None:
         """Note that the store could not be written.

@@ -148,6 +148,20 @@ class Tombstones:
             case RequestMessage() | ReplyMessage() | DecisionMessage() | AuditMessage():
                 return message.at <= stone.at
 
+    def is_left(self, agent: str | None, message: Input) -> bool:
+        """Return whether a refused `message` must not stand on its retained topic either.
+
+        No consent that does not count, and nothing from before the erasure. What an
+        edge that goes on running says about itself goes when it ends.
+        """
+        stone = self._of.get(agent) if agent is not None else None
+        match message:
+            case ConsentMessage():
+                return stone is not None
+            case StatusMessage() | ContextMessage():
+                return stone is not None and message.at <= stone.at
+        return False
+
 
 def _begins_at(message: ReadingMessage) -> datetime:
     """Return when the window began, by whichever of its two clocks says earlier."""

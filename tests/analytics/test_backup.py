@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 import zipfile
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import wellbeing
-from analytics import rights_requests, state_file, tombstones
+from analytics import restore, rights_requests, state_file, tombstones
 from analytics.intake import Intake
 from analytics.journal import Journal
 from analytics.pipeline import Pipeline
@@ -273,6 +274,49 @@ def test_a_place_that_cannot_be_written_is_not_blamed_on_the_archive(
     said = capsys.readouterr().err
     assert f"cannot put {server.store} in place" in said
     assert "cannot read" not in said
+
+
+def test_checking_leaves_nothing_anywhere_not_even_when_interrupted(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive holds what was measured: a copy beside it, on a share, would be read by others."""
+    share, private = tmp_path / "share", tmp_path / "private"
+    share.mkdir()
+    private.mkdir()
+    archive = share / "b.zip"
+    assert server.backup(archive) == 0
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    seen: list[tuple[int, list[str]]] = []
+
+    def interrupted(path: Path) -> None:
+        (folder,) = private.iterdir()
+        seen.append((folder.stat().st_mode & 0o077, [p.name for p in share.iterdir()]))
+        assert path.parent == folder
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restore, "_check_sound", interrupted)
+    assert server.restore(archive, "--verify") == 130
+    assert seen == [(0, ["b.zip"])]
+    assert list(private.iterdir()) == []
+    share.chmod(0o500)  # where nothing can be written an archive can still be checked
+    monkeypatch.undo()
+    assert server.restore(archive, "--verify") == 0
+
+
+def test_who_could_read_the_teams_can_read_the_restored_ones(
+    server: Server, tmp_path: Path
+) -> None:
+    archive = tmp_path / "b.zip"
+    assert server.backup(archive) == 0
+    server.teams.write_text("[other]\n")
+    server.teams.chmod(0o644)
+    assert server.restore(archive, "--replace") == 0
+    assert "billing" in server.teams.read_text()
+    assert server.teams.stat().st_mode & 0o777 == 0o644
+    assert (server.state / FILE_NAME).stat().st_mode & 0o077 == 0
+    server.teams.unlink()
+    assert server.restore(archive, "--replace") == 0
+    assert server.teams.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_a_killed_restore_left_is_removed(server: Server, tmp_path: Path) -> None:
