@@ -39,7 +39,10 @@ PACKAGES = {
     "libasound2-plugins": "microphone without a sound card",
     "libportaudio2": "microphone",
     "espeak-ng": "speech to analyse",
-    "gcc": "the C example of the firmware, and evdev",
+    "gcc": "the firmware, and evdev",
+    "g++": "the firmware's headers in C++",
+    "make": "the firmware's Makefile",
+    "perl": "a board in another language",
     "fonts-noto-cjk": "Chinese pages in screenshots",
 }
 

@@ -41,6 +41,7 @@ typedef struct {
     uint32_t ticks;
     uint16_t counter;
     bool fast;
+    bool off; /* all sensors */
 } options;
 
 typedef struct {
@@ -230,6 +231,9 @@ static uint32_t ticks(const example *e) {
 }
 
 static void measure_what_is_due(example *e) {
+    if (e->given.off) {
+        return;
+    }
     for (uint8_t i = 0; i < STREAMS; i++) {
         while (e->next_s[i] <= now_s(e)) {
             measure(e, i, e->next_s[i]);
@@ -296,6 +300,7 @@ static const char USAGE[] =
     "  --seconds S      stop after so long\n"
     "  --frames N       stop after so many frames\n"
     "  --fast           do not wait: a made-up clock\n"
+    "  --off            all sensors off: only what keeps the line alive\n"
     "  --settings FILE  keep the device id there\n"
     "  --boot N --ticks N --counter N   where they begin (default: the time, 0, 0)\n";
 
@@ -304,6 +309,10 @@ static bool parse(options *given, int argc, char **argv) {
         const char *const name = argv[i];
         if (strcmp(name, "--fast") == 0) {
             given->fast = true;
+            continue;
+        }
+        if (strcmp(name, "--off") == 0) {
+            given->off = true;
             continue;
         }
         const char *const value = i + 1 < argc ? argv[++i] : NULL;

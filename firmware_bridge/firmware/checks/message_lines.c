@@ -15,29 +15,11 @@
  *     crc HEX         the check sum
  *     extend BITS RAW ...    the extended ticks
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "../wellbeing_board.h"
-
-#define MOST_WORDS 512
-#define MOST_LINE 65536
-
-typedef struct {
-    int size;
-    char *word[MOST_WORDS];
-} line;
+#include "words.h"
 
 static wbs_sender sender;
 static wbs_receiver receiver;
-
-static void print_hex(const uint8_t *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++) {
-        (void)printf("%02x", bytes[i]);
-    }
-    (void)putchar('\n');
-}
 
 static bool print_frame(void *context, const uint8_t *bytes, size_t size) {
     (void)context;
@@ -45,28 +27,6 @@ static bool print_frame(void *context, const uint8_t *bytes, size_t size) {
         print_hex(bytes, size);
     }
     return true;
-}
-
-static uint32_t number(const line *l, int i) {
-    return i < l->size ? (uint32_t)strtoul(l->word[i], NULL, 10) : 0u;
-}
-
-static uint8_t byte(const line *l, int i) {
-    return (uint8_t)number(l, i);
-}
-
-static size_t unhex(const char *hex, uint8_t *bytes) {
-    size_t size = 0;
-    for (; strcmp(hex, "-") != 0 && hex[0] != '\0' && hex[1] != '\0'; hex += 2) {
-        const char pair[3] = {hex[0], hex[1], '\0'};
-        bytes[size++] = (uint8_t)strtoul(pair, NULL, 16);
-    }
-    return size;
-}
-
-/* Decode a word in place: hexadecimal is longer than what it stands for. */
-static size_t raw(const line *l, int i) {
-    return i < l->size ? unhex(l->word[i], (uint8_t *)l->word[i]) : 0u;
 }
 
 static const char *text(const line *l, int i) {
@@ -129,28 +89,27 @@ static wbs_result setting(const line *l) {
 
 /* Return false if the line is no message. */
 static bool sends(const line *l, wbs_result *result) {
-    const char *const what = l->word[0];
-    if (strcmp(what, "hello") == 0) {
+    if (is(l, "hello")) {
         *result = hello(l);
-    } else if (strcmp(what, "stream") == 0) {
+    } else if (is(l, "stream")) {
         *result = stream(l);
-    } else if (strcmp(what, "samples") == 0) {
+    } else if (is(l, "samples")) {
         *result = samples(l);
-    } else if (strcmp(what, "beats") == 0) {
+    } else if (is(l, "beats")) {
         *result = beats(l);
-    } else if (strcmp(what, "contact") == 0) {
+    } else if (is(l, "contact")) {
         *result = wbs_send_contact(&sender, number(l, 1), (wbs_part)number(l, 2), number(l, 3) != 0);
-    } else if (strcmp(what, "battery") == 0) {
+    } else if (is(l, "battery")) {
         *result = wbs_send_battery(&sender, byte(l, 1), byte(l, 2), (uint16_t)number(l, 3));
-    } else if (strcmp(what, "log") == 0) {
+    } else if (is(l, "log")) {
         *result = wbs_send_log(&sender, (wbs_level)number(l, 1), text(l, 2));
-    } else if (strcmp(what, "fault") == 0) {
+    } else if (is(l, "fault")) {
         *result = fault(l);
-    } else if (strcmp(what, "time") == 0) {
+    } else if (is(l, "time")) {
         *result = wbs_send_time(&sender, number(l, 1), number(l, 2), number(l, 3));
-    } else if (strcmp(what, "setting") == 0) {
+    } else if (is(l, "setting")) {
         *result = setting(l);
-    } else if (strcmp(what, "send") == 0) {
+    } else if (is(l, "send")) {
         const size_t size = raw(l, 2);
         *result = wbs_send(&sender, byte(l, 1), (const uint8_t *)l->word[2], size);
     } else {
@@ -189,14 +148,14 @@ static void obey(const line *l) {
         if (result != WBS_SENT) {
             (void)puts("bad value");
         }
-    } else if (strcmp(l->word[0], "counter") == 0) {
+    } else if (is(l, "counter")) {
         wbs_start(&sender, print_frame, NULL, (uint16_t)number(l, 1));
-    } else if (strcmp(l->word[0], "bytes") == 0) {
+    } else if (is(l, "bytes")) {
         receive(l);
-    } else if (strcmp(l->word[0], "crc") == 0) {
+    } else if (is(l, "crc")) {
         const size_t size = raw(l, 1);
         (void)printf("%lu\n", (unsigned long)wbs_crc32((const uint8_t *)l->word[1], size));
-    } else if (strcmp(l->word[0], "extend") == 0) {
+    } else if (is(l, "extend")) {
         extend(l);
     } else {
         (void)printf("what is %s?\n", l->word[0]);
@@ -204,19 +163,12 @@ static void obey(const line *l) {
 }
 
 int main(void) {
-    static char text_of[MOST_LINE];
+    line l;
     wbs_start(&sender, print_frame, NULL, 0);
     wbs_start_receiver(&receiver);
-    while (fgets(text_of, sizeof text_of, stdin) != NULL) {
-        line l = {0, {NULL}};
-        for (char *word = strtok(text_of, " \n"); word != NULL; word = strtok(NULL, " \n")) {
-            l.word[l.size] = word;
-            l.size += l.size + 1 < MOST_WORDS ? 1 : 0;
-        }
-        if (l.size > 0) {
-            obey(&l);
-            (void)fflush(stdout);
-        }
+    while (read_line(&l)) {
+        obey(&l);
+        (void)fflush(stdout);
     }
     return 0;
 }
