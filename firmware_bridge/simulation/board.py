@@ -45,6 +45,7 @@ DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _HELLO_EVERY_S = 8.0
 _BATTERY_EVERY_S = _LOG_EVERY_S = 10.0
 _BEATS_EVERY_S = 1.0
+_SILENT_S = 1.5  # without anything to say it repeats HELLO
 _LATE_S = 1.6
 _FAST_SHARE = 0.03  # of `clock_drift`
 _JUMP_S = 0.5  # of `clock_jump`
@@ -156,6 +157,7 @@ class Board:
     _log_s: float = 2.0
     _beats_s: float = 0.0
     _beat_s: float | None = None
+    _spoke_s: float = 0.0
     _worn: bool = True
     _is_deaf: bool = False
 
@@ -187,7 +189,7 @@ class Board:
 
     def take(self, data: bytes, now_s: float) -> bytes:
         """Return what the board answers to `data`, which arrived at `now_s`."""
-        sent = self.step(now_s)
+        sent = self.step(now_s) + (data if self._schedule.on("echo") else b"")
         refused = self._deframer.refused.total
         frames: list[bytes] = []
         for piece in re.split(rb"(?<=\0)", data):
@@ -254,6 +256,13 @@ class Board:
         messages: list[FromBoard] = []
         while self._waiting and self._waiting[0][0] <= self._life_s:
             messages.append(heapq.heappop(self._waiting)[2])
+        if messages:
+            self._spoke_s = self._life_s
+        elif self._life_s - self._spoke_s >= _SILENT_S and not self._schedule.on(
+            "no_hello_unasked"
+        ):
+            self._spoke_s = self._life_s
+            messages = self.describe()
         return self._said(messages)
 
     def _repeat(self) -> None:
@@ -349,7 +358,7 @@ class Board:
             return [Setting(counter, asked.key, asked.index, status, value)]
         if not self._accepts(asked):
             return [Setting(counter, asked.key, asked.index, Status.REFUSED, now)]
-        if self._schedule.on("forgets_settings"):
+        if asked.key == Key.DEVICE_ID and self._schedule.on("forgets_settings"):
             return [Setting(counter, asked.key, asked.index, Status.KEPT, asked.value)]
         also = self._put(asked)
         value = self._value(asked.key, asked.index) or b""

@@ -1,0 +1,1 @@
+"""`firmware-bridge check`: each requirement of hardware.md as a named test."""
