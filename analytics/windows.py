@@ -22,7 +22,7 @@ from analytics.features import FEATURES
 from analytics.rings import Ring, Rings
 from analytics.spans import COLUMN, FRESH_S, MOVING_G, QUALITY, RAW, RAW_CHANNEL, SETTLE_S
 from sensors.messages import WINDOW_S, ContextState, Modules, ReadingMessage
-from sensors.signals import Channel
+from sensors.signals import UNSCORED, Channel
 
 __all__ = [
     "CONTEXTS",
@@ -66,7 +66,6 @@ _NO_KEYBOARD = (None,) * 6
 _NO_POINTER = (None,) * 3
 _NO_VOICE = (None,) * 6
 _NO_MODULES = (None,) * 4
-_BODY = frozenset({"eda_us", "skin_temp_c", "acc_rms_g"})
 
 CONTEXTS: tuple[ContextState | None, ...] = (None, *ContextState)
 """What an agent may be doing, as telephony says; ``None`` is unknown."""
@@ -130,7 +129,7 @@ def measures_body(modules: Modules | None) -> bool:
     them: it must neither stand for a skin sensor that fell silent nor take the
     channel from another edge that has one.
     """
-    return modules is not None and not _BODY.isdisjoint(modules.values)
+    return modules is not None and not modules.values.keys() <= UNSCORED
 
 
 def _unpack(message: ReadingMessage) -> tuple[float | None, ...]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sensors.messages import SECTIONS, WINDOW_S, Absence, ReadingMessage, Section
-from sensors.signals import DESK, SIGNALS, Channel, Reduction, Signal, of_channel
+from sensors.signals import SIGNALS, UNSCORED, Channel, Reduction, Signal, of_channel
 
 WINDOW = timedelta(seconds=WINDOW_S)
 _WINDOW_MS = round(WINDOW_S * 1000)
@@ -52,16 +52,16 @@ class Gathered:
         How many values were taken, and how many refused as out of range.
     quality_sum : float
         Sum of the qualities of the accepted values.
-    desk, desk_quality_sum : int and float
-        How many of them are about the desk, and the sum of their qualities.
+    beside, beside_quality_sum : int and float
+        How many of them no score rests on, and the sum of their qualities.
     """
 
     samples: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     accepted: int = 0
     rejected: int = 0
     quality_sum: float = 0.0
-    desk: int = 0
-    desk_quality_sum: float = 0.0
+    beside: int = 0
+    beside_quality_sum: float = 0.0
 
     def add(self, signal: Signal, value: float, at_s: float, quality: float = 1.0) -> bool:
         """Take one value; return whether it lay within the catalogue's range."""
@@ -72,21 +72,21 @@ class Gathered:
         self.accepted += 1
         quality = min(1.0, max(0.0, quality)) if quality == quality else 0.0  # noqa: PLR0124 - NaN
         self.quality_sum += quality
-        if signal.name in DESK:
-            self.desk += 1
-            self.desk_quality_sum += quality
+        if signal.name in UNSCORED:
+            self.beside += 1
+            self.beside_quality_sum += quality
         return True
 
     @property
     def quality(self) -> float:
         """Mean quality of the values, a refused one counting as 0; 1 when there were none.
 
-        Where anything is about the body, what is about the desk does not count:
-        ten reports a second of a good radar would make poor skin conductance good.
+        Where anything is scored, what is not does not count: ten reports a second
+        of a good radar would make poor skin conductance good.
         """
         count, total = self.accepted + self.rejected, self.quality_sum
-        if self.desk < count:
-            count, total = count - self.desk, total - self.desk_quality_sum
+        if self.beside < count:
+            count, total = count - self.beside, total - self.beside_quality_sum
         return total / count if count else 1.0
 
 

@@ -183,8 +183,10 @@ _CATALOGUE: tuple[Signal, ...] = (
 SIGNALS: Mapping[str, Signal] = MappingProxyType({s.name: s for s in _CATALOGUE})
 """Every signal by name, in catalogue order."""
 
-DESK = frozenset({"presence", "distance_m", "ambient_light_lux", "noise_level_db"})
-"""Signals of modules about the desk and not the body: shown and stored, no score rests on them."""
+UNSCORED = frozenset(
+    {"presence", "distance_m", "breathing_rate_per_min", "ambient_light_lux", "noise_level_db"}
+)
+"""Signals of modules on which no score rests: they are shown and stored."""
 
 LABEL = "label"
 """Name of the optional rows of a recording: 1 strained, 0 not, -1 not labelled."""

@@ -10,11 +10,11 @@ from analytics.floor import given
 from sensors.collector import Reading
 from sensors.edge.window import Assembler
 from sensors.messages import Modules
-from sensors.signals import DESK, SIGNALS, Channel
+from sensors.signals import SIGNALS, UNSCORED, Channel
 from tests.analytics.made_windows import fed, value, window
 
 AWAY = Modules(quality=1.0, values={"presence": 0.0, "noise_level_db": 40.0})
-THERE = Modules(quality=1.0, values={"presence": 1.0, "distance_m": 0.6})
+THERE = Modules(quality=1.0, values={"presence": 1.0, "breathing_rate_per_min": 15.0})
 MODULES = list(Channel).index(Channel.MODULES)
 
 
@@ -80,5 +80,8 @@ def test_a_display_alone_has_its_own_quality():
     assert window_.close(5.0).sections[Channel.MODULES].quality == 0.5
 
 
-def test_every_signal_of_the_desk_is_a_module_signal():
-    assert {SIGNALS[name].channel for name in DESK} == {Channel.MODULES}
+def test_every_signal_of_modules_is_scored_or_said_not_to_be():
+    modules = {s.name for s in SIGNALS.values() if s.channel is Channel.MODULES}
+    scored = {"eda_us", "skin_temp_c", "acc_rms_g"}
+    assert scored | UNSCORED == modules
+    assert not scored & UNSCORED
