@@ -78,12 +78,12 @@ def encode(frame: Frame) -> bytes:
         raise ValueError(f"payload has {len(frame.payload)} bytes; expected up to {MAX_PAYLOAD}")
     if not (0 <= frame.type <= 0xFF and 0 <= frame.counter < _COUNTERS):
         raise ValueError(f"type {frame.type} or counter {frame.counter} is out of range")
-    body = _HEAD.pack(VERSION, frame.type, frame.counter) + frame.payload
-    return _stuff(body + _CRC.pack(crc32(body)))
+    return close(_HEAD.pack(VERSION, frame.type, frame.counter) + frame.payload)
 
 
-def _stuff(body: bytes) -> bytes:
-    pieces = body.split(b"\0")
+def close(body: bytes) -> bytes:
+    """Return `body` with its check sum, stuffed, and the zero byte behind it."""
+    pieces = (body + _CRC.pack(crc32(body))).split(b"\0")
     return b"".join(bytes((len(piece) + 1,)) + piece for piece in pieces) + b"\0"
 
 
