@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from firmware_bridge.display import ld2410
 from firmware_bridge.display.ld2410 import Answer, Command, Ld2410, Report
+from firmware_bridge.display.mr60bha2 import Breathing, Mr60bha2, Person
 from firmware_bridge.display.settings import DisplaySettings
 from firmware_bridge.serial_port import SerialPort
 from sensors.errors import DeviceError
@@ -16,6 +18,9 @@ ANSWER_WITHIN_S = 1.0
 
 RESTART_S = 2.0
 """After a restart the radar reports again within this. [s]"""
+
+Heard = Report | Person | Breathing
+"""What a radar reports."""
 
 _ATTEMPTS = 2
 
@@ -27,19 +32,21 @@ class Radar:
     ----------
     port : SerialPort
         Open; closed by :meth:`close`.
+    decoder : Ld2410 or Mr60bha2
+        Only an LD2410 takes commands.
     """
 
-    def __init__(self, port: SerialPort) -> None:
+    def __init__(self, port: SerialPort, decoder: Ld2410 | Mr60bha2) -> None:
         self._port = port
-        self._decoder = Ld2410()
+        self._decoder = decoder
         self._is_configuring = False
 
     @property
-    def counts(self) -> ld2410.Counts:
-        """What became of the bytes so far."""
-        return self._decoder.counts
+    def skipped_bytes(self) -> int:
+        """How many bytes lay outside the frames that were read."""
+        return self._decoder.counts.skipped_bytes
 
-    async def read(self) -> list[Report]:
+    async def read(self) -> Sequence[Heard]:
         """Return the reports that arrived, waiting a little; may be empty.
 
         Raises
@@ -47,7 +54,7 @@ class Radar:
         DeviceError
             If the radar was unplugged.
         """
-        return [item for item in await self._read() if isinstance(item, Report)]
+        return [item for item in await self._read() if not isinstance(item, Answer)]
 
     async def ask(self, word: Command, value: bytes = b"") -> Answer | None:
         """Send a command; return its answer, ``None`` if none came.
@@ -91,7 +98,7 @@ class Radar:
         finally:
             self._port.close()
 
-    async def _read(self) -> list[Report | Answer]:
+    async def _read(self) -> Sequence[Heard | Answer]:
         """Read in a thread; when cancelled, return only once the thread let go of the port."""
         reading = asyncio.ensure_future(asyncio.to_thread(self._port.read))
         try:

@@ -9,9 +9,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from firmware_bridge.display.ld2410 import Report
+from firmware_bridge.display.mr60bha2 import Breathing, Person
 from sensors.signals import SIGNALS
+
+
+class Interpreter(Protocol):
+    """From what one kind of radar reports to readings of the catalogue."""
+
+    def take(self, report: Any, now_s: float) -> Mapping[str, float] | None:
+        """Return what a report says, by name; ``None`` if the radar is at fault."""
+
 
 _MIN_REPEATS = 50
 """Fewer equal reports are no proof, however long they took; 5 s at ten a second."""
@@ -132,3 +142,45 @@ def _has_echo(report: Report) -> bool:
         or report.stationary_energy
         or (gates is not None and (any(gates.moving) or any(gates.stationary)))
     )
+
+
+class Presence:
+    """Follows an LD2410.
+
+    Parameters
+    ----------
+    max_distance_m, light
+        As in :func:`readings_of`.
+    stuck_s : float
+        As in :class:`Repetition`; 0 never. [s]
+    """
+
+    def __init__(
+        self, max_distance_m: float, light: Sequence[tuple[float, float]], stuck_s: float
+    ) -> None:
+        self._max_distance_m = max_distance_m
+        self._light = light
+        self._repetition = Repetition(stuck_s) if stuck_s > 0 else None
+
+    def take(self, report: Report, now_s: float) -> Mapping[str, float] | None:
+        """Return what a report says, by name; ``None`` if the radar repeats itself."""
+        if self._repetition is not None and self._repetition.is_stuck(report, now_s):
+            return None
+        return readings_of(report, self._max_distance_m, self._light)
+
+
+class Breather:
+    """Follows an MR60BHA2: a rate is believed only while somebody is seen."""
+
+    def __init__(self) -> None:
+        self._is_there = False
+
+    def take(self, report: Person | Breathing, now_s: float) -> Mapping[str, float]:  # noqa: ARG002
+        """Return what a report says, by name."""
+        if isinstance(report, Person):
+            self._is_there = report.is_there
+            return {"presence": float(report.is_there)}
+        name = "breathing_rate_per_min"
+        if self._is_there and SIGNALS[name].accepts(report.per_min):
+            return {name: report.per_min}
+        return {}
