@@ -156,6 +156,17 @@ static void feed(const uint8_t *bytes, size_t size) {
     wbs_board_step(&board, now);
 }
 
+#ifdef FUZZ_BY_LIBFUZZER
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (board.tick_hz == 0) {
+        start();
+    }
+    feed(data, size);
+    return 0;
+}
+#else
+
 /* ---- inputs: sound requests, then spoilt ---- */
 
 static uint8_t input[MOST_INPUT];
@@ -236,17 +247,6 @@ static void make_input(wbs_sender *host) {
     }
 }
 
-#ifdef FUZZ_BY_LIBFUZZER
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (board.tick_hz == 0) {
-        start();
-    }
-    feed(data, size);
-    (void)make_input;
-    return 0;
-}
-#else
 int main(int argc, char **argv) {
     const unsigned long inputs = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000ul;
     wbs_sender host;
