@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.collector import SerialSettings
 from firmware_bridge.display.settings import DisplaySettings
 
 PAGE = (Path(__file__).parents[2] / "hardware.md").read_text(encoding="utf-8")
@@ -79,7 +80,7 @@ def test_currents_through_the_wearer():
         "60.61 µS": VB / (RS + 16.5e3),
         "electrodes shorted": VB / RS,
         "one 34 kΩ shorted, electrodes shorted": VB / LEAD,
-        "amplifier stuck at 3.3 V, electrodes shorted": SUPPLY / RS,
+        "input of the amplifier shorted to 3.3 V, electrodes shorted": SUPPLY / RS,
     }
     table = rows("currents")
     assert [cells[0] for cells in table] == list(expected)
@@ -106,15 +107,18 @@ def test_rr_intervals_of_one_notification():
     assert f"up to {fit * 60} a minute" in PAGE
 
 
-def test_every_option_of_the_display_is_documented_with_its_default():
-    part = PAGE[PAGE.index("| key of `[edge.options.display]`") :].split("\n\n", 1)[0]
+@pytest.mark.parametrize(
+    ("collector", "settings"), [("display", DisplaySettings), ("serial", SerialSettings)]
+)
+def test_every_option_is_documented_with_its_default(collector, settings):
+    part = PAGE[PAGE.index(f"| key of `[edge.options.{collector}]`") :].split("\n\n", 1)[0]
     written = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", part, re.MULTILINE))
-    for key in fields(DisplaySettings):
+    for key in fields(settings):
         shown = written.pop(key.name).strip("`")
         if key.default in ("", ()):
             assert not shown.isalnum()  # a dash
         elif isinstance(key.default, bool | str):
             assert shown == str(key.default).lower()
         else:
-            assert shown == f"{key.default:g}"
+            assert shown == str(int(key.default)) or shown == str(key.default)
     assert not written

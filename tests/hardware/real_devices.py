@@ -3,9 +3,11 @@
     pytest tests/hardware/real_devices.py -s -k heart     # wear the headset
     pytest tests/hardware/real_devices.py -s -k hid       # type and move the mouse
     pytest tests/hardware/real_devices.py -s -k voice     # speak
+    pytest tests/hardware/real_devices.py -s -k display   # sit before the radar
 
 WELLBEING_HEADSET names the headset (its advertised name) where several are near. It is read
-without pairing: whoever is near with a receiver can read along.
+without pairing: whoever is near with a receiver can read along. WELLBEING_RADAR is the serial
+port of an LD2410.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ WAIT_S = 60
 
 
 HEADSET = {"allow_unencrypted": True, "name": os.environ.get("WELLBEING_HEADSET", "")}
+RADAR = {"port": os.environ.get("WELLBEING_RADAR", "/dev/ttyUSB0")}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,7 @@ HEADSET = {"allow_unencrypted": True, "name": os.environ.get("WELLBEING_HEADSET"
             "hid", {}, {"dwell_ms", "flight_ms", "pointer_speed_px_s", "pointer_clicks"}, id="hid"
         ),
         pytest.param("voice", {}, {"f0_hz", "jitter_local", "hnr_db"}, id="voice"),
+        pytest.param("display", RADAR, {"presence", "distance_m"}, id="display"),
     ],
 )
 async def test_a_device_delivers_what_it_should(name, options, expected):
