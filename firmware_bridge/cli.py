@@ -16,6 +16,8 @@ from firmware_bridge.cli_record import record
 from firmware_bridge.cli_replay import replay
 from firmware_bridge.cli_run import run
 from firmware_bridge.cli_scan import scan
+from firmware_bridge.cli_vectors import vectors_
+from firmware_bridge.simulation.cli import simulate
 from sensors.command_line import plain_app
 from sensors.command_line import run as run_app
 
@@ -32,6 +34,8 @@ app.command()(record)
 app.command()(replay)
 app.command("provision")(provision_)
 app.command()(run)
+app.command()(simulate)
+app.command("vectors")(vectors_)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -43,7 +43,9 @@ def inspect(  # noqa: PLR0917 - typer calls it by name
 ) -> None:
     """Say what a board or a headset is: streams or services, firmware, battery, settings."""
     if (port is None) == (bluetooth is None):
-        raise ConfigurationError("inspect takes one of --port and --bluetooth; run: scan")
+        raise ConfigurationError(
+            "inspect takes one of --port and --bluetooth; run: firmware-bridge scan"
+        )
     if port is not None:
         board = _board(port, baud, seconds)
         lines = board_lines(board)

@@ -64,6 +64,6 @@ def provision_(  # noqa: PLR0917 - typer calls it by name
 
 
 def _judge(port: str, done: list[Provisioned]) -> None:
-    failed = [one.name for one in done if one.wanted is not None and not one.is_done]
+    failed = [one.name for one in done if not one.is_done]
     if failed:
         raise DeviceError(f"{port} has not taken {', '.join(failed)}; see hardware.md, SET and GET")

@@ -13,7 +13,7 @@ from sensors.errors import DeviceError
 INTRODUCED_WITHIN_S = 6.0
 """Longest wait for HELLO. [s] Boards that start anew when opened take two, and are asked again."""
 
-ANSWERED_WITHIN_S = 1.5
+ANSWERED_WITHIN_S = 1.0
 """Longest wait for an answer. [s] The protocol allows 0.5 s; the rest is the way."""
 
 _TRIES = 3

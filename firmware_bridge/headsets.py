@@ -151,7 +151,7 @@ async def inspect_headset(
     near = next(iter(found.values()))
     async with radio.link(near, CONNECT_S, lambda: None, every_service=True) as link:
         if not unpaired:
-            await link.pair(PAIR_S)
+            await link.pair(PAIR_S, "or give --unpaired to let anybody near read along")
         return await _inspected(near, link, notify_s)
 
 

@@ -168,9 +168,9 @@ def board_lines(board: InspectedBoard) -> list[str]:
         on = health.contact.get(PARTS[part])
         if on is not None:
             lines.append(f"contact      {PARTS[part]} {'on' if on else 'off'} the skin")
-    if health.battery_percent is not None:
-        charging = ", charging" if health.charging else ""
-        lines.append(f"battery      {health.battery_percent} %{charging}")
+    percent, charging = health.battery_percent, ", charging" if health.charging else ""
+    battery = "not said yet" if percent is None else f"{percent} %{charging}"
+    lines.append(f"battery      {battery}")
     lines += [f"fault        {fault}" for fault in health.faults]
     lines += [f"stream {s.stream:<2}    {_stream_words(s)}" for s in board.streams]
     counts = health.counts

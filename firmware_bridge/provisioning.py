@@ -11,6 +11,7 @@ from firmware_bridge.protocol.messages import Get, Key, Set, Setting, Status, St
 from sensors.checks import check_identity
 from sensors.errors import ConfigurationError, MessageError
 
+_SILENT = "the board did not answer"
 _LEAST_HZ, _MOST_HZ = 0.001, 200.0
 
 
@@ -47,7 +48,8 @@ class Provisioned:
     status : str
         What the board says about it.
     is_done : bool
-        Whether what was wanted is in force, or the nearest the board can.
+        Whether what was wanted is in force, or the nearest the board can;
+        true where nothing was to be written.
     """
 
     name: str
@@ -150,15 +152,15 @@ def provision(talking: Conversation, wish: Wish, *, only_show: bool) -> Provisio
     """Write one setting unless `only_show`, and return what is in force."""
     before = talking.ask(Get(wish.key, wish.index))
     wanted = None if wish.value is None else value_words(wish.key, wish.value)
-    if wish.value is None or only_show:
-        status = "no answer" if before is None else STATUS[before.status]
+    if wish.value is None or only_show or before is None:
+        status = _SILENT if before is None else STATUS[before.status]
         return Provisioned(
             wish.name,
             _words(wish, before),
             wanted,
             _words(wish, before),
             f"{status}; nothing was written" if wish.value is not None else status,
-            before is not None and before.status is Status.KEPT,
+            only_show or wish.value is None,
         )
     told = talking.ask(Set(wish.key, wish.index, wish.value))
     after = talking.ask(Get(wish.key, wish.index))
@@ -180,7 +182,7 @@ def _words(wish: Wish, setting: Setting | None) -> str | None:
 
 def _verdict(told: Setting | None, after: Setting | None) -> str:
     if told is None:
-        return "the board did not answer"
+        return _SILENT
     if after is not None and told.status in _DONE and after.value != told.value:
         return f"the board said it was {STATUS[told.status]}, and reads back otherwise"
     return STATUS[told.status]

@@ -34,6 +34,8 @@ _MEASUREMENT = normalize_uuid_16(0x2A37)
 # Named, so that Windows and macOS look up only what is read here.
 _SERVICES = (HEART_RATE_SERVICE, normalize_uuid_16(0x180F), normalize_uuid_16(0x180A))
 
+_INSTEAD = f"or set [{TABLE}] allow_unencrypted = true to let anybody near read along"
+
 _START_S = 10.0  # to begin scanning: on macOS and Windows a person may be asked first
 _READ_S = 5.0
 # With the grace of `bounded` below the 5 s within which a withdrawal ends capture (TRUST T6).
@@ -146,8 +148,10 @@ class HeadsetLink:
             for service in self._client.services
         )
 
-    async def pair(self, limit_s: float) -> None:
+    async def pair(self, limit_s: float, instead: str = _INSTEAD) -> None:
         """Pair, unless it is paired already; from then on the link is encrypted.
+
+        `instead` is what else a person may do, as errors say it.
 
         Raises
         ------
@@ -155,7 +159,6 @@ class HeadsetLink:
             If that cannot be done; names the key that allows to go without.
         """
         name = self._client.address
-        instead = f"or set [{TABLE}] allow_unencrypted = true to let anybody near read along"
         try:
             await self._calls.within(limit_s, self._client.pair(), self._gone)
         except NotImplementedError:
