@@ -208,6 +208,10 @@ class Board:
         streams = [sampler.describe() for sampler in self._samplers]
         return [hello, *streams, *self._contacts()]
 
+    def active_faults(self) -> frozenset[str]:
+        """Return the names of the faults that are on now."""
+        return self._schedule.active()
+
     def _start(self, now_s: float) -> bytes:
         """Switch on: another boot, counter and clock; the settings that were kept."""
         self._pass(now_s)

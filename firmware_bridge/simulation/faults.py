@@ -64,7 +64,24 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "chokes": "after a damaged frame nothing is listened to",
     }
 )
-"""Every fault that can be asked for, and what happens then."""
+"""Every fault of a serial board that can be asked for, and what happens then."""
+
+BLUETOOTH_FAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "no_heart_rate": "the Heart Rate Service is missing",
+        "unadvertised": "the Heart Rate Service is not advertised",
+        "malformed": "notifications end within an interval",
+        "no_rr": "notifications carry a rate and no intervals",
+        "missed_rr": "every third interval is left out",
+        "coarse_rr": "intervals are rounded to 50 ms",
+        "no_contact_bits": "notifications do not say whether it touches skin",
+        "seldom": "a notification comes every 4 s",
+        "no_information": "the Device Information Service is missing",
+        "no_battery": "the Battery Service is missing",
+        "one_connection": "once let go of, it is not found again",
+    }
+)
+"""Every fault of a Bluetooth headset that can be asked for, and what happens then."""
 
 _EVERY = 8
 _NOISE_BYTES = 24
@@ -77,7 +94,7 @@ class ScriptedFault:
     Parameters
     ----------
     name : str
-        One of :data:`FAULTS`.
+        One of :data:`FAULTS`, or of :data:`BLUETOOTH_FAULTS`.
     start_s, duration_s : float
         From the board's start; endless unless told otherwise. [s]
     """
@@ -87,9 +104,9 @@ class ScriptedFault:
     duration_s: float = math.inf
 
     def __post_init__(self) -> None:
-        if self.name not in FAULTS:
+        if self.name not in FAULTS and self.name not in BLUETOOTH_FAULTS:
             raise ConfigurationError(
-                f"fault {self.name!r} is not known; expected one of: {', '.join(FAULTS)}"
+                f"fault {self.name!r} is not known; see: firmware-bridge simulate --list-faults"
             )
         if not (0 <= self.start_s < math.inf and self.duration_s > 0):
             raise ConfigurationError(
@@ -137,6 +154,10 @@ class Schedule:
             f.name == name and f.start_s <= self.now_s < f.start_s + f.duration_s
             for f in self.faults
         )
+
+    def active(self) -> frozenset[str]:
+        """Return the names of all that are on now."""
+        return frozenset(fault.name for fault in self.faults if self.on(fault.name))
 
     def once(self, name: str) -> bool:
         """Return True a single time for each `name` that has begun."""
