@@ -21,11 +21,10 @@ from analytics.server_log import LogFormat, talking
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
 from analytics.settings import ServerSettings, may_erase_on_request, require_tls
-from analytics.spool import SpoolWriter
-from analytics.store.base import Store
-from analytics.store.settings import StoreSettings, open_store
-from analytics.subscriber import Subscriber, now_utc
+from analytics.store.settings import StoreSettings
+from analytics.subscriber import Subscriber
 from analytics.teams import load_teams
+from analytics.writer_process import WriterProcess
 from sensors.command_line import (
     BrokerOption,
     ConfigOption,
@@ -135,9 +134,6 @@ def build(
         smallest_group=policy.smallest_group,
     )
 
-    def opened() -> Store:
-        return open_store(store_settings)
-
     return Service(
         options,
         Subscriber(broker, settings.site),
@@ -150,7 +146,7 @@ def build(
                 smallest_group=policy.smallest_group,
             ),
         ),
-        writer=SpoolWriter(settings.directory(), opened, now_utc, settings.spool_mb * 1_000_000),
+        writer=WriterProcess(settings.directory(), store_settings, settings.spool_mb * 1_000_000),
     )
 
 

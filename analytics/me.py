@@ -24,10 +24,10 @@ from analytics.pipeline import Pipeline
 from analytics.rights_files import tombstones_beside
 from analytics.service import Service
 from analytics.service_options import ServiceOptions
-from analytics.spool import SpoolWriter
-from analytics.store.settings import StoreSettings, open_store
-from analytics.subscriber import Subscriber, now_utc
+from analytics.store.settings import StoreSettings
+from analytics.subscriber import Subscriber
 from analytics.teams import Teams, TeamVersion
+from analytics.writer_process import WriterProcess
 from sensors.config import BrokerSettings
 from sensors.errors import ConfigurationError
 from sensors.policy import PolicySettings
@@ -146,7 +146,7 @@ def _service(wish: Wish, broker: EmbeddedBroker) -> Service:
         Subscriber(where, SITE),
         alone,
         Pipeline(SITE, alone, budget),
-        writer=SpoolWriter(wish.folder / "server", lambda: open_store(store), now_utc),
+        writer=WriterProcess(wish.folder / "server", store),
     )
 
 

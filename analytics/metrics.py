@@ -92,6 +92,12 @@ COUNTERS: tuple[_Row, ...] = (
         _count("publications_dropped"),
     ),
     (
+        "writer_restarts",
+        "How often the process that writes into the store died and was started again.",
+        (),
+        _one(lambda f: f.store.restarts),
+    ),
+    (
         "alert_events",
         "What happened to alerts: fire tells supervisors, hold waits for room.",
         ("kind", "event"),

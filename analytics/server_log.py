@@ -29,16 +29,17 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class _Quiet(logging.Formatter):
+class QuietFormatter(logging.Formatter):
     """Tells of an error its kind and its places, never its own words."""
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
+        """Return where it happened and of what kind it is."""
         kind, _, places = ei
         lines = traceback.format_tb(places)
         return "".join([*lines, kind.__name__ if kind is not None else ""]).rstrip()
 
 
-class JsonFormatter(_Quiet):
+class JsonFormatter(QuietFormatter):
     """One JSON object a line: ``at``, ``level``, ``logger``, ``site``, ``text`` and ``trace``."""
 
     def __init__(self, site: str) -> None:
@@ -71,7 +72,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 def talking(how: LogFormat, site: str, stream: TextIO) -> Iterator[None]:
     """Send what the server says to `stream` while the block lasts."""
     handler = _Handler(stream)
-    text = _Quiet("%(asctime)s %(message)s", "%H:%M:%S")
+    text = QuietFormatter("%(asctime)s %(message)s", "%H:%M:%S")
     handler.setFormatter(JsonFormatter(site) if how is LogFormat.JSON else text)
     logger = logging.getLogger("wellbeing")
     logger.addHandler(handler)

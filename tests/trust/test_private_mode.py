@@ -53,9 +53,9 @@ def test_a_strained_person_is_told_and_nothing_but_loopback_is_used(tmp_path: Pa
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert found["attempts"] == 0, "something tried to reach beyond this machine"
-    # Broker, page and the edge's own door: all in the machine, and of two processes only.
+    # Broker, page and the edge's own door: all in the machine, of the two and the store's writer only.
     assert found["listening"] == ["127.0.0.1"]
-    assert (found["processes"], found["passwords"]) == (2, 1)
+    assert (found["processes"], found["passwords"]) == (3, 1)
     said = "".join(found["said"])
     assert "Private: nothing leaves this machine" in said
     assert "You differ from your own usual; nobody else is told." in said

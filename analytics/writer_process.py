@@ -1,0 +1,227 @@
+"""The writer as a process of its own: started, listened to, and started again if it dies.
+
+Scoring 10,000 agents and formatting what comes of it do not fit into one
+interpreter at a time. So the server only appends to the spool on disk, and
+another process takes it from there into the store (`analytics.writer_child`).
+Nothing is lost when that one dies: what it had not settled is in the spool,
+and the same point told twice is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from analytics.spool import SPOOL_BYTES
+from analytics.spool_lanes import patience_s
+from analytics.spool_report import StoreState
+from analytics.store.settings import StoreSettings
+from analytics.writer_protocol import Order, Told, begin, line, read_told
+from sensors.errors import StoreUnreachableError, WellbeingError
+
+COMMAND = ("-m", "analytics.writer_child")
+
+STEADY_S = 60.0
+"""One that has run for so long and dies is started again as if for the first time. [s]"""
+
+END_WITHIN_S = 20.0
+"""It writes what it can within three seconds; a store may take its time over the last of it. [s]"""
+
+_log = logging.getLogger("wellbeing.detect")
+
+
+class WriterProcess:
+    """Keeps one process that drains the spool of `directory` into the store.
+
+    Parameters
+    ----------
+    directory : Path
+        Where ``server.sqlite`` is.
+    store : StoreSettings
+        With its secrets: they go to the process by its standard input, and
+        stand in no list of commands or environments.
+    max_bytes : int
+        So much may wait in the spool. [byte]
+    """
+
+    def __init__(self, directory: Path, store: StoreSettings, max_bytes: int = SPOOL_BYTES) -> None:
+        self._begin = begin(str(directory), store, max_bytes)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._numbers = count(1)
+        self._answers: dict[int, Future[int]] = {}
+        self._before, self._now = StoreState(), StoreState()
+        self.written_id = self.live_id = 0
+        self.failure: WellbeingError | None = None
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    @property
+    def state(self) -> StoreState:
+        """How the store is, as the process told it last; counts over all processes."""
+        before, now = self._before, self._now
+        return replace(
+            now,
+            written=before.written + now.written,
+            refused=before.refused + now.refused,
+            last_refusal=now.last_refusal or before.last_refusal,
+            restarts=before.restarts,
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if there is one just now."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the process."""
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Say that there may be something new; it looks by itself once a second."""
+        self._send(Order(do="notify"))
+
+    def erase(self, site: str, agent: str, before: datetime | None = None) -> Future[int]:
+        """Erase from the store, after all that was read from the spool before this call."""
+        number, answer = next(self._numbers), Future[int]()
+        with self._lock:
+            self._answers[number] = answer
+        if not self._send(Order(do="erase", id=number, site=site, agent=agent, before=before)):
+            self._fail(number)
+        return answer
+
+    def stop(self) -> None:
+        """Have it write what can be written quickly, then end it; the rest stays in the spool."""
+        self._stopping.set()
+        process = self._process
+        self._send(Order(do="stop"))
+        if process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_WITHIN_S)
+            process.kill()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set() and self.failure is None:
+            started_s = time.monotonic()
+            try:
+                how = self._serve()
+            except OSError as error:
+                how = f"cannot be started ({error.strerror})"
+            self._fail(*list(self._answers))
+            if self._stopping.is_set() or self.failure is not None:
+                return
+            self._died(how)
+            failures = 0 if time.monotonic() - started_s >= STEADY_S else failures
+            self._stopping.wait(patience_s(failures, None, random.random()))  # noqa: S311
+            failures += 1
+
+    def _serve(self) -> str:
+        """Start the process and listen until it ends; return how it did."""
+        with self._spawned() as process:
+            try:
+                self._listen(process)
+            finally:
+                # Before its pipes are closed: their numbers may be another file's then.
+                with self._lock:
+                    self._process = None
+        return f"has ended (exit code {process.returncode})"
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, *COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_without_ours(os.environ),
+            # Ctrl-C reaches only us: we tell it when to end.
+            start_new_session=True,
+        )
+        assert process.stdin is not None  # noqa: S101 - a pipe
+        _write(process, line(self._begin))
+        if os.name == "posix":
+            # From here on a process that hangs must not make us wait.
+            os.set_blocking(process.stdin.fileno(), False)
+        with self._lock:
+            self._process = process
+        if self._stopping.is_set():
+            self._send(Order(do="stop"))
+        return process
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 - a pipe
+        for data in process.stdout:
+            try:
+                told = read_told(data)
+            except ValueError:
+                continue  # half a line: it was killed over it
+            self._hear(told)
+
+    def _hear(self, told: Told) -> None:
+        if told.state is not None:
+            self.written_id, self.live_id = told.written_id, told.live_id
+            self._now = told.state
+        if told.log is not None:
+            _log.log(told.level, "%s", told.log)
+        error = told.error.error() if told.error is not None else None
+        if told.answers is None:
+            if error is not None:
+                self.failure = error
+                self._send(Order(do="stop"))
+            return
+        answer = self._taken(told.answers)
+        if answer is not None and error is not None:
+            answer.set_exception(error)
+        elif answer is not None:
+            answer.set_result(told.count)
+
+    def _died(self, how: str) -> None:
+        trouble = f"the process that writes into the store {how}"
+        _log.warning("%s; results wait in the spool, starting it again", trouble)
+        self._before = replace(self.state, restarts=self._before.restarts + 1)
+        self._now = StoreState(trouble=f"{trouble}; it is started again", catching_up=True)
+
+    def _send(self, order: Order) -> bool:
+        """Return whether the process was told: there may be none just now."""
+        with self._lock:
+            process = self._process
+            return process is not None and _write(process, line(order))
+
+    def _taken(self, number: int) -> Future[int] | None:
+        with self._lock:
+            return self._answers.pop(number, None)
+
+    def _fail(self, *numbers: int) -> None:
+        for number in numbers:
+            answer = self._taken(number)
+            if answer is not None:
+                why = "the process that writes into the store is not there"
+                answer.set_exception(StoreUnreachableError(why))
+
+
+def _write(process: subprocess.Popen[bytes], data: bytes) -> bool:
+    assert process.stdin is not None  # noqa: S101 - a pipe
+    try:
+        # Whole or not at all: a pipe takes less than 4 KB at once.
+        return os.write(process.stdin.fileno(), data) == len(data)
+    except (OSError, ValueError):  # gone, full, or closed by us
+        return False
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without our own settings, secrets among them."""
+    return {name: value for name, value in environ.items() if not name.startswith("WELLBEING_")}
