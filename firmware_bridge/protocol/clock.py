@@ -2,7 +2,7 @@
 
 What a frame says was measured before the frame arrived. So the line that maps
 board time to host time lies below every arrival, and touches those that came
-without delay: it is the edge of the lower convex hull of the arrivals (Moon,
+without delay: it is an edge of the lower convex hull of the arrivals (Moon,
 Skelly & Towsley 1999, INFOCOM: estimation and removal of clock skew). A
 TIME_REQUEST bounds it from below, too, since the board had it only after it
 was asked (Cristian 1989, Distributed Computing 3:146). Buffering of seconds
@@ -16,7 +16,7 @@ clocks themselves jumped (the host slept, the board lied) does it step.
 from __future__ import annotations
 
 from collections import deque
-from itertools import pairwise
+from collections.abc import Iterable
 from typing import overload
 
 import numpy as np
@@ -41,6 +41,7 @@ Above the jitter of a busy host; below the shortest interval of two beats."""
 MAX_DRIFT = 0.1
 """The worst oscillators of microcontrollers, without crystal and untrimmed, are off by 10 %."""
 
+_NEAR_S = 0.02  # as USB's polling makes them; Bluetooth's best arrivals lie as close
 _BEND_WITHIN_S = 10.0  # a small error is worked off in this time
 _FIT_SPAN_S = 2.0  # from here on the line may slope: the worst oscillators need it
 _TELL_SPAN_S = 10.0  # below, a good oscillator's drift drowns in jitter
@@ -155,7 +156,7 @@ class TickClock:
     def _fit(self, now_s: float) -> None:
         """Lay the line below all arrivals, and bend what is given out towards it."""
         if self._lows[-1][0] - self._lows[0][0] >= _FIT_SPAN_S:
-            self._drift = min(max(middle_slope(self._lows), -MAX_DRIFT), MAX_DRIFT)
+            self._drift = min(max(edge_slope(self._lows), -MAX_DRIFT), MAX_DRIFT)
         self._bottom_s = min(low_s - self._drift * at_s for at_s, low_s in self._lows)
         gaps = [self._edge(at_s) - asked_s for at_s, asked_s in self._asked]
         self._gap_s = min(gaps) if gaps else None
@@ -206,25 +207,32 @@ class TickClock:
         return abs(self._gap_s) / 2 + 1 / self.tick_hz + abs(middle_s - self._offset(at_s))
 
 
-def middle_slope(points: deque[tuple[float, float]]) -> float:
-    """Return the slope of the lower convex hull's edge at the mean of all times.
+def edge_slope(points: Iterable[tuple[float, float]]) -> float:
+    """Return the slope of that edge of the lower convex hull which most points lie near.
 
-    Of all lines below the points that one has the least sum of distances.
+    A stall may hold back half of all arrivals and more; those that came
+    without delay still lie on one line, and those held back seldom do.
 
     Parameters
     ----------
-    points : deque of (time, offset), times strictly increasing, at least two. [s]
+    points : iterable of (time, offset), times strictly increasing, at least two. [s]
     """
+    dots = np.array(list(points))
     hull: list[tuple[float, float]] = []
-    for point in points:
+    for point in map(tuple, dots.tolist()):
         while len(hull) >= 2 and _turns_down(hull[-2], hull[-1], point):
             hull.pop()
         hull.append(point)
-    middle_s = sum(at_s for at_s, _ in points) / len(points)
-    for (from_s, from_o), (to_s, to_o) in pairwise(hull):
-        if to_s >= middle_s:
-            return (to_o - from_o) / (to_s - from_s)
-    raise AssertionError("the mean lies between the first and the last")
+    corners = np.array(hull)
+    slopes = np.diff(corners[:, 1]) / np.diff(corners[:, 0])
+    return float(slopes[np.argmax(_support(slopes, corners[:-1], dots))])
+
+
+def _support(slopes: FloatArray, through: FloatArray, dots: FloatArray) -> FloatArray:
+    """Return how many `dots` lie near each line; a slope that no crystal has counts against it."""
+    edges = through[:, 1:] + slopes[:, None] * (dots[:, 0] - through[:, :1])
+    near = np.exp(-np.maximum(dots[:, 1] - edges, 0.0) / _NEAR_S).sum(axis=1)
+    return np.asarray(near - np.abs(slopes) / MAX_DRIFT)
 
 
 def _turns_down(

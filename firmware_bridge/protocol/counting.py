@@ -10,8 +10,11 @@ from dataclasses import dataclass
 WINDOW = 64
 """A frame up to this far behind the newest is taken once. [frames]"""
 
+AHEAD = 4_096
+"""A frame further ahead of the newest is not taken before a HELLO says so: either a restart was not
+heard, or nothing was, for 20 s and more at 200 frames per second. [frames]"""
+
 _COUNTERS = 1 << 16
-_HALF = _COUNTERS >> 1
 _MASK = (1 << (WINDOW + 1)) - 1
 
 
@@ -28,9 +31,10 @@ class Counting:
     late : int
         Frames that a newer one had overtaken; taken.
     stale : int
-        Frames further behind than :data:`WINDOW`; refused, since nobody knows
-        any more whether they came before. After a restart of the board whose
-        HELLO was lost they are all there is: time to ask for HELLO.
+        Frames further behind than :data:`WINDOW` or ahead than
+        :data:`AHEAD`; refused, since nobody knows whether they came before.
+        After a restart whose HELLO was lost they are all there is: time to
+        ask for HELLO.
     """
 
     lost: int = 0
@@ -52,7 +56,7 @@ class Counting:
             self._seen = (self._seen << 1 | 1) & _MASK
             self._known += self._known < WINDOW
             return True
-        if 0 < ahead < _HALF:
+        if 0 < ahead <= AHEAD:
             self.lost += ahead - 1
             self._newest = counter
             # A long jump must not build a long number.
@@ -74,11 +78,11 @@ class Counting:
         return True
 
     def is_near(self, counter: int) -> bool:
-        """Return whether `counter` lies ahead, or at most :data:`WINDOW` behind."""
+        """Return whether `counter` belongs to what was counted so far."""
         if self._newest is None:
             return True
         ahead = counter - self._newest & _COUNTERS - 1
-        return ahead < _HALF or _COUNTERS - ahead <= WINDOW
+        return ahead <= AHEAD or _COUNTERS - ahead <= WINDOW
 
     def begin(self, counter: int) -> None:
         """Count from `counter` on: the board began anew, or is heard for the first time."""
