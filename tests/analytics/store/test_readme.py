@@ -182,7 +182,9 @@ class Study:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     """Return a study on a server of its own, or on the one that the environment names."""
-    with _server(tmp_path_factory) as settings:
+    with _server(tmp_path_factory) as settings, pytest.MonkeyPatch.context() as patch:
+        if settings.ca_file:
+            patch.setenv("SSL_CERT_FILE", settings.ca_file)  # as the page says
         floor = lived()
         _write_twice(settings, floor.points)
         names: dict[str, Any] = {}
