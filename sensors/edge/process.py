@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from random import SystemRandom
 from secrets import token_hex
@@ -95,9 +96,10 @@ class EdgeProcess:
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         self._lockers = Lockers()
-        sink = Sink(self._take_reading, self._take_link, say)
         self._supervisors = [
-            Supervisor(name, settings.options_of(name), self._times, sink, SystemRandom())
+            Supervisor(
+                name, settings.options_of(name), self._times, self._sink(name), SystemRandom()
+            )
             for name in dict.fromkeys(settings.collectors)
         ]
         self._assembler = Assembler({c for s in self._supervisors for c in s.channels})
@@ -252,11 +254,14 @@ class EdgeProcess:
 
     # What collectors and server bring.
 
+    def _sink(self, name: str) -> Sink:
+        return Sink(self._take_reading, partial(self._take_link, name), self.say)
+
     def _take_reading(self, reading: Reading) -> None:
         self._assembler.add(reading)
 
-    def _take_link(self, link: Link) -> None:
-        self._assembler.link(link.channel, link.state)
+    def _take_link(self, name: str, link: Link) -> None:
+        self._assembler.link(link.channel, link.state, name)
 
     def _take_message(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
         for companion in self._companions:

@@ -12,6 +12,9 @@ from sensors.signals import SIGNALS, Channel
 
 LinkState = Literal["ok"] | Absence
 
+_NOT_ABOUT_THE_AGENT = (Absence.NOT_WORN, Absence.POOR)
+"""What a device in such a state says is not about the agent."""
+
 
 class Assembler:
     """Gathers the readings of the running window, channel by channel.
@@ -26,7 +29,8 @@ class Assembler:
         self.channels = tuple(channel for channel in Channel if channel in frozenset(channels))
         self.rejected = 0  # values refused since the start, for the status line
         self._gathered: dict[Channel, Gathered] = {}
-        self._links: dict[Channel, LinkState | None] = dict.fromkeys(self.channels)
+        self._links: dict[Channel, dict[str, LinkState]] = {c: {} for c in self.channels}
+        self._spoke: set[Channel] = set()  # gave a reading without a word about its device
         self._withheld: set[Channel] = set()
         self._was_withheld: set[Channel] = set()
 
@@ -39,7 +43,18 @@ class Assembler:
         }
 
     def _link(self, channel: Channel) -> LinkState:
-        return self._links[channel] or Absence.DISCONNECTED
+        """Return the state of the channel's devices.
+
+        One that works is enough, but where one is not worn or poor nothing is
+        taken: it cannot be told which of the values are its own.
+        """
+        states = list(self._links[channel].values())
+        for state in _NOT_ABOUT_THE_AGENT:
+            if state in states:
+                return state
+        if "ok" in states or (not states and channel in self._spoke):
+            return "ok"
+        return states[-1] if states else Absence.DISCONNECTED
 
     def withhold(self, channels: Iterable[Channel]) -> None:
         """Set which channels are withheld from now on; what they gave so far is forgotten.
@@ -50,12 +65,18 @@ class Assembler:
         self._was_withheld |= self._withheld
         for channel in self._withheld:
             self._gathered.pop(channel, None)
-            self._links[channel] = None
+            self._links[channel].clear()
+            self._spoke.discard(channel)
 
-    def link(self, channel: Channel, state: LinkState) -> None:
-        """Take a change of a device's state."""
+    def link(self, channel: Channel, state: LinkState, collector: str = "") -> None:
+        """Take a change of the state of `collector`'s device.
+
+        A channel may have several, such as a skin sensor and a radar: that one
+        is gone says nothing about the other.
+        """
         if channel in self._links and channel not in self._withheld:
-            self._links[channel] = state
+            self._links[channel].pop(collector, None)  # the newest stands last
+            self._links[channel][collector] = state
 
     def add(self, reading: Reading) -> None:
         """Take a reading; one of a withheld or unknown channel leaves no trace."""
@@ -66,8 +87,7 @@ class Assembler:
         channel = signal.channel
         if channel in self._withheld:
             return
-        if self._links[channel] is None:
-            self._links[channel] = "ok"  # a device that speaks is there
+        self._spoke.add(channel)  # a device that speaks is there
         gathered = self._gathered.setdefault(channel, Gathered())
         if not gathered.add(signal, reading.value, reading.at_monotonic_s, reading.quality):
             self.rejected += 1
@@ -96,8 +116,8 @@ class Assembler:
     def _judge(self, channel: Channel, end_monotonic_s: float) -> Section | Absence:
         link = self._link(channel)
         gathered = self._gathered.get(channel)
-        if link in (Absence.NOT_WORN, Absence.POOR):
-            return Absence(link)  # what such a device says is not about the agent
+        if link in _NOT_ABOUT_THE_AGENT:
+            return Absence(link)
         if link != "ok" and gathered is None:
             return Absence(link)
         return reduce_channel(channel, gathered, end_monotonic_s)

@@ -85,6 +85,27 @@ def test_what_came_before_a_device_was_lost_is_kept_but_not_what_an_unworn_one_s
         assert (Channel.HEART in assembler.close(5.0).sections) is kept
 
 
+@pytest.mark.parametrize(
+    ("skin", "radar", "together"),
+    [
+        ("ok", Absence.FAULT, "ok"),
+        (Absence.DISCONNECTED, "ok", "ok"),
+        (Absence.DISCONNECTED, Absence.FAULT, Absence.FAULT),
+        (Absence.NOT_WORN, "ok", Absence.NOT_WORN),
+        (Absence.NOT_WORN, Absence.DISCONNECTED, Absence.NOT_WORN),
+        (Absence.POOR, "ok", Absence.POOR),
+    ],
+)
+def test_two_devices_of_one_channel_do_not_speak_for_each_other(skin, radar, together):
+    """A radar that comes back does not put an unworn skin sensor back on."""
+    assembler = Assembler([Channel.MODULES])
+    assembler.link(Channel.MODULES, skin, "serial")
+    assembler.link(Channel.MODULES, radar, "display")
+    assert assembler.links[Channel.MODULES] == together
+    assembler.link(Channel.MODULES, "ok", "serial")
+    assert assembler.links[Channel.MODULES] == "ok"
+
+
 def test_values_out_of_range_are_dropped_counted_and_lower_the_quality():
     assembler = heart_and_keyboard()
     for value in (70.0, 72.0, 900.0, math.nan):
