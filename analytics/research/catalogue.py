@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -12,6 +13,13 @@ from analytics.features import FEATURES, PART_CHANNEL
 from analytics.store.points import Measurement
 from sensors.errors import ConfigurationError
 from sensors.signals import FIELDS, SIGNALS, Channel, Reduction
+
+LOOK_BACK = timedelta(minutes=5, seconds=5)
+"""Features look back five minutes of windows."""
+
+SLOW_LOOK_BACK = timedelta(minutes=20)
+"""Of evidence, and of the alerts that it makes: its longer average forgets by a factor e in four
+minutes (:data:`analytics.evidence.LASTING_S`), so that 0.7 % is left after twenty."""
 
 
 class Cover(StrEnum):
@@ -25,6 +33,8 @@ class Cover(StrEnum):
     SCORE = "score"
     SELF_REPORT = "self_report"
     ALERTS = "alerts"
+    CONTEXT = "context"
+    """What telephony said beside each value: when somebody was on a call, on a break, away."""
 
 
 class Kind(StrEnum):
@@ -75,6 +85,11 @@ class Variable:
     def channel(self) -> Channel | None:
         """The channel whose quality is this variable's; ``None`` for none."""
         return Channel(self.cover.value) if self.cover.value in set(Channel) else None
+
+    @property
+    def look_back(self) -> timedelta:
+        """How far back what it says may reach: so long after a signature it is not given."""
+        return SLOW_LOOK_BACK if self.name == "evidence" else LOOK_BACK
 
 
 # fmt: off

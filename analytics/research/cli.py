@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -18,8 +18,9 @@ from analytics.research import table
 from analytics.research.asked import length
 from analytics.research.catalogue import Cover, Kind
 from analytics.research.ledger import ExportRecord, Ledger, ResearchSettings, exports_of
+from analytics.research.printing import Printed
 from analytics.research.report import overview
-from analytics.research.study import Study, open_study
+from analytics.research.study import Plan, Study, open_study
 from analytics.research.study_file import FILE_NAME, TEMPLATE
 from sensors import codec
 from sensors.checks import check_identity
@@ -59,21 +60,21 @@ AgentsOption = Annotated[
 ]
 
 
-def _told(found: Any, *, as_json: bool, nothing: str) -> None:
+def _told(found: Any, *, as_json: bool, nothing: str, to: TextIO | None = None) -> None:
     """Print an Arrow table for people, or one JSON object a line."""
     rows = found.to_pylist()
     if as_json:
         for row in rows:
-            typer.echo(codec.dump_json({k: _plain(v) for k, v in row.items()}).decode())
+            typer.echo(codec.dump_json({k: _plain(v) for k, v in row.items()}).decode(), to)
         return
     if not rows:
-        typer.echo(nothing)
+        typer.echo(nothing, to)
         return
     names = found.column_names
     cells = [[_shown(row[name]) for name in names] for row in rows]
     left = next((i for i, n in enumerate(names) if isinstance(rows[0][n], float | int)), len(names))
     for line in columns(names, cells, left):
-        typer.echo(line)
+        typer.echo(line, to)
 
 
 def _plain(value: Any) -> Any:
@@ -174,10 +175,17 @@ def events(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List alerts, decisions, replies and requests of those who take part."""
+    """List alerts, decisions, replies and requests of those who take part.
+
+    What does not go to a terminal has left: the ledger names it, like an export.
+    """
     with open_study(study, config=config) as opened:
         found = opened.events(start=start, end=end, frame="arrow")
-    _told(found, as_json=as_json, nothing="no event in this time, or the study covers no alerts")
+        with opened.printing(("events",), start=start, end=end) as printed:
+            printed.rows = len(found)
+            printed.agents |= opened.at_the_site(found["agent"].to_pylist())
+            nothing = "no event in this time, or the study covers no alerts"
+            _told(found, as_json=as_json, nothing=nothing, to=printed.to)
 
 
 @app.command()
@@ -193,26 +201,36 @@ def query(  # noqa: PLR0917 - typer calls it by name
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print values as CSV, or with --json one object a line; for a file take export."""
+    """Print values as CSV, or with --json one object a line; for a file take export.
+
+    What does not go to a terminal has left: the ledger names it, like an export.
+    """
     with open_study(study, config=config) as opened:
         plan = opened.plan(names, every=every, start=start, end=end, hours=hours, agents=agent)
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        left = sys.maxsize if limit is None else limit
-        given = 0
-        for _, part in opened.parts(plan):
-            rows = table.arrow(table.columns(part)).to_pylist()[: left - given]
-            if rows and not given and not as_json:
-                writer.writerow(rows[0])
-            for row in rows:
-                if as_json:
-                    typer.echo(codec.dump_json({k: _plain(v) for k, v in row.items()}).decode())
-                else:
-                    writer.writerow([_cell(value) for value in row.values()])
-            given += len(rows)
-            if given >= left:
-                break
-        if not given:
+        asked = tuple(variable.name for variable in plan.wanted.variables)
+        with opened.printing(asked, start=plan.start_at, end=plan.end_at) as printed:
+            _print(opened, plan, printed, sys.maxsize if limit is None else limit, as_json=as_json)
+        if not printed.rows:
             typer.echo(opened.nothing(plan), err=True)
+
+
+def _print(opened: Study, plan: Plan, printed: Printed, limit: int, *, as_json: bool) -> None:
+    writer = csv.writer(printed.to, lineterminator="\n")
+    for piece, part in opened.parts(plan):
+        rows = table.arrow(table.columns(part)).to_pylist()[: limit - printed.rows]
+        if rows and not printed.rows and not as_json:
+            writer.writerow(rows[0])
+        for row in rows:
+            if as_json:
+                line = codec.dump_json({k: _plain(v) for k, v in row.items()}).decode()
+                printed.to.write(line + "\n")
+            else:
+                writer.writerow([_cell(value) for value in row.values()])
+        printed.rows += len(rows)
+        if rows:
+            printed.agents.add(piece.grant.agent)
+        if printed.rows >= limit:
+            return
 
 
 def _cell(value: Any) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,13 @@ class Level:
 
     `difference`, `low` and `high` compare with the first level: a share for
     what is compared as a logarithm, else in the signal's unit; ``None`` for
-    the first.
+    the first. `p` is of this comparison by itself, `p_holm` of it as one of
+    all that were made with the first level. [1]_
+
+    References
+    ----------
+    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure",
+       Scand. J. Statist., vol. 6, no. 2, pp. 65-70, 1979.
     """
 
     label: str
@@ -50,6 +56,7 @@ class Level:
     low: float | None
     high: float | None
     p: float | None
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,28 @@ def compare(frame: Any, signal: Variable, by: By, smallest: int) -> Comparison:
         _level(i, label, days, (beta, covariance, p), is_ratio=is_ratio)
         for i, label in enumerate(labels)
     )
-    return Comparison(signal, by, is_ratio, levels, hidden)
+    adjusted = holm([level.p for level in levels if level.p is not None])
+    corrected = tuple(
+        level if level.p is None else replace(level, p_holm=next(adjusted)) for level in levels
+    )
+    return Comparison(signal, by, is_ratio, corrected, hidden)
+
+
+def holm(p: Sequence[float]) -> Iterator[float]:
+    """Yield each of `p`, in its order, corrected for there being several of them.
+
+    Examples
+    --------
+    >>> list(holm([0.01, 0.04, 0.03]))
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p)), key=lambda at: p[at])
+    found = [0.0] * len(p)
+    largest = 0.0
+    for rank, at in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[at]))
+        found[at] = largest
+    return iter(found)
 
 
 def _daily(frame: Any, by: By, *, take_log: bool) -> Any:
@@ -236,22 +264,31 @@ def lines(found: Comparison) -> list[str]:
     percent = found.is_ratio
     unit = "%" if percent else found.unit
     head = [str(found.by), "people", "days", f"mean [{found.unit}]"]
-    rows = [[*head, f"difference [{unit}]", "95 % interval", "p"]]
+    several = sum(level.p is not None for level in found.levels) > 1
+    corrected = ["p (Holm)"] if several else []
+    rows = [[*head, f"difference [{unit}]", "95 % interval", "p", *corrected]]
     scale = 100.0 if percent else 1.0
     digits = _digits(level.mean for level in found.levels)
     places = 1 if percent else digits
     for level in found.levels:
         row = [level.label, str(level.people), str(level.days), f"{level.mean:.{digits}f}"]
         if level.difference is None or level.low is None or level.high is None or level.p is None:
-            rows.append([*row, "-", "-", "-"])
+            rows.append([*row, "-", "-", "-", *("-" for _ in corrected)])
             continue
-        p = "<0.001" if level.p < 0.001 else f"{level.p:.3f}"
+        p = [_p(level.p), *(_p(level.p_holm or 0.0) for _ in corrected)]
         interval = f"{scale * level.low:+.{places}f} to {scale * level.high:+.{places}f}"
-        rows.append([*row, f"{scale * level.difference:+.{places}f}", interval, p])
+        rows.append([*row, f"{scale * level.difference:+.{places}f}", interval, *p])
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     text = [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]  # fmt: skip
     text += [f"{label}: too few people to show" for label in found.hidden]
+    if several:
+        n = sum(level.p is not None for level in found.levels)
+        text.append(f"p: of each alone; p (Holm): as one of {n} comparisons, intervals are not")
     return text
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -136,53 +136,73 @@ def _stretches(
     step = timedelta(seconds=round(step.total_seconds()))
     counted = Query(
         measurement=one.measurement, site=source.site, fields=(one.field,),
-        agents=(grant.agent,), start_at=grant.start_at, end_at=grant.end_at,
+        agents=(grant.agent,), start_at=grant.begins(one.look_back), end_at=grant.end_at,
         aggregates=_COUNT, every=step,
     )  # fmt: skip
     step_ns = step // timedelta(microseconds=1) * 1_000
     return [(row.time_ns, row.time_ns + step_ns) for row in source.store.read(counted)]
 
 
-def absences(source: Source, pinned: Pinned) -> Columns:
+def absences(source: Source, pinned: Pinned, today: datetime) -> Columns:
     """Return the share of windows of each channel that were measured, or why not.
 
-    Whole percent, over all people of the groups that are big enough: `withheld`
-    of one person is nobody's to know.
+    Whole percent, over all people of the groups that are big enough, of the
+    days before `today` on which enough of them sent anything: `withheld` of one
+    person is nobody's to know, and a figure that moves with every window tells it.
     """
-    rows: list[tuple[str, str, float]] = []
-    for channel in Channel:
-        rows += _reasons(source, pinned.blocks, channel)
+    found = [
+        one
+        for channel in Channel
+        if (one := _reasons(source, pinned.blocks, channel, today)) is not None
+    ]
+    rows = [(one, reason, n) for one in found for reason, n in one.total.most_common()]
     return {
-        "channel": _words(channel for channel, _, _ in rows),
+        "channel": _words(one.channel.value for one, _, _ in rows),
         "reason": _words(reason for _, reason, _ in rows),
-        "share": np.array([share for _, _, share in rows], dtype=float),
+        "share": np.array([round(100 * n / one.windows) / 100 for one, _, n in rows], dtype=float),
+        "windows": np.array([one.windows for one, _, _ in rows], dtype=np.int64),
+        "start": _times(one.days[0] for one, _, _ in rows),
+        "end": _times(one.days[-1] + _DAY for one, _, _ in rows),
     }
 
 
-def _reasons(source: Source, blocks: Blocks, channel: Channel) -> list[tuple[str, str, float]]:
-    total: Counter[str] = Counter()
-    people = 0
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """How often a channel was measured or why not, and on which days."""
+
+    channel: Channel
+    total: Counter[str]
+    days: tuple[datetime, ...]
+
+    @property
+    def windows(self) -> int:
+        return sum(self.total.values())
+
+
+def _reasons(source: Source, blocks: Blocks, channel: Channel, today: datetime) -> _Reasons | None:
     members = frozenset().union(*(blocks.members[name] for name in blocks.askable))
+    by_day: dict[datetime, list[Counter[str]]] = defaultdict(list)
     for grant in source.grants:
         if grant.agent not in members or channel.value not in grant.covers:
             continue
-        own: Counter[str] = Counter()
         begin = grant.start_at
-        while begin < grant.end_at:
-            end = min(begin + _DAY, grant.end_at)
-            own += _day(source, grant, channel, begin, end)
+        while begin < min(grant.end_at, today):
+            day = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+            end = min(day + _DAY, grant.end_at)
+            own = _day(source, grant, channel, begin, end)
+            if own:
+                by_day[day].append(own)
             begin = end
-        people += bool(own)
-        total += own
-    windows = sum(total.values())
-    if people < blocks.smallest:
-        return []
-    return [
-        (channel.value, reason, round(100 * n / windows) / 100) for reason, n in total.most_common()
-    ]
+    enough = {day: of for day, of in by_day.items() if len(of) >= blocks.smallest}
+    if not enough:
+        return None
+    total = sum((own for of in enough.values() for own in of), Counter[str]())
+    return _Reasons(channel, total, tuple(sorted(enough)))
 
 
-def _day(source: Source, grant: Grant, channel: Channel, begin: Any, end: Any) -> Counter[str]:
+def _day(
+    source: Source, grant: Grant, channel: Channel, begin: datetime, end: datetime
+) -> Counter[str]:
     measured, absent = f"quality_{channel.value}", f"absent_{channel.value}"
     query = Query(
         measurement=Measurement.READING, site=source.site, fields=(measured, absent),

@@ -49,7 +49,7 @@ site = "demo"
 approved_by = "nobody needs to: simulated people"
 start = 2026-03-02
 end = 2026-03-13
-covers = ["heart", "self_report", "alerts"]
+covers = ["heart", "self_report", "alerts", "context"]
 
 [store]
 kind = "embedded"

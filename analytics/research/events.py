@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.research.catalogue import Cover
+from analytics.research import asked
+from analytics.research.catalogue import SLOW_LOOK_BACK, Cover
 from analytics.research.pseudonyms import Pseudonyms
 from analytics.research.slices import Slice, SliceReader
 from analytics.research.study_file import Grant
@@ -81,7 +82,8 @@ class EventReader:
             site=self._site,
             fields=tuple(fields),
             agents=(grant.agent,),
-            start_at=grant.start_at,
+            # An alert rests on evidence, which looks back.
+            start_at=grant.begins(SLOW_LOOK_BACK),
             end_at=grant.end_at,
         )
         return self._store.read(query)
@@ -157,3 +159,11 @@ def _words(found: Sequence[dict[str, Any]], name: str) -> NDArray[Any]:
         value = event.get(name)
         column[at] = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
     return column
+
+
+def event_rows(events: Any) -> Iterator[tuple[int, str, datetime]]:
+    """Yield number, agent and time of the rows of a pandas, polars or Arrow table."""
+    wanted = [np.asarray(events[name]) for name in ("event_id", "agent", "at")]
+    for number, agent, at in zip(*wanted, strict=True):
+        stamp = np.datetime64(at, "ms") if not hasattr(at, "to_datetime64") else at.to_datetime64()
+        yield int(number), str(agent), asked.moment(stamp.astype("datetime64[ms]").item())

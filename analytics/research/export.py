@@ -175,12 +175,13 @@ class Exporter:
             signals=tuple(v.name for v in plan.wanted.variables),
             start_at=plan.start_at,
             end_at=plan.end_at,
-            by=_who(),
+            by=account(),
             agents=tuple(sorted(agents)),
         )
 
 
-def _who() -> str:
+def account() -> str:
+    """Return the name of the account that asks."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # an account without a name, as in some containers

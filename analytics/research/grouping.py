@@ -142,7 +142,7 @@ def _rows(source: Source, blocks: Blocks, one: Variable) -> list[Row]:
         row
         for row in source.store.read(question)
         if (grant := grants.get(row.tags.get("agent", ""))) is not None
-        and epoch_ns(grant.start_at) <= row.time_ns <= epoch_ns(grant.end_at) - grid_ns
+        and epoch_ns(grant.begins(one.look_back)) <= row.time_ns <= epoch_ns(grant.end_at) - grid_ns
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sensors.errors import ConfigurationError
@@ -30,6 +31,8 @@ def overview(study: Study) -> tuple[list[str], dict[str, Any]]:
         f"{row['channel']}: {row['reason']} {100 * row['share']:.0f} % of all windows"
         for row in absences
     ]
+    if absences:
+        text.append(_rests_on(absences, table.smallest_group))
     if why_not:
         text.append(why_not)
     value = {
@@ -50,4 +53,17 @@ def _absences(study: Study) -> tuple[list[dict[str, Any]], str]:
     if found:
         return found, ""
     fewest = study.file.study.smallest_group
-    return [], f"coverage of everybody is not told: fewer than {fewest} people, or no readings"
+    return [], (
+        f"coverage of everybody is not told: no day is over on which {fewest} people sent readings,"
+        " or those days are deleted by now"
+    )
+
+
+def _rests_on(absences: list[dict[str, Any]], fewest: int) -> str:
+    """Return of which days the shares are: readings go after a month, and a study may be young."""
+    begin = min(row["start"] for row in absences)
+    last = max(row["end"] for row in absences) - timedelta(days=1)
+    return (
+        f"windows of the whole days from {begin:%Y-%m-%d} to {last:%Y-%m-%d} (UTC) on which {fewest}"
+        " people or more sent any"
+    )

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from analytics.research.catalogue import Kind, Variable
+from analytics.research.catalogue import Cover, Kind, Variable
 from analytics.research.pseudonyms import Pseudonyms
 from analytics.research.resample import beat_figures, fullest, grid_ns, onto_grid
 from analytics.research.study_file import Grant
 from analytics.research.table import Floats, Tidy, Times, Words, joined, words
 from analytics.store.base import Aggregate, Query, Row, Store
-from analytics.store.points import Measurement
+from analytics.store.points import Measurement, epoch_ns
 from sensors.messages import WINDOW_S
 from sensors.signals import Channel
 
@@ -167,7 +167,8 @@ class SliceReader:
     def _values(
         self, variable: Variable, piece: Slice, rows: Sequence[Row], timeline: Timeline
     ) -> Tidy:
-        has = [row for row in rows if variable.field in row.fields]
+        begin_ns = epoch_ns(piece.grant.begins(variable.look_back))
+        has = [row for row in rows if variable.field in row.fields and row.time_ns >= begin_ns]
         at_ns = np.array([row.time_ns for row in has], dtype=np.int64)
         n = len(has)
         index, inside = timeline.place(at_ns)
@@ -211,10 +212,14 @@ class SliceReader:
         )
 
     def timeline(self, piece: Slice, channels: Collection[Channel | None] = ()) -> Timeline:
-        """Return local time, context and quality of `channels` of every window of a slice."""
+        """Return local time, context and quality of `channels` of every window of a slice.
+
+        Context only where the person's form covers it: it says when they worked.
+        """
+        said = ("context",) if Cover.CONTEXT in piece.grant.covers else ()
         wanted = {channel: _QUALITY[channel] for channel in Channel if channel in channels}
         readings = self._rows(Measurement.READING, piece, ("utc_offset_min", *wanted.values()))
-        scores = self._rows(Measurement.SCORE, piece, ("utc_offset_min", "context", "quality"))
+        scores = self._rows(Measurement.SCORE, piece, ("utc_offset_min", *said, "quality"))
         at_ns = np.unique(np.array([r.time_ns for r in (*readings, *scores)], dtype=np.int64))
         n = len(at_ns)
         line = Timeline(

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import numpy as np
 from analytics.research import asked, coverage, grouping
 from analytics.research.access import Access, Moment, cut
 from analytics.research.catalogue import Kind
-from analytics.research.events import EventReader
+from analytics.research.events import EventReader, event_rows
 from analytics.research.export import Exporter
 from analytics.research.ledger import ExportRecord, Ledger, ResearchSettings
+from analytics.research.printing import Printed, printing
 from analytics.research.pseudonyms import Pseudonyms, study_key
 from analytics.research.slices import Slice, SliceReader, Wanted
 from analytics.research.study_file import StudyFile, read_study
@@ -115,10 +116,11 @@ class Study(AbstractContextManager["Study"]):
     def absences(self, *, frame: Format = "pandas") -> Any:
         """Return of what share of all windows each channel was measured, or why it was not.
 
-        Over everybody together and only if they are enough (TRUST T7, T16);
-        `withheld` is one reason.
+        Over everybody, of whole UTC days that are over and on which they were
+        enough (TRUST T7, T16): in a younger record each window would show.
         """
-        return _frame(coverage.absences(self._coverage(), self._pinned(None)), frame)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return _frame(coverage.absences(self._coverage(), self._pinned(None), today), frame)
 
     def _coverage(self) -> coverage.Source:
         self._access.need_consent()
@@ -254,7 +256,7 @@ class Study(AbstractContextManager["Study"]):
         numbers: list[Any] = []
         offsets: list[Any] = []
         earlier, later = asked.length(before), asked.length(after)
-        for number, agent, at in _event_rows(events):
+        for number, agent, at in event_rows(events):
             plan = self.plan(
                 signals, every=every, start=at - earlier, end=at + later, agents=[agent]
             )
@@ -350,18 +352,21 @@ class Study(AbstractContextManager["Study"]):
         exporter = Exporter(Path(path), self.file, self.ledger)
         return exporter.run(plan, self.parts(plan), progress or (lambda _done, _total: None))
 
+    def printing(
+        self, what: Sequence[str], *, start: Moment, end: Moment
+    ) -> AbstractContextManager[Printed]:
+        """Return where to print values of `what`: the ledger knows what goes to no terminal."""
+        return printing(self.file.study, self.ledger, what, *self._access.range(start, end))
+
+    def at_the_site(self, pseudonyms: Sequence[str]) -> set[str]:
+        """Return whom the site knows by other names than these of the study."""
+        everybody = self._access.everybody()
+        return {everybody[one] for one in pseudonyms}
+
     def exports(self) -> list[ExportRecord]:
         """Return the exports of this study, oldest first."""
         study = self.file.study
         return [r for r in self.ledger.records() if (r.study, r.site) == (study.id, study.site)]
-
-
-def _event_rows(events: Any) -> Iterator[tuple[int, str, datetime]]:
-    """Yield number, agent and time of the rows of a pandas, polars or Arrow table."""
-    wanted = [np.asarray(events[name]) for name in ("event_id", "agent", "at")]
-    for number, agent, at in zip(*wanted, strict=True):
-        stamp = np.datetime64(at, "ms") if not hasattr(at, "to_datetime64") else at.to_datetime64()
-        yield int(number), str(agent), asked.moment(stamp.astype("datetime64[ms]").item())
 
 
 def open_study(path: str | Path = ".", *, config: str | Path | None = None) -> Study:

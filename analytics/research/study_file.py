@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from analytics.research.catalogue import Cover
+from analytics.research.catalogue import LOOK_BACK, Cover
 from analytics.store.groups import SMALLEST
 from analytics.store.settings import StoreSettings
 from sensors.checks import check_identity
@@ -24,9 +24,6 @@ from sensors.config import section
 from sensors.errors import ConfigurationError
 
 FILE_NAME = "study.toml"
-
-LOOK_BACK = timedelta(minutes=5, seconds=5)
-"""After a signature nothing is given for so long: features look back five minutes of windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +118,21 @@ class StudyTable:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one person's consent opens: some covers, from a time until another."""
+    """What one person's consent opens: some covers, from a time until another.
+
+    `since` is what the form covers from; what looks back begins later.
+    """
 
     agent: str
     version: str
     covers: frozenset[Cover]
     start_at: datetime
     end_at: datetime
+    since: datetime
+
+    def begins(self, look_back: timedelta) -> datetime:
+        """Return from when on is given what looks so far back."""
+        return max(self.start_at, self.since + look_back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +221,11 @@ def _grants(study: StudyTable, forms: Sequence[Given]) -> tuple[dict[str, Grant]
     for agent, form in sorted(newest.items()):
         if agent in withdrew:
             continue
-        since = min(form.at, form.covers_from or form.at).astimezone(UTC) + LOOK_BACK
+        since = min(form.at, form.covers_from or form.at).astimezone(UTC)
+        begin_at = max(since + LOOK_BACK, start_at)
         own = covered & frozenset(form.covers or study.covers)
-        if own and max(since, start_at) < end_at:
-            grants[agent] = Grant(agent, form.version, own, max(since, start_at), end_at)
+        if own and begin_at < end_at:
+            grants[agent] = Grant(agent, form.version, own, begin_at, end_at, since)
     return grants, tuple(sorted(withdrew))
 
 
@@ -234,6 +240,7 @@ approved_by = ""                 # who approved it and under which number; empty
 start = {start}
 end = {end}                      # last day; both in UTC
 covers = ["heart", "self_report"]  # some of: {covers}
+                                   # context: what telephony said, so when they worked
 
 # One for each signed form. An agent without one is never read.
 # [[consent]]

@@ -114,7 +114,7 @@ COLUMNS: dict[str, str] = {
     "value": "Value, in the signal's unit.",
     "n": "How many values the value is the mean of; beats, for figures of beats.",
     "quality": "How far the value can be trusted, 0 to 1; missing where unknown. Mean of the stretch.",
-    "context": "What telephony said: on_call, wrap_up, ready, break, off; with a grid, most of the stretch.",
+    "context": "What telephony said: on_call, wrap_up, ready, break, off; with a grid, most of the stretch. Missing where the form does not cover context.",
 }  # fmt: skip
 """The columns of the frame, in order, with what they mean."""
 

@@ -103,7 +103,7 @@ site = "{SITE}"
 approved_by = "board 1"
 start = {DAY.date()}
 end = {DAY.date()}
-covers = ["heart", "self_report", "alerts"]
+covers = ["heart", "self_report", "alerts", "context"]
 """
 
 

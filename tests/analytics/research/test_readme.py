@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_the_five_minutes_from_the_readme_to_the_figure(
         else:  # in this process: each of their own loads every library anew
             monkeypatch.chdir(folder)
             monkeypatch.setenv("WELLBEING_RESEARCH_LEDGER", str(folder / "exports.jsonl"))
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True)  # as for who reads the page
             code = wellbeing.main(shlex.split(command)[1:])
             told = capsys.readouterr()
             assert (code, told.err) == (0, ""), command

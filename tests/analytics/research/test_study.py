@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from analytics.hrv import rmssd
-from analytics.research.catalogue import VARIABLES, Cover, Kind
-from analytics.research.study_file import LOOK_BACK
+from analytics.research.catalogue import LOOK_BACK, VARIABLES, Cover, Kind
 from analytics.research.table import COLUMNS
 from analytics.store.points import Database, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store

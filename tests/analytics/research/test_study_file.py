@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from analytics.research.catalogue import LOOK_BACK
 from analytics.research.pseudonyms import study_key
-from analytics.research.study_file import LOOK_BACK, read_study
+from analytics.research.study_file import read_study
 from sensors.errors import ConfigurationError, StateError
 from tests.analytics.research.conftest import STUDY, form
 
@@ -19,7 +20,7 @@ from tests.analytics.research.conftest import STUDY, form
         (STUDY.replace('"board 1"', '" "'), "approved_by is empty"),
         (STUDY.replace('id = "small"', 'id = "Small Study"'), "id"),
         (STUDY.replace("covers = [", 'covers = ["eda", '), "covers"),
-        (STUDY.replace('["heart", "self_report", "alerts"]', "[]"), "covers is empty"),
+        (STUDY.replace('["heart", "self_report", "alerts", "context"]', "[]"), "covers is empty"),
         (STUDY + "smallest_group = 4", "smallest_group is 4; expected 5 or more"),
         (STUDY.replace("start = ", "start = 2099-01-01 #"), "end is"),
         (STUDY + "aproved = 1", "unknown key 'aproved'"),
