@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.display.ld2410 import (
@@ -190,6 +190,7 @@ def _mutated(draw):
 
 
 @given(st.one_of(_mutated(), st.binary(max_size=400)), st.lists(st.integers(0, 400), max_size=6))
+@settings(deadline=None)
 def test_whatever_arrives_is_read_or_counted_and_little_is_held(stream, cuts):
     decoder = Ld2410()
     found = []
@@ -213,6 +214,7 @@ def test_whatever_arrives_is_read_or_counted_and_little_is_held(stream, cuts):
 
 
 @given(_mutated())
+@settings(deadline=None)
 def test_after_anything_a_frame_comes_through(stream):
     """At most two frames are needed to find back: what waits for its end holds fewer bytes."""
     decoder = Ld2410()

@@ -5,7 +5,7 @@ import struct
 from contextlib import aclosing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.display.collector import DisplayCollector
@@ -100,6 +100,7 @@ _FRAMES = st.sampled_from([SOMEBODY, NOBODY, breathing(15.5), HEART, POSITION, S
 
 
 @given(st.lists(st.one_of(_FRAMES, st.binary(max_size=60)), max_size=8), st.data())
+@settings(deadline=None)
 def test_whatever_arrives_is_read_or_counted_and_little_is_held(pieces, data):
     stream = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
