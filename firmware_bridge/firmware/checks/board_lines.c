@@ -6,7 +6,7 @@
  *
  *     start NOW COUNTER       push STREAM AT VALUE    missing STREAM AT     step NOW
  *     in NOW HEX              touch AT PART ON        room FRAMES (that still fit; -1: all)
- *     keep 0|1 (of the device id)
+ *     keep 0|1 (of the device id)                     first CAPACITY RATE (of stream 0, at start)
  *
  * Each is answered by the frames that were sent, as hexadecimal, and then by one line: what the
  * call returned (0 sent, 1 bad value, 2 not written; 0 if it returns nothing).
@@ -18,9 +18,11 @@
 
 static wbs_board board;
 static wbs_board_stream streams[STREAMS];
-static uint8_t rooms[STREAMS][WBS_MAX_RAW];
+static uint8_t rooms[STREAMS][WBS_MAX_RAW + 70]; /* more than is ever used */
 static long room = -1;
 static bool keeps = true;
+static uint16_t first_capacity = 40;
+static uint32_t first_rate_mhz = 100000;
 
 static bool print_frame(void *context, const uint8_t *bytes, size_t size) {
     (void)context;
@@ -66,8 +68,9 @@ static wbs_result start(uint32_t now, uint16_t counter) {
     for (int i = 0; i < STREAMS; i++) {
         streams[i].is = are[i];
         streams[i].room = rooms[i];
-        streams[i].capacity = i == 0 ? 40 : sizeof rooms[i];
+        streams[i].capacity = i == 0 ? first_capacity : sizeof rooms[i];
     }
+    streams[0].is.rate_mhz = first_rate_mhz;
     board.maker = "maker";
     board.model = "model";
     board.firmware = "1";
@@ -125,6 +128,9 @@ static wbs_result obey(const line *l) {
         room = strtol(l->word[1], NULL, 10);
     } else if (is(l, "keep")) {
         keeps = number(l, 1) != 0;
+    } else if (is(l, "first")) {
+        first_capacity = (uint16_t)number(l, 1);
+        first_rate_mhz = number(l, 2);
     }
     return WBS_SENT;
 }

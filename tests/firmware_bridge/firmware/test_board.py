@@ -100,6 +100,7 @@ def test_what_is_said_by_others_counts_as_a_sign_of_life(board_lines):
     assert bench.do(f"step {HZ}") == []
     bench.do(f"touch {HZ} 0 1")
     assert bench.do(f"step {2 * HZ}") == []  # 1 s after the contact
+    assert bench.do(f"step {2.2 * HZ:.0f}") == []
     assert bench.do(f"step {3.5 * HZ:.0f}") == [hello(35_000)]
 
 
@@ -115,6 +116,22 @@ def test_contact_is_said_once_per_change(board_lines):
     assert bench.do("touch 6 0 1") == []
     assert bench.do("touch 7 0 0") == [m.Contact(7, m.Part.PULSE, on=False)]
     assert (bench.do("touch 8 2 1"), bench.returned) == ([], BAD_VALUE)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param("1 100000", id="room for half a sample"),
+        pytest.param("40 0", id="rate 0"),
+        pytest.param("40 200001", id="rate over 200 Hz"),
+    ],
+)
+def test_a_board_that_is_set_up_wrongly_says_so_and_has_no_streams(board_lines, first):
+    board_lines.ask(f"first {first}", until=is_result)
+    bench = Bench(board_lines)
+    assert bench.returned == BAD_VALUE
+    assert (bench.do("push 0 0 1"), bench.returned) == ([], BAD_VALUE)
+    assert m.Stream not in kinds(bench.ask(5, m.HelloRequest()))
 
 
 # ---- samples ----

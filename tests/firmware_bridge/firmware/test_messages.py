@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.protocol import framing
+from firmware_bridge.protocol import framing, vectors
 from firmware_bridge.protocol import messages as m
 from tests.firmware_bridge.firmware.building import Lines
 from tests.firmware_bridge.firmware.spelling import FROM_BOARD, FROM_HOST, U16, hexed, line_of
@@ -25,6 +25,16 @@ def sent(lines: Lines, counter: int, *spelt: str) -> list[str]:
 @given(message=FROM_BOARD | FROM_HOST, counter=U16)
 def test_any_message_has_the_same_bytes(message_lines, message, counter):
     assert sent(message_lines, counter, line_of(message)) == [wire(message, counter)]
+
+
+SENDABLE = [one for one in vectors.load()["messages"] if not one.get("longer")]
+
+
+@pytest.mark.parametrize("vector", [pytest.param(one, id=one["name"]) for one in SENDABLE])
+def test_the_test_vectors(message_lines, vector):
+    message = m.unpack(vector["type"], bytes.fromhex(vector["payload"]))
+    assert message is not None
+    assert sent(message_lines, vector["counter"], line_of(message)) == [vector["wire"]]
 
 
 def test_the_counter_goes_on_over_all_types_and_wraps(message_lines):

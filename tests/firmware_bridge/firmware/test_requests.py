@@ -1,12 +1,14 @@
 """The C receiver reads, and refuses by reason, exactly what the host's decoder does."""
 
+import zlib
 from dataclasses import astuple, dataclass
 
 import pytest
+from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.protocol import framing
+from firmware_bridge.protocol import framing, vectors
 from firmware_bridge.protocol import messages as m
 from tests.firmware_bridge.firmware.building import Lines
 from tests.firmware_bridge.firmware.spelling import FROM_BOARD, FROM_HOST, U16, hexed
@@ -123,7 +125,7 @@ def test_each_request(message_lines, request_):
 
 
 def wrong(body: bytes) -> bytes:
-    return framing._stuff(body + framing._CRC.pack(framing.crc32(body)))
+    return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
 
 
 @pytest.mark.parametrize(
@@ -163,3 +165,21 @@ def test_what_comes_before_the_first_zero_is_tried_and_not_counted(built):
 def test_a_payload_longer_than_its_fields_is_read(message_lines):
     stretch = framing.encode(framing.Frame(m.Get.TYPE, 4, b"\1\0later"))
     assert Heard(message_lines).hear(stretch) == ([f"{m.Get.TYPE} 4 0 1 0 0"], Refused())
+
+
+VECTORS = vectors.load()
+
+
+@pytest.mark.parametrize("vector", [pytest.param(v, id=v["name"]) for v in VECTORS["refused"]])
+def test_the_refused_test_vectors(message_lines, vector):
+    wire = bytes.fromhex(vector["wire"])
+    requests, refused = Heard(message_lines).hear(wire)
+    assert (requests, refused) == expected(b"\0" + wire)
+    if vector["reason"] != "content":  # of a board's message a board says: of no type for me
+        assert refused == Refused(**{vector["reason"]: 1})
+
+
+@pytest.mark.parametrize("vector", [pytest.param(v, id=v["name"]) for v in VECTORS["streams"]])
+def test_the_stream_test_vectors(message_lines, vector):
+    stream = b"\0" + bytes.fromhex(vector["bytes"]) + b"\0"
+    assert Heard(message_lines).hear(stream) == expected(stream)
