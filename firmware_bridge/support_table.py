@@ -67,7 +67,7 @@ class Device:
     Parameters
     ----------
     maker, model, firmware : str
-        As the device says; unique together.
+        As the device says; unique together with `driver`.
     link : str
         How it is connected, in words.
     driver : Driver
@@ -99,7 +99,7 @@ class Device:
     @property
     def name(self) -> str:
         """Name of its file, without the ending."""
-        words = f"{self.maker} {self.model} {self.firmware}".casefold()
+        words = f"{self.maker} {self.model} {self.firmware} {self.driver}".casefold()
         return re.sub(r"[^a-z0-9.]+", "-", words).strip("-.")
 
     def chunks(self) -> Chunks:

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "fixtures" / "devices"
 DEVICES = read_devices(FOLDER)
 
+SIMULATED = next(one for one in DEVICES if one.driver is Driver.SERIAL)
 BOARD = Device(
     maker="Acme", model="Board 3", firmware="2.0", link="USB", driver=Driver.CSV,
     origin=Origin.RECORDED, columns=("eda_us", "-"), capture=((0.0, b"x\n3.4,9\n3.5,9\n".hex()),),
@@ -45,7 +46,7 @@ def test_every_capture_is_still_read(device):
         assert any(word in device.note for word in ("no hardware", "no physical device"))
 
 
-def test_each_maker_model_and_firmware_once():
+def test_each_maker_model_firmware_and_link_once():
     assert len({device.name for device in DEVICES}) == len(DEVICES) >= 2
 
 
@@ -70,7 +71,7 @@ def test_what_a_device_gives_is_what_decoding_yields(driver, sent, gives):
         pytest.param(replace(BOARD, capture=()), "nothing in its capture", id="nothing"),
         pytest.param(replace(BOARD, driver=Driver.SERIAL), "never said who it is", id="no hello"),
         pytest.param(
-            replace(DEVICES[0], model="Other"), "it says Agent Wellbeing Simulated", id="other"
+            replace(SIMULATED, model="Other"), "it says Agent Wellbeing Simulated", id="other"
         ),
         pytest.param(
             replace(BOARD, driver=Driver.LD2410, capture=((0.0, basic(9).hex()),)),
@@ -79,7 +80,7 @@ def test_what_a_device_gives_is_what_decoding_yields(driver, sent, gives):
         ),
         pytest.param(
             replace(BOARD, driver=Driver.HEART_RATE, capture=((0.0, "16"),)),
-            "acme-board-3-2.0: heart-rate notification has 1 bytes",
+            "acme-board-3-2.0-heart-rate: heart-rate notification has 1 bytes",
             id="short notification",
         ),
     ],
@@ -110,7 +111,7 @@ def test_a_device_is_added_from_a_capture(tmp_path, capsys):
     (added,) = read_devices(tmp_path)
     assert added.chunks() == [(0.0, b"\n3.4,9\n"), (0.5, b"3.5,9\n")]
     assert main(given) == 2
-    assert "acme-board-3-2.0.json exists; a new firmware" in capsys.readouterr().err
+    assert "acme-board-3-2.0-csv.json exists; a new firmware" in capsys.readouterr().err
     assert main(["--devices", str(tmp_path)]) == 0
     assert row in capsys.readouterr().out
 
@@ -122,7 +123,7 @@ def test_what_cannot_be_a_fixture_is_refused(tmp_path):
         device_of(_capture(tmp_path / "long", b"x" * (MOST_BYTES + 1)), BOARD)
     path = write_device(tmp_path, BOARD)
     path.rename(tmp_path / "other.json")
-    with pytest.raises(ConfigurationError, match=r"should be called acme-board-3-2\.0\.json"):
+    with pytest.raises(ConfigurationError, match=r"should be called acme-board-3-2\.0-csv\.json"):
         read_devices(tmp_path)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ConfigurationError, match=r"other\.json"):
