@@ -43,7 +43,7 @@ MAX_DRIFT = 0.1
 
 _NEAR_S = 0.02  # as USB's polling makes them; Bluetooth's best arrivals lie as close
 _BEND_WITHIN_S = 10.0  # a small error is worked off in this time
-_FIT_SPAN_S = 2.0  # from here on the line may slope: the worst oscillators need it
+_FIT_SPAN_S = 5.0  # from here on the line may slope; until the first question after 10 s it must
 _TELL_SPAN_S = 10.0  # below, a good oscillator's drift drowns in jitter
 _ROUND_TRIPS = 30  # five minutes, at one in 10 s
 _TICKS = 1 << 32

@@ -129,9 +129,9 @@ def test_a_board_whose_clock_jumped_ahead():
     assert world.worst_s <= world.clock.error_s < 0.005
 
 
-def test_wraps_are_counted_over_days():
+def test_wraps_are_counted_over_a_day():
     clock = TickClock(10_000_000)  # wraps every 429 s
-    for minute in range(3 * 24 * 60):
+    for minute in range(24 * 60):
         ticks = minute * 60 * 10_000_000 & 0xFFFF_FFFF
         unwrapped = clock.unwrap(ticks)
         clock.heard(unwrapped, 5.0 + minute * 60)
