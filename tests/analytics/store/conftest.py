@@ -75,7 +75,10 @@ def fresh_name() -> str:
 @pytest.fixture
 def influx_settings(shared_influxd: str) -> StoreSettings:
     """Return settings for a database of this test's own on a real 1.x, made ready."""
-    settings = StoreSettings(kind="influxdb", url=shared_influxd, database=fresh_name())
+    return _prepared(StoreSettings(kind="influxdb", url=shared_influxd, database=fresh_name()))
+
+
+def _prepared(settings: StoreSettings) -> StoreSettings:
     store = InfluxStore(settings)
     store.prepare()
     store.close()
@@ -85,11 +88,19 @@ def influx_settings(shared_influxd: str) -> StoreSettings:
 @pytest.fixture
 def any_influx_settings(request: pytest.FixtureRequest) -> Iterator[StoreSettings]:
     """Return settings for a database of this test's own on the server given, else on a real 1.x."""
-    if not given("URL"):
-        yield request.getfixturevalue("influx_settings")
-        return
-    with databases_on_the_server_given() as settings:
+    with any_databases(request) as settings:
         yield settings
+
+
+@contextmanager
+def any_databases(request: pytest.FixtureRequest) -> Iterator[StoreSettings]:
+    """Make databases on the server given, deleted afterwards; else on a real 1.x."""
+    if given("URL"):
+        with databases_on_the_server_given() as settings:
+            yield settings
+        return
+    url = request.getfixturevalue("shared_influxd")
+    yield _prepared(StoreSettings(kind="influxdb", url=url, database=fresh_name()))
 
 
 @contextmanager
