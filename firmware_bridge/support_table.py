@@ -228,19 +228,43 @@ def put_into(page: str, found: str) -> str:
 
 
 def device_of(path: Path, device: Device) -> Device:
-    """Return `device` with what the board sent in the capture at `path`.
+    """Return `device` with what it sent, from the file at `path`.
+
+    A capture of ``firmware-bridge record --raw``; of a Bluetooth headset a
+    text with one notification per line, as tools for phones show them:
+    ``16 48 00 04`` or ``(0x) 16-48-00-04``. Such lines are a second apart.
 
     Raises
     ------
     ConfigurationError
-        If it is no capture, or too long.
+        If it cannot be read as such, or is too long.
     """
-    sent = [chunk for chunk in Capture(path).chunks() if chunk.from_board]
-    size = sum(len(chunk.data) for chunk in sent)
+    pieces = _notifications(path) if device.driver is Driver.HEART_RATE else _captured(path)
+    size = sum(len(digits) // 2 for _, digits in pieces)
     if size > MOST_BYTES:
         raise ConfigurationError(f"{path} has {size} bytes; 20 to 60 s of it will do")
-    pieces = tuple((round(chunk.at_ns / 1e9, 4), chunk.data.hex()) for chunk in sent)
     return replace(device, capture=pieces)
+
+
+def _captured(path: Path) -> tuple[tuple[float, str], ...]:
+    sent = (chunk for chunk in Capture(path).chunks() if chunk.from_board)
+    return tuple((round(chunk.at_ns / 1e9, 4), chunk.data.hex()) for chunk in sent)
+
+
+def _notifications(path: Path) -> tuple[tuple[float, str], ...]:
+    found = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for line in filter(str.strip, lines):
+            digits = re.sub(r"\(0x\)|0x|[\s:-]", "", line)
+            found.append((float(len(found)), bytes.fromhex(digits).hex()))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error}") from None
+    except ValueError:
+        raise ConfigurationError(
+            f"{path}, line {len(found) + 1}: expected one notification in hexadecimal digits"
+        ) from None
+    return tuple(found)
 
 
 def write_device(folder: Path, device: Device) -> Path:
@@ -270,7 +294,9 @@ app = plain_app("Write the table of supported devices in hardware.md from captur
 @app.command()
 def main_(  # noqa: PLR0917 - typer calls it by name
     write: Annotated[bool, typer.Option("--write", help="Put the table into the page.")] = False,
-    add: Annotated[Path | None, typer.Option(help="Capture of a device to add.")] = None,
+    add: Annotated[
+        Path | None, typer.Option(help="Capture of a device to add, or notifications as text.")
+    ] = None,
     driver: Annotated[Driver, typer.Option(help="What reads it.")] = Driver.SERIAL,
     maker: Annotated[str, typer.Option(help="Its maker.")] = "",
     model: Annotated[str, typer.Option(help="Its model.")] = "",

@@ -116,6 +116,20 @@ def test_a_device_is_added_from_a_capture(tmp_path, capsys):
     assert row in capsys.readouterr().out
 
 
+def test_a_bluetooth_headset_is_added_from_its_notifications(tmp_path):
+    headset = replace(BOARD, driver=Driver.HEART_RATE, columns=())
+    log = tmp_path / "log.txt"
+    log.write_text("16 48 00 04\n\n(0x) 16-49-F0-03\n")
+    added = device_of(log, headset)
+    assert added.capture == ((0.0, "16480004"), (1.0, "1649f003"))
+    assert signals_of(added) == ("contact", "hr_bpm", "rr_ms")
+    log.write_text("16 48\nvalue: 72 bpm\n")
+    with pytest.raises(ConfigurationError, match=r"log\.txt, line 2: expected one notification"):
+        device_of(log, headset)
+    with pytest.raises(ConfigurationError, match="No such file"):
+        device_of(tmp_path / "none", headset)
+
+
 def test_what_cannot_be_a_fixture_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match=r"maker is 'a\|b'; expected one line"):
         replace(BOARD, maker="a|b")
