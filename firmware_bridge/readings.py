@@ -102,8 +102,8 @@ class Readings:
             case Touched():
                 self._wearing.touch(event.part, event.on)
                 items = [*self._links(), *self._contact(event)]
-            case Faulted(fault):
-                self._wearing.fault(fault.code, fault.stream, active=fault.active)
+            case Faulted(fault, at_s):
+                self._wearing.fault(fault.code, fault.stream, at_s, active=fault.active)
                 items = self._links()
             case Powered(battery):
                 items = self._powered(battery.percent, charging=battery.charging == 1)

@@ -23,6 +23,9 @@ SILENCE_S = 10.0
 _ON_SKIN = frozenset({"eda_us", "skin_temp_c"})
 """What the part `SKIN` touches for; the rest of a headset measures as long as it is worn."""
 
+FAULT_S = 25.0
+"""A fault that lasts is said again with each HELLO, every 10 s; one unheard of for so long is over. [s]"""
+
 _MOST_FAULTS = 256  # kept at a time; a board has 16 streams and a handful of codes
 
 
@@ -31,7 +34,7 @@ class Wearing:
 
     def __init__(self) -> None:
         self._contact: dict[Part, bool] = {}
-        self._faults: dict[tuple[int, int], None] = {}  # (code, stream), oldest first
+        self._faults: dict[tuple[int, int], float] = {}  # (code, stream) -> heard [s], oldest first
         self._streams: dict[int, tuple[str, Channel]] = {}
         self._heard_s: dict[int, float] = {}
         self._silent: set[Channel] = set()
@@ -59,11 +62,11 @@ class Wearing:
         """Take that `part` touches skin, or not."""
         self._contact[part] = on
 
-    def fault(self, code: int, stream: int, *, active: bool) -> None:
-        """Take that a fault began or ended."""
+    def fault(self, code: int, stream: int, at_s: float, *, active: bool) -> None:
+        """Take that a fault began, lasts or ended at `at_s` (in s)."""
         self._faults.pop((code, stream), None)
         if active:
-            self._faults[code, stream] = None
+            self._faults[code, stream] = at_s
             if len(self._faults) > _MOST_FAULTS:
                 del self._faults[next(iter(self._faults))]
 
@@ -82,7 +85,8 @@ class Wearing:
         return self._state(Channel.HEART) == "ok"
 
     def look(self, now_s: float) -> None:
-        """Notice channels that have fallen silent by `now_s` (in s)."""
+        """Notice channels that have fallen silent, and faults that are over, by `now_s` (in s)."""
+        self._faults = {one: s for one, s in self._faults.items() if now_s - s <= FAULT_S}
         for channel in {channel for _, channel in self._streams.values()}:
             newest_s = max(
                 (

@@ -90,7 +90,7 @@ class Powered:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """A fault began or ended at `at_s` (host's clock, in s)."""
+    """A fault began, lasts or ended at `at_s` (host's clock, in s)."""
 
     fault: Fault
     at_s: float

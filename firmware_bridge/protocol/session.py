@@ -211,7 +211,8 @@ class Session:
             pause_s = HELLO_PAUSES_S[min(self._asking, len(HELLO_PAUSES_S) - 1)]
             self._asking += 1
             self._ask_at_s = now_s + pause_s
-            data += self.request(HelloRequest())[0]
+            # The zero ends what another program, or we before, may have begun.
+            data += b"\0" + self.request(HelloRequest())[0]
         if self._board.is_whole and now_s >= self._time_at_s:
             self._time_at_s = now_s + TIME_EVERY_S
             self._token = self._token + 1 & 0xFFFF_FFFF
