@@ -130,6 +130,7 @@ class CaptureWriter:
     def _put(self, data: bytes) -> None:
         try:
             self._file.write(data)
+            self._file.flush()  # what kills this program takes one record, not the last minutes
         except OSError as error:
             raise ConfigurationError(f"--raw is {self.path}; {error.strerror or error}") from None
 

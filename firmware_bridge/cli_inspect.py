@@ -41,7 +41,10 @@ def inspect(  # noqa: PLR0917 - typer calls it by name
     ] = _LISTEN_S,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a board or a headset is: streams or services, firmware, battery, settings."""
+    """Say everything one board or headset says about itself.
+
+    Streams or services, firmware, battery, contact, clock and settings.
+    """
     if (port is None) == (bluetooth is None):
         raise ConfigurationError(
             "inspect takes one of --port and --bluetooth; run: firmware-bridge scan"

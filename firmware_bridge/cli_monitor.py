@@ -45,7 +45,11 @@ def monitor(  # noqa: PLR0917 - typer calls it by name
     plain: PlainOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a board sends: values, beats, rates, losses, clock; Ctrl-C ends."""
+    """Show what a board sends, live; Ctrl-C ends.
+
+    Values with a plot each, beats, rates, losses, clock, battery and the
+    board's own lines.
+    """
     feed = feed_of(csv, rate)
     watching = Monitor(0.0)
     if as_json or is_plain(plain):

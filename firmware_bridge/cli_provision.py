@@ -41,9 +41,9 @@ def provision_(  # noqa: PLR0917 - typer calls it by name
     baud: BaudOption = BAUD,
     as_json: JsonOption = False,
 ) -> None:
-    """Write device id and rates to a board, read them back, and say what is in force.
+    """Give a board its device id and rates, and read them back.
 
-    Without --device-id and --rate it only asks.
+    What is said is what is in force afterwards. Without --device-id and --rate it only asks.
     """
     checked = None if device_id is None else check_device_id(device_id)
     rates = [parse_rate(text) for text in rate or []]

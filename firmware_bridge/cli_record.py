@@ -52,7 +52,10 @@ def record(  # noqa: PLR0917 - typer calls it by name
     seconds: SecondsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what a board measures to a recording that `wellbeing replay` takes; Ctrl-C ends it."""
+    """Write what a board measures, and its bytes, to files.
+
+    The recording is one that `wellbeing replay` takes; Ctrl-C ends it.
+    """
     check_places(to, raw)
     feed = feed_of(csv, rate)
     made = Made(port, baud, csv, rate, datetime.now(UTC).isoformat(timespec="seconds"))

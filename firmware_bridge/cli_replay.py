@@ -17,17 +17,21 @@ from firmware_bridge.cli_options import (
     interruptible,
     is_plain,
     note,
+    print_json,
 )
 from firmware_bridge.cli_record import check_places, write_rows
 from firmware_bridge.monitoring import Monitor
 from firmware_bridge.presenting import Lines, Screen, present
+from firmware_bridge.serving_capture import serve as serve_capture
+from firmware_bridge.simulation.endpoints import Endpoint, Listener, Terminal
 from firmware_bridge.tapping import replayed
 from sensors.command_line import JsonOption, parse_speed
+from sensors.errors import ConfigurationError
 
 
 def replay(  # noqa: PLR0917 - typer calls it by name
     file: Annotated[Path, typer.Argument(help="Capture, NAME.bin, as record --raw writes it.")],
-    recording: Annotated[
+    to: Annotated[
         Path | None,
         typer.Option(help="Write what is measured to NAME.csv or .csv.gz.", show_default=False),
     ] = None,
@@ -39,25 +43,65 @@ def replay(  # noqa: PLR0917 - typer calls it by name
         ),
     ] = None,
     speed: Annotated[
-        str, typer.Option(help="How many times real time, 1 or more; or max.")
-    ] = "max",
+        str | None,
+        typer.Option(
+            help="How many times real time, 1 or more, or max. Decoded: max; served: 1.",
+            show_default=False,
+        ),
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Be that board, on a pseudo-terminal; Ctrl-C ends it.")
+    ] = False,
+    link: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve with a symbolic link on the port, for a name that stays.",
+            show_default=False,
+        ),
+    ] = None,
+    tcp: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve here instead.", show_default=False),
+    ] = None,
     every: Annotated[
         float, typer.Option(min=0.05, help="A line per so much of the capture. [s]")
     ] = 10.0,
     plain: PlainOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Decode a capture as if the board were there, or be that board for another program."""
+    """Decode a capture again, or be the board it came from.
+
+    Decoding goes the way of a live port; served, other programs can open it.
+    """
     capture = Capture(file)
-    factor = parse_speed(speed)
-    if recording is not None:
-        check_places(recording, None)
-    _decode(capture, recording, csv, factor, every, plain=plain, as_json=as_json)
+    if serve or link is not None or tcp is not None:
+        if to is not None or (link is not None and tcp is not None):
+            raise ConfigurationError("--to, --link and --tcp do not go together")
+        endpoint: Endpoint = Terminal(link) if tcp is None else Listener(tcp)
+        _serve(capture, endpoint, parse_speed(speed or "1"), as_json=as_json)
+        return
+    factor = parse_speed(speed or "max")
+    if to is not None:
+        check_places(to, None)
+    _decode(capture, to, csv, factor, every, plain=plain, as_json=as_json)
+
+
+def _serve(capture: Capture, endpoint: Endpoint, speed: float, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"event": "ready", "port": endpoint.port})
+    else:
+        typer.echo(f"{capture.path} on {endpoint.port}; Ctrl-C ends it")
+    with interruptible() as interrupted:
+        for served in serve_capture(capture, endpoint, speed, interrupted):
+            if as_json:
+                print_json(served)
+            else:
+                typer.echo(served.line())
 
 
 def _decode(
     capture: Capture,
-    recording: Path | None,
+    to: Path | None,
     csv: str | None,
     speed: float,
     every: float,
@@ -77,9 +121,9 @@ def _decode(
         chunks = paced(capture.chunks(), speed, interrupted)
         with view:
             steps = present(replayed(chunks, feed), feed, watching, view, name)
-            summary = write_rows(recording, steps)
-    if recording is not None:
-        note(f"{recording}: {summary['values']} values")
+            summary = write_rows(to, steps)
+    if to is not None:
+        note(f"{to}: {summary['values']} values")
     if capture.is_cut:
         note(f"{capture.path} ends within a record; what is whole was read")
 

@@ -50,9 +50,9 @@ def run(  # noqa: PLR0917 - typer calls it by name
         float | None, typer.Option("--for", help="Stop after this many seconds.")
     ] = None,
 ) -> None:
-    """Run the agent's edge with this board alone; nothing is measured without consent.
+    """Publish this board's values through the agent's edge.
 
-    It is `wellbeing edge` with the collector `serial`: `wellbeing edge --agent NAME
+    Nothing is measured without consent. It is `wellbeing edge` with the collector `serial`: `wellbeing edge --agent NAME
     status`, pause and withdraw speak to it from another terminal.
     """
     check_port(port, "--port")

@@ -36,9 +36,9 @@ def scan(  # noqa: PLR0917 - typer calls it by name
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for boards on serial ports and for Bluetooth headsets, and say what they are.
+    """Look for boards and headsets, and say what they are.
 
-    Opening a serial port makes some boards start anew.
+    Serial ports are asked, Bluetooth headsets listened for. Opening a serial port makes some boards start anew.
     """
     recognised, serial_fault = _serial(port, baud, min(seconds, PROBE_S)) if serial else ([], "")
     near, radio_fault = _bluetooth(seconds) if bluetooth else ([], "")

@@ -11,6 +11,7 @@ from firmware_bridge.serial_port import PortInfo
 from firmware_bridge.simulation.board import Board, BoardSettings
 from firmware_bridge.simulation.faults import ScriptedFault
 from sensors.recording import read_recording
+from tests.firmware_bridge.driving import driven
 from tests.firmware_bridge.speaking import SpeakingBoard
 
 
@@ -252,7 +253,7 @@ def simulated(path, seconds, *faults, **settings):
 def test_beats_of_a_raw_pulse_are_there_within_the_first_half_minute(tmp_path, capsys):
     raw, to = tmp_path / "raw.bin", tmp_path / "session.csv"
     board = simulated(raw, 60)
-    code, out, err = run(capsys, "replay", raw, "--recording", to, "--every", "15", "--json")
+    code, out, err = run(capsys, "replay", raw, "--to", to, "--every", "15", "--json")
     assert (code, "values" in err) == (0, True)
     looks = [json.loads(line) for line in out.splitlines()]
     assert [round(look["elapsed_s"]) for look in looks] == [15, 30, 45, 60]
@@ -274,7 +275,7 @@ def test_a_recording_replays_to_exactly_what_was_decoded_live(headset, tmp_path,
     assert said["raw_bytes"] == sum(len(chunk.data) for chunk in Capture(raw).chunks())
     assert said["counts"]["lost"] == 0
     assert raw.stat().st_mode & 0o077 == 0  # it may hold a person's pulse
-    code, out, _ = run(capsys, "replay", raw, "--recording", again)
+    code, out, _ = run(capsys, "replay", raw, "--to", again)
     assert code == 0
     assert "eda_us" in out
     live, replayed = read_recording(to), read_recording(again)
@@ -298,6 +299,28 @@ def test_bytes_alone_can_be_recorded_and_nothing_is_overwritten(headset, tmp_pat
     assert (code, "needs --to NAME.csv, --raw NAME.bin" in err) == (2, True)
     code, _, err = run(capsys, "record", "--port", headset.port, "--to", tmp_path / "x.txt")
     assert (code, "expected NAME.csv" in err) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["terminal", "tcp"])
+def test_a_capture_is_served_as_the_board_it_came_from(tmp_path, capsys, kind):
+    raw, again = tmp_path / "raw.bin", tmp_path / "again.bin"
+    simulated(raw, 20)
+    sent = b"".join(chunk.data for chunk in Capture(raw).chunks())
+    where = ["--link", str(tmp_path / "tty")] if kind == "terminal" else ["--tcp", "127.0.0.1:0"]
+    with driven("replay", raw, *where, "--speed", "max", "--json") as serving:
+        serving.until(lambda one: one.jsons(), "the port")
+        port = serving.jsons()[0]["port"]
+        with driven("record", "--port", port, "--raw", again, "--json") as recording:
+            recording.until(lambda _: again.exists() and again.stat().st_size >= len(sent))
+            assert recording.end() == 0
+        assert recording.jsons()[-1]["counts"]["refused"] == 0
+        serving.until(lambda one: len(one.jsons()) == 4, "that it was closed")
+        assert serving.end() == 0
+    events = serving.jsons()[1:]
+    assert [one["event"] for one in events] == ["opened", "sent", "closed"]
+    assert events[1]["sent"] == len(sent)
+    back = [chunk for chunk in Capture(again).chunks() if chunk.from_board]
+    assert b"".join(chunk.data for chunk in back) == sent
 
 
 def test_a_capture_that_was_cut_off_is_read_as_far_as_it_is_whole(tmp_path, capsys):
