@@ -252,7 +252,7 @@ def _captured(path: Path) -> tuple[tuple[float, str], ...]:
 
 
 def _notifications(path: Path) -> tuple[tuple[float, str], ...]:
-    found = []
+    found: list[tuple[float, str]] = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         for line in filter(str.strip, lines):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from firmware_bridge.collector import SerialSettings
+from firmware_bridge.collector import SerialCollector, SerialSettings
+from firmware_bridge.display.collector import DisplayCollector
 from firmware_bridge.display.settings import DisplaySettings
+from sensors.config import section
+from sensors.edge.settings import EdgeSettings
+from sensors.signals import Channel
 
 PAGE = (Path(__file__).parents[2] / "hardware.md").read_text(encoding="utf-8")
 
@@ -122,3 +127,12 @@ def test_every_option_is_documented_with_its_default(collector, settings):
         else:
             assert shown == str(int(key.default)) or shown == str(key.default)
     assert not written
+
+
+def test_the_worked_example_of_a_display_is_taken_by_the_edge():
+    text = PAGE.split("```toml", 1)[1].split("```", 1)[0]
+    settings = section(tomllib.loads(text), "edge", EdgeSettings, environ={}, agent="k7")
+    assert settings.collectors == ("heart_rate", "display", "serial")
+    display = DisplayCollector(settings.options_of("display"))
+    board = SerialCollector(settings.options_of("serial"))
+    assert display.channels == board.channels == {Channel.MODULES}
