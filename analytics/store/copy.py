@@ -1,10 +1,11 @@
-"""Everything from one store into another, and the count that proves it.
+"""Everything from one store into another, and the count and checksum that prove it.
 
 A copy goes through one measurement and site after the other, in stretches of
 time that hold a bounded number of points. After each stretch it notes how far
 it is; whoever gives the same command again goes on there, and what was told
 twice stays one point. At the end both sides are counted, per measurement, agent
-and day.
+and day, and then read: each hour of a measurement has a checksum of every value
+in it (:mod:`analytics.store.copy_proof`).
 
 Whole days are copied that the destination's retention still keeps. Of somebody
 who was erased nothing from before the erasure is copied (TRUST T11).
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from analytics.store.base import Aggregate, Query, Row, Store
+from analytics.store.copy_proof import HOUR_NS, Hours
 from analytics.store.inventory import KEY, ends_ns, sites
 from analytics.store.points import Database, Measurement, Point, epoch_ns
 from analytics.tombstones import Tombstones
@@ -80,7 +82,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Where the two sides do not hold the same number of points."""
+    """Where the two sides do not hold the same number of points, or not the same values.
+
+    `day` is an hour, and `agent` empty, where their checksums differ.
+    """
 
     measurement: str
     site: str
@@ -88,6 +93,7 @@ class Difference:
     day: str
     there: int
     here: int
+    is_values: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,15 @@ class Proof:
     """The count of both sides."""
 
     points: int
+    differences: list[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueProof:
+    """The values of both sides: in how many hours they were compared, and the source's checksum."""
+
+    hours: int
+    checksum: int
     differences: list[Difference]
 
 
@@ -201,6 +216,31 @@ class Copy:
             tell(at)
         return Proof(points, differences)
 
+    def prove_values(self, part: Part, tell: Callable[[datetime], None]) -> ValueProof:
+        """Read `part` on both sides and compare the checksum of each hour."""
+        there, here = Hours(), Hours()
+        at, stretch = part.start_at, FIRST_STRETCH
+        while at < part.end_at:
+            end_at, stretch = self._stretch(part, at, stretch)
+            for hours, store in ((there, self._source), (here, self._destination)):
+                rows = store.read(part.query(at, end_at))
+                hours.add(part.measurement, (row for row in rows if self._wanted(row)))
+            at = end_at
+            tell(at)
+        differences = [
+            Difference(
+                measurement=part.measurement.value,
+                site=part.site,
+                agent="",
+                day=_at(hour * HOUR_NS).isoformat(timespec="minutes"),
+                there=there.counts.get(hour, 0),
+                here=here.counts.get(hour, 0),
+                is_values=True,
+            )
+            for hour in there.differ(here)
+        ]
+        return ValueProof(len(there.sums), there.checksum, differences)
+
     def _counted(
         self, store: Store, part: Part, start_at: datetime, end_at: datetime
     ) -> dict[tuple[str, int], int]:
@@ -232,6 +272,12 @@ class Copy:
 def told(differences: list[Difference]) -> Iterator[str]:
     """Yield the first differences as lines."""
     for one in differences[:_SHOWN]:
+        if one.is_values:
+            yield (
+                f"{one.measurement} of {one.site}, hour from {one.day}: not the same values in"
+                f" {one.there} points there, {one.here} here"
+            )
+            continue
         who = one.agent or "no agent"
         yield (
             f"{one.measurement} of {one.site}, {who}, {one.day}:"

@@ -22,6 +22,7 @@ from analytics import tombstones
 from analytics.rights_files import tombstones_beside
 from analytics.settings import ServerSettings
 from analytics.store.copy import Copy, Difference, Part, Progress, told
+from analytics.store.copy_proof import shown
 from analytics.store.points import Database
 from analytics.store.settings import StoreSettings, open_store
 from sensors import codec
@@ -133,6 +134,13 @@ def _copied(one: Copy, notes: Path, now: datetime) -> dict[str, Any]:
             proof = one.prove(part, _Told(bar, task, part, noted).counted)
             points += proof.points
             differences += proof.differences
+        hours, checksums = 0, []
+        for part in parts if not differences else ():
+            task = _task(bar, f"comparing {part.name}", part)
+            values = one.prove_values(part, _Told(bar, task, part, noted).counted)
+            hours += values.hours
+            checksums.append(values.checksum)
+            differences += values.differences
     progress = noted.progress
     return {
         "ok": not differences and not progress.refused,
@@ -140,6 +148,8 @@ def _copied(one: Copy, notes: Path, now: datetime) -> dict[str, Any]:
         "refused": progress.refused,
         "last_refusal": progress.last_refusal,
         "counted": points,
+        "hours": hours,
+        "checksum": shown(checksums) if hours and not differences else None,
         "differences": differences,
     }
 
@@ -242,10 +252,16 @@ def _tell(found: dict[str, Any], notes: Path, *, as_json: bool) -> None:
         typer.echo(f"{found['written']} points written, {found['counted']} counted on both sides")
         for line in told(found["differences"]):
             typer.echo(line)
+        if found["checksum"] is not None:
+            typer.echo(
+                f"the same values on both sides in each of {found['hours']} hours of measurements:"
+                f" checksum {found['checksum']}"
+            )
     if found["ok"]:
         return
     if found["refused"]:
         what = f"{found['refused']} points were refused ({found['last_refusal']})"
     else:
-        what = f"the two sides differ in {len(found['differences'])} counts"
+        of = "hours" if found["differences"][0].is_values else "counts"
+        what = f"the two sides differ in {len(found['differences'])} {of}"
     raise StoreError(f"{what}; stop whoever writes to either, then give the same command again")

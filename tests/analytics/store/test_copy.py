@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from analytics.rights_files import tombstones_beside
 from analytics.store import copy as copying
 from analytics.store.base import Query, Row, Store
 from analytics.store.copy import Copy, Progress
+from analytics.store.copy_proof import Hours
 from analytics.store.inventory import KEY, ends_ns, sites
 from analytics.store.points import Database, FieldValue, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store
@@ -101,12 +103,18 @@ def test_from_embedded_to_influxdb_and_back_nothing_changes(
     assert run(old, server, "--progress", str(notes)) == 0
     count = len(points())
     said = capsys.readouterr()
-    assert said.out == f"{count} points written, {count} counted on both sides\n"
+    first, last = said.out.splitlines()
+    assert first == f"{count} points written, {count} counted on both sides"
+    assert re.fullmatch(
+        r"the same values .* \d+ hours of measurements: checksum [0-9a-f]{16}", last
+    )
     assert said.err == "", "no bar where there is no terminal"
     assert everything(influx_settings) == everything(embedded(old))
     assert not notes.exists()
     assert run(server, back, "--progress", str(notes), "--json") == 0
-    assert json.loads(capsys.readouterr().out)["counted"] == count
+    back_again = json.loads(capsys.readouterr().out)
+    assert back_again["counted"] == count
+    assert last.endswith(back_again["checksum"]), "the same values, the same checksum"
     assert everything(embedded(back)) == everything(embedded(old))
 
 
@@ -241,6 +249,67 @@ def test_a_difference_is_named_and_fails(
     assert " 0 here" in said.out
     assert "the two sides differ" in said.err
     assert "same command again" in said.err
+
+
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("influxdb", marks=influx)])  # where to
+def test_a_changed_value_is_named_although_every_count_is_right(
+    tmp_path: Path,
+    old: Path,
+    kind: str,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = embedded(tmp_path / "new.sqlite")
+    if kind == "influxdb":
+        target = request.getfixturevalue("influx_settings")
+    changed = next(p for p in points() if p.measurement is Measurement.BEAT)
+
+    def changing(settings: StoreSettings, *, read_only: bool = False) -> Any:
+        store = open_store(settings, read_only=read_only)
+        if not read_only:
+            write = store.write
+            store.write = lambda told: write(  # type: ignore[method-assign]
+                [
+                    replace(p, fields={**p.fields, "value": 1.0 + 2**-52}) if p == changed else p
+                    for p in told
+                ]
+            )
+        return store
+
+    monkeypatch.setattr("analytics.store.copy_cli.open_store", changing)
+    to = config(tmp_path / "to.toml", target)
+    assert run(old, to, "--progress", str(tmp_path / "notes.json")) == 6
+    said = capsys.readouterr()
+    (line,) = (line for line in said.out.splitlines() if "hour from" in line)
+    hour = datetime.fromtimestamp(changed.time_ns // 10**9, UTC)
+    assert line.startswith(f"beat of north, hour from {hour:%Y-%m-%dT%H}:00+00:00: not the same")
+    assert "checksum" not in said.out
+    assert "the two sides differ in 1 hours" in said.err
+
+
+def test_the_checksum_knows_no_order_and_every_change() -> None:
+    tags = {"site": "north", "agent": "k1"}
+    rows = [Row(n * 1_000, tags, {"a": n / 7, "b": n, "c": n % 2 == 0}) for n in range(50)]
+
+    def checksum(given: list[Row]) -> int:
+        hours = Hours()
+        hours.add(Measurement.SCORE, given)
+        return hours.checksum
+
+    whole = checksum(rows)
+    assert checksum(rows[::-1]) == whole
+    assert checksum([*rows[:20], *rows[20:]]) == whole
+    first = rows[0]
+    others = [
+        Row(1, tags, first.fields),
+        Row(0, {**tags, "agent": "k2"}, first.fields),
+        Row(0, tags, {**first.fields, "b": 0.0}),
+        Row(0, tags, {**first.fields, "c": False}),
+        Row(0, tags, {"a": 0.0, "b": 0}),
+    ]
+    found = {checksum([other, *rows[1:]]) for other in others}
+    assert len(found | {whole, checksum(rows[1:]), checksum([*rows, first])}) == len(others) + 3
 
 
 def test_of_who_was_erased_nothing_from_before_is_copied(tmp_path: Path, old: Path) -> None:
