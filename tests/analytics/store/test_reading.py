@@ -121,6 +121,7 @@ QUERIES = {
     "the newest of each": ask(latest=True),
     "each one's newest, years apart": ask(site="south", latest=True),
     "the two newest of those": ask(site="south", latest=True, limit=1),
+    "the newest of few": ask(site="south", limit=2),
     "looking back for a field": ask(latest=True, fields=("evidence",), end_at=NOW - 9 * DAY),
     "nobody": ask(agents=("nobody",)),
     "by day": figures(*ALL, every=DAY, **MONTH),
