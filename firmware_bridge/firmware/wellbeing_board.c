@@ -31,7 +31,7 @@ static uint32_t since(uint32_t then, uint32_t now) {
     return now - then;
 }
 
-/* ---- describing: HELLO, each STREAM, CONTACT of each part ---- */
+/* ---- describing: HELLO, each STREAM, CONTACT of each part, each FAULT that lasts ---- */
 
 static wbs_result send_hello(wbs_board *board, uint32_t now) {
     const wbs_hello hello = {board->boot,  board->tick_hz, now,
@@ -44,6 +44,15 @@ static bool is_in(uint8_t parts, unsigned part) {
     return ((unsigned)parts >> part & 1u) != 0;
 }
 
+static wbs_result repeat_fault(wbs_board *board, unsigned slot, uint32_t now) {
+    wbs_fault *const fault = board->faults + slot;
+    if (!fault->active) {
+        return WBS_SENT;
+    }
+    fault->at = now;
+    return wbs_send_fault(&board->sender, fault);
+}
+
 static wbs_result describe_piece(wbs_board *board, unsigned piece, uint32_t now) {
     if (piece == 0) {
         return send_hello(board, now);
@@ -52,6 +61,9 @@ static wbs_result describe_piece(wbs_board *board, unsigned piece, uint32_t now)
         return wbs_send_stream(&board->sender, &board->streams[piece - 1].is);
     }
     const unsigned part = piece - board->stream_count - 1u;
+    if (part >= ALL_PARTS) {
+        return repeat_fault(board, part - ALL_PARTS, now);
+    }
     if (!is_in(board->parts, part)) {
         return WBS_SENT;
     }
@@ -59,7 +71,7 @@ static wbs_result describe_piece(wbs_board *board, unsigned piece, uint32_t now)
 }
 
 static unsigned pieces(const wbs_board *board) {
-    return 1u + board->stream_count + ALL_PARTS;
+    return 1u + board->stream_count + ALL_PARTS + WBS_BOARD_FAULTS;
 }
 
 /* Go on describing for as long as there is room; the rest follows at the next step. */
@@ -347,6 +359,25 @@ wbs_result wbs_board_contact(wbs_board *board, uint32_t at, wbs_part part, bool 
     }
     board->touching = (uint8_t)(board->touching ^ 1u << (unsigned)part);
     return wbs_send_contact(&board->sender, at, part, on);
+}
+
+wbs_result wbs_board_fault(wbs_board *board, const wbs_fault *fault) {
+    const wbs_result result = wbs_send_fault(&board->sender, fault);
+    wbs_fault *slot = NULL;
+    for (unsigned i = WBS_BOARD_FAULTS; i-- > 0;) {
+        wbs_fault *const here = board->faults + i;
+        if (here->active && here->code == fault->code && here->stream == fault->stream) {
+            slot = here;
+            break;
+        }
+        if (!here->active) {
+            slot = here;
+        }
+    }
+    if (slot != NULL && result != WBS_BAD_VALUE) {
+        *slot = *fault;
+    }
+    return result;
 }
 
 uint32_t wbs_extend(wbs_extender *extender, uint32_t raw, unsigned bits) {

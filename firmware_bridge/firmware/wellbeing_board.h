@@ -23,6 +23,8 @@
 extern "C" {
 #endif
 
+#define WBS_BOARD_FAULTS 4u /* that are remembered at a time */
+
 /* One stream with room for the samples that wait. Fill in the first three. */
 typedef struct {
     wbs_stream is;
@@ -70,13 +72,14 @@ typedef struct {
     uint8_t parts;                   /* it can tell contact of: 1 << WBS_PULSE | 1 << WBS_SKIN */
     wbs_hooks hooks;
 
-    wbs_sender sender;     /* for BATTERY, LOG, FAULT, BEATS: wbs_send_battery(&board.sender, ...) */
+    wbs_sender sender;     /* for BATTERY, LOG, BEATS: wbs_send_battery(&board.sender, ...) */
     wbs_receiver receiver; /* its `refused` says what could not be read */
     uint32_t described_at; /* [tick] */
     uint32_t spoke_at;     /* [tick] */
     uint16_t spoke;        /* counter when that was seen */
     uint8_t to_describe;   /* how much of the description is still to be sent */
     uint8_t touching;      /* bits as in `parts` */
+    wbs_fault faults[WBS_BOARD_FAULTS];
 } wbs_board;
 
 /*
@@ -112,6 +115,12 @@ wbs_result wbs_push_missing(wbs_board *board, uint8_t stream, uint32_t at);
 
 /* Say, if it is news, whether `part` touches skin since `at`. WBS_SENT too if it is none. */
 wbs_result wbs_board_contact(wbs_board *board, uint32_t at, wbs_part part, bool on);
+
+/*
+ * Say that a fault begins, or ends. One that lasts is said again with each description, so its
+ * `text` must live as long as it does; of more than WBS_BOARD_FAULTS the rest is said only once.
+ */
+wbs_result wbs_board_fault(wbs_board *board, const wbs_fault *fault);
 
 /* Set up with `= {0}`. */
 typedef struct {

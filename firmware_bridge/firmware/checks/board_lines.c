@@ -6,6 +6,7 @@
  *
  *     start NOW COUNTER       push STREAM AT VALUE    missing STREAM AT     step NOW
  *     in NOW HEX              touch AT PART ON        room FRAMES (that still fit; -1: all)
+ *     fault AT CODE STREAM ACTIVE
  *     keep 0|1 (of the device id)                     first CAPACITY RATE (of stream 0, at start)
  *
  * Each is answered by the frames that were sent, as hexadecimal, and then by one line: what the
@@ -124,6 +125,10 @@ static wbs_result obey(const line *l) {
         return receive(l);
     } else if (is(l, "touch")) {
         return wbs_board_contact(&board, number(l, 1), (wbs_part)number(l, 2), number(l, 3) != 0);
+    } else if (is(l, "fault")) {
+        const wbs_fault fault = {number(l, 1), (uint16_t)number(l, 2), byte(l, 3),
+                                 number(l, 4) != 0, "loose"};
+        return wbs_board_fault(&board, &fault);
     } else if (is(l, "room")) {
         room = strtol(l->word[1], NULL, 10);
     } else if (is(l, "keep")) {

@@ -121,6 +121,11 @@ static void push(uint32_t at) {
     (void)wbs_push_missing(&board, (uint8_t)chance(4), at);
     const wbs_part part = (wbs_part)chance(3);
     (void)wbs_board_contact(&board, at, part, chance(2) == 0);
+    wbs_fault fault = {at, 3, 0, false, "loose"};
+    fault.code = (uint16_t)chance(4);
+    fault.stream = (uint8_t)chance(18);
+    fault.active = chance(2) == 0;
+    (void)wbs_board_fault(&board, &fault);
 }
 
 /* Feed `size` bytes, at times that now and then jump. */

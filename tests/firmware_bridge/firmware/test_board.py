@@ -118,6 +118,34 @@ def test_contact_is_said_once_per_change(board_lines):
     assert (bench.do("touch 8 2 1"), bench.returned) == ([], BAD_VALUE)
 
 
+def fault(at: int, code: int, stream: int, *, active: bool) -> m.Fault:
+    return m.Fault(at, code, stream, active, "loose")
+
+
+def test_a_fault_that_lasts_is_said_with_each_description(board_lines):
+    bench = Bench(board_lines)
+    assert bench.do("fault 5 3 1 1") == [fault(5, 3, 1, active=True)]
+    bench.do("fault 6 5 255 1")
+    bench.do("fault 7 3 2 1")
+    bench.do("fault 8 5 255 0")
+    bench.do("fault 9 3 1 1")  # said twice is one
+    again = [fault(99, 3, stream, active=True) for stream in (1, 2)]
+    said = bench.ask(99, m.HelloRequest())
+    assert said[:6] == description(99)
+    assert sorted(said[6:], key=lambda x: x.stream) == again
+    bench.do("fault 100 3 1 0")
+    bench.do("fault 101 3 2 0")
+    assert bench.ask(199, m.HelloRequest()) == description(199)
+
+
+def test_more_faults_than_are_remembered_are_all_said_once(board_lines):
+    bench = Bench(board_lines)
+    for code in range(1, 7):
+        assert bench.do(f"fault {code} {code} 0 1") == [fault(code, code, 0, active=True)]
+    assert len(bench.ask(99, m.HelloRequest())) == 6 + 4
+    assert (bench.do("fault 1 1 16 1"), bench.returned) == ([], BAD_VALUE)
+
+
 @pytest.mark.parametrize(
     "first",
     [
