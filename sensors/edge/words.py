@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from sensors.signals import Channel, of_channel
 from sensors.words import N_, Words, language_for
 
-CONSENT_VERSION = "2026-11"
+CONSENT_VERSION = "2026-11.2"
 """Goes up whenever the meaning of a text below changes; then everybody is asked again."""
 
 CONSENT_INTRODUCTION = N_(
@@ -40,7 +40,7 @@ PRIVATE_INTRODUCTION = N_(
 
 CONSENT_TEXT: dict[Channel, str] = {
     Channel.HEART: N_(
-        "Heart: your headset's heart rate and the time between beats are read over Bluetooth."
+        "Heart: your headset's heart rate and the time between beats, over Bluetooth or a cable."
     ),
     Channel.KEYBOARD: N_(
         "Keyboard: how long keys are held and the time between them. Which key it was is never\n"
@@ -54,8 +54,9 @@ CONSENT_TEXT: dict[Channel, str] = {
         "  no word is recognised, and the other side of the call is never heard."
     ),
     Channel.MODULES: N_(
-        "Modules: what extra devices on your desk or headset measure, such as skin conductance,\n"
-        "  skin temperature, movement and presence at the display."
+        "Modules: what extra devices on your desk or headset measure: skin conductance, skin\n"
+        "  temperature and movement; at the display presence, distance, breathing rate, light and\n"
+        "  noise level (a level, no sound)."
     ),
 }
 
