@@ -143,12 +143,13 @@ class SerialCollector:
     ) -> AsyncGenerator[Reading | Link | Note]:
         session = Session(secrets.randbits(32))
         readings = Readings(self.channels, self._settings.port)
-        asks = True
+        asks, count = True, 0
         opened_s = described_s = clock.monotonic_s()
         while True:
             if asks and (data := session.due(clock.monotonic_s())):
                 asks = await _write(port, data)
             data = await _read(port)
+            count += len(data)
             now_s = clock.monotonic_s()
             for event in session.feed(data, now_s):
                 for item in readings.take(event):
@@ -159,7 +160,7 @@ class SerialCollector:
                 described_s = now_s
             heard_s = opened_s if session.heard_s is None else session.heard_s
             if now_s - min(heard_s, described_s) > self._settings.silence_s:
-                raise DeviceError(_silent_frames(self._settings, session))
+                raise DeviceError(_silent_frames(self._settings, session, count))
 
 
 async def _read(port: SerialPort) -> bytes:
@@ -188,13 +189,13 @@ async def _write(port: SerialPort, data: bytes) -> bool:
     return True
 
 
-def _silent_frames(settings: SerialSettings, session: Session) -> str:
-    counts, after = session.counts, f"for {settings.silence_s:g} s"
-    if session.hello is None and counts.frames:
+def _silent_frames(settings: SerialSettings, session: Session, count: int) -> str:
+    after = f"for {settings.silence_s:g} s"
+    if session.hello is None and session.heard_s is not None:
         return f"{settings.port} sends frames but has not said HELLO {after}; see hardware.md"
-    if session.hello is None and counts.refused.total:
+    if session.hello is None and count:
         return (
-            f"{settings.port} sends nothing that is a frame {after} ({counts.refused.total} refused); "
+            f"{settings.port} sends nothing that is a frame {after} ({count} bytes so far); "
             "check baud, or give csv in [edge.options.serial] if it prints lines"
         )
     return f"{settings.port} has been silent {after}; is the board running?"

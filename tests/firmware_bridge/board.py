@@ -1,5 +1,6 @@
 """A board on the other end of a real pseudo-terminal."""
 
+import fcntl
 import os
 import threading
 import time
@@ -45,6 +46,18 @@ class Board:
 
         self._thread = threading.Thread(target=run)
         self._thread.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a SerialPort holds its lock on the port."""
+        descriptor = os.open(self.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def unplug(self) -> None:
         """Take the cable out; doing it twice is fine."""

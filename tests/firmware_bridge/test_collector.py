@@ -1,8 +1,6 @@
 """A board as a collector, on a real pseudo-terminal."""
 
 import asyncio
-import fcntl
-import os
 import tomllib
 from contextlib import aclosing
 from importlib import import_module
@@ -66,24 +64,12 @@ async def test_closing_releases_the_port_at_once(board):
     made = collector(board)
     readings = made.readings(SystemTime())
     waiting = asyncio.ensure_future(anext(readings))
-    await wait_until_async(lambda: _is_open(board))
+    await wait_until_async(lambda: board.is_open)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await readings.aclose()
-    assert not _is_open(board)
-
-
-def _is_open(board):
-    """Whether a SerialPort holds its lock on the board's port."""
-    descriptor = os.open(board.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    assert not board.is_open
 
 
 async def test_an_unplugged_board_is_a_device_error_and_what_came_before_counts(board):
