@@ -163,7 +163,7 @@ class InfluxStore:
             reply = self._post(database, batch)
             if reply.ok:
                 continue
-            if reply.status == 413 and len(batch) > 1:
+            if influx_replies.is_too_large(reply.status, reply.body) and len(batch) > 1:
                 pending += _halves(batch)
                 continue
             answer = influx_replies.refusal(reply.status, reply.body, at_fault=at_fault)

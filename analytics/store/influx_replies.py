@@ -112,6 +112,11 @@ def is_too_wide(said: str) -> bool:
     return _TOO_WIDE.search(said) is not None
 
 
+def is_too_large(status: int, body: str) -> bool:
+    """Return whether a request is refused for its size, which version 3 says with any status."""
+    return status == 413 or "max request size" in body
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return how long the server asks to be left alone, if it does. [s].
 

@@ -235,8 +235,15 @@ def test_version_2_is_asked_with_database_and_policy():
         assert 'FROM "wellbeing"."raw"."beat"' in form["q"]
 
 
-def test_too_large_a_request_is_cut_in_two():
-    answers = {"/api/v2/write": [(413, '{"error":"too large"}')]}
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (413, '{"error":"too large"}'),
+        (500, "max request size (10485760 bytes) exceeded"),  # version 3: --max-http-request-size
+    ],
+)
+def test_too_large_a_request_is_cut_in_two(status, said):
+    answers = {"/api/v2/write": [(status, said)]}
     with scripted(answers=answers) as script, store_at(script) as store:
         assert store.write([point(n=n) for n in range(5)]).written == 5
         assert script.sent() == [5, 3, 2]
