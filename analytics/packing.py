@@ -35,11 +35,12 @@ def unpack(payload: bytes) -> list[Point]:
     ValueError
         If `payload` is not what `pack` returns.
     """
-    told = codec.load_json(zlib.decompress(payload))
+    data = zlib.decompress(payload)
     try:
-        return codec.convert(told, list[Point])
+        return codec.load_json_as(data, list[Point])
     except ValueError:
         # JSON has no NaN or infinity and says null: that field is unknown, the rest stands.
+        told = codec.load_json(data)
         for point in told:
             point["fields"] = {k: v for k, v in point["fields"].items() if v is not None}
         return codec.convert(told, list[Point])

@@ -60,8 +60,8 @@ def _unescaped(text):
 
 
 def _value(text):
-    if text in {"True", "False"}:
-        return text == "True"
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
     if text.startswith('"'):
         return re.sub(r'\\(["\\])', r"\1", text[1:-1])
     return int(text[:-1]) if text.endswith("i") else float(text)
@@ -97,10 +97,57 @@ def test_every_point_comes_back(point):
             {k.replace("\\", "/"): v for k, v in point.fields.items()},
             point.time_ns,
         )
-    measurement, tags, fields, time_ns = parse(Encoder().line(point).decode())
-    assert (measurement, tags, time_ns) == (point.measurement, point.tags, point.time_ns)
-    assert fields == point.fields
-    assert {k: type(v) for k, v in fields.items()} == {k: type(v) for k, v in point.fields.items()}
+    ([together], _, _) = Encoder().lines([point])
+    for line in (Encoder().line(point), together):
+        measurement, tags, fields, time_ns = parse(line.decode())
+        assert (measurement, tags, time_ns) == (point.measurement, point.tags, point.time_ns)
+        assert fields == point.fields
+        kinds = {k: type(v) for k, v in fields.items()}
+        assert kinds == {k: type(v) for k, v in point.fields.items()}
+
+
+# Names as our own fields have them, and texts with all that JSON marks things with.
+PLAIN = st.dictionaries(
+    st.text("abc_0", min_size=1, max_size=4).filter(str.isidentifier),
+    st.one_of(VALUES, st.text('x:"{}[],=\\ \n\x01\x1e', max_size=9)),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(st.lists(PLAIN, min_size=1, max_size=9))
+def test_points_formatted_at_once_are_those_formatted_alone(told):
+    points = [Point(Measurement.BEAT, {"site": "n"}, fields, n) for n, fields in enumerate(told)]
+    encoder = Encoder()
+    lines, written, refused = encoder.lines(points)
+    assert (written, refused) == (points, [])
+    assert [parse(line.decode()) for line in lines] == [
+        parse(encoder.line(point).decode()) for point in points
+    ]
+
+
+def test_a_bad_point_among_many_is_the_only_one_refused():
+    points = [Point(Measurement.BEAT, {"site": "n"}, {"a": 0.5, "b": "x"}, n) for n in range(50)]
+    for odd in (
+        Point(Measurement.BEAT, {"site": "n"}, {}, 7),
+        Point(Measurement.BEAT, {"site": "n"}, {"a": math.nan}, 7),
+        Point(Measurement.BEAT, {"site": "n"}, {"a": 2**63}, 7),
+        Point(Measurement.BEAT, {"site": "n"}, {"time": 1.0}, 7),
+        Point(Measurement.BEAT, {"site": "n"}, {"a": "\0"}, 7),
+        Point(Measurement.BEAT, {"site": ""}, {"a": 1.0}, 7),
+        Point(Measurement.BEAT, {"site": "n"}, {"a": 1.0}, 2**63),
+    ):
+        points[7] = odd
+        lines, written, [(refused, reason)] = Encoder().lines(points)
+        assert (len(lines), written, refused) == (49, points[:7] + points[8:], odd)
+        assert reason
+
+
+def test_a_value_that_is_not_finite_is_left_out_also_among_many():
+    points = [Point(Measurement.BEAT, {"site": "n"}, {"a": 0.5, "b": 1.5}, n) for n in range(3)]
+    points[1] = Point(Measurement.BEAT, {"site": "n"}, {"a": math.inf, "b": 2.5}, 1)
+    lines, _, _ = Encoder().lines(points)
+    assert [line.split()[1] for line in lines] == [b"a=0.5,b=1.5", b"b=2.5", b"a=0.5,b=1.5"]
 
 
 @given(st.lists(POINTS, max_size=20))
@@ -120,11 +167,10 @@ def test_tags_with_exchanged_names_are_not_taken_for_each_other():
 def test_memory_stays_bounded():
     encoder = Encoder()
     for n in range(20_000):
-        encoder.line(
-            Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, {f"f{n}": f"t{n}"}, 0)
-        )
+        point = Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, {f"f{n}": f"t{n}"}, 0)
+        encoder.lines([point])
     assert len(encoder._keys) <= 4_096
-    assert len(encoder._shapes) <= 4_096
+    assert len(encoder._plain_names) <= 4_096
     assert len(encoder._texts) <= 4_096
     assert len(encoder._heads) <= 4 * 4_096
 
