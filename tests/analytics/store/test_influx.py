@@ -11,7 +11,7 @@ from analytics.store.influx import InfluxStore
 from analytics.store.inventory import KEY
 from analytics.store.points import Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings, open_store
-from sensors.errors import ConfigurationError, StoreError
+from sensors.errors import CannotEraseError, ConfigurationError, StoreError
 from tests.analytics.store.conftest import given
 from tests.rig import Influxd, VictoriaMetrics, free_port
 
@@ -96,6 +96,21 @@ class TestAnyVersion:
             f"k-{n}.{n}" for n in range(5, 40)
         }
 
+    def test_an_erased_pseudonym_has_no_series_any_more(self, store, any_influx_settings):
+        store.write([point(agent="gone"), point(agent="stays")])
+        if store.is_version("3"):
+            with pytest.raises(CannotEraseError, match="version 3, which deletes no points"):
+                store.erase("north", "gone")
+            return
+        if store._settings.username and store.is_version("2"):
+            return  # it erases for tokens only: tried in the contract
+        store.erase("north", "gone")
+        name = any_influx_settings.database
+        statement = f'SHOW SERIES ON "{name}" FROM "{name}"."derived"."score"'
+        body = store._connection.query(statement, name, "derived").body
+        assert "stays" in body
+        assert "gone" not in body
+
 
 @pytest.mark.needs("influxd")
 class TestVersion1:
@@ -133,15 +148,6 @@ class TestVersion1:
         ):
             reply = store._connection.query(statement, "")
             assert '"values"' in reply.body
-
-    def test_an_erased_pseudonym_has_no_series_any_more(self, store, influx_settings):
-        store.write([point(agent="gone"), point(agent="stays")])
-        store.erase("north", "gone")
-        name = influx_settings.database
-        statement = f'SHOW SERIES ON "{name}" FROM "{name}"."derived"."score"'
-        body = store._connection.query(statement, influx_settings.database).body
-        assert "stays" in body
-        assert "gone" not in body
 
 
 def _policies(store):
