@@ -166,7 +166,7 @@ def test_nobody_reads_for_a_while_and_the_loss_is_seen(program):
         board.wait_for(is_kind(m.Hello))
 
         def gaps_after_silence() -> int:
-            end_s = time.monotonic() + 2.0  # longer than samples wait for their frame
+            end_s = time.monotonic() + 1.2  # longer than samples wait for their frame
             while time.monotonic() < end_s:
                 board.tell(m.HelloRequest())  # answers fill what the terminal keeps
                 time.sleep(0.002)
@@ -201,7 +201,7 @@ def test_a_session_understands_it(program):
             if due:
                 board.write(due)
             session.feed(board.read(), time.monotonic())
-            return len(session.streams) == 4 and session.counts.frames > 30
+            return len(session.streams) == 4 and session.counts.frames > 16
 
         wait_until(is_understood)
     counts = session.counts
@@ -219,7 +219,7 @@ async def test_the_collector_reads_it(program):
             async for item in readings:
                 if isinstance(item, Reading):
                     found.setdefault(item.signal, []).append(item.value)
-                if wanted <= found.keys() and len(found["rr_ms"]) > 3:
+                if wanted <= found.keys():
                     return found
             return found
 
