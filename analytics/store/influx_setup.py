@@ -122,28 +122,35 @@ def _hours(kept_ns: int | None) -> str:
 
 
 class Setup3(Base):
-    """Version 3: two databases whose retention is set once they are there."""
+    """Version 3: two databases, made with their retention."""
 
     def databases(self) -> list[str]:
-        """Create both databases and set their retention."""
+        """Create both databases, and set their retention where that could not be done at once."""
         done: list[str] = []
         kept = self._kept()
         for policy, days in self.days.items():
-            name = self.bucket(policy)
-            if kept.get(name) == f"{days * 24}h0m0s":
-                continue
+            name, wanted = self.bucket(policy), f"{days * 24}h0m0s"
             if name not in kept:
                 self._create(policy)
-                done.append(f"created database {name}")
-            payload = {"db": name, "retention_period": f"{days}d"}
-            reply = self.call("PUT", "/api/v3/configure/database", payload)
-            if reply.status in {403, 404, 405}:
-                command = f"influxdb3 update database --database {name} --retention-period {days}d"
-                done.append(f"run as administrator: {command}")
-                continue
-            self.expect(reply)
-            done.append(f"database {name} is kept {days} d")
+                kept = self._kept()
+                is_done = kept.get(name) == wanted
+                done.append(f"created database {name}" + (f", kept {days} d" if is_done else ""))
+            if kept.get(name) != wanted:
+                done.append(self._keep(name, days))
         return done
+
+    def _keep(self, name: str, days: int) -> str:
+        """Change the retention of a database; return what was done or is left to do."""
+        payload = {"db": name, "retention_period": f"{days}d"}
+        reply = self.call("PUT", "/api/v3/configure/database", payload)
+        if reply.status in {403, 404, 405}:
+            return (
+                f"cannot change how long {name} is kept here: run as administrator:"
+                f" influxdb3 update database --database {name} --retention-period {days}d"
+                f" (or, while it is empty, influxdb3 delete database {name}, then this again)"
+            )
+        self.expect(reply)
+        return f"database {name} is kept {days} d"
 
     def retention(self) -> dict[Database, str | None]:
         """Return how long each database keeps."""
