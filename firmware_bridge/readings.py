@@ -95,7 +95,8 @@ class Readings:
             case Restarted():
                 self._pulses, self._movements, self._streams = {}, {}, {}
                 self._wearing.restart()
-            case Measured() if event.stream.stream in self._streams:
+            # A stream described anew counts from the next whole description on.
+            case Measured() if self._streams.get(event.stream.stream) == event.stream:
                 items = self._measured(event)
             case Beaten() if Channel.HEART in self._channels:
                 items = self._beaten(event)

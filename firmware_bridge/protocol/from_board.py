@@ -184,7 +184,8 @@ class Stream:
         if len(samples.raw) < wanted * dtype.itemsize:
             raise ContentError(f"stream {self.stream}: fewer values than {wanted}")
         raw = np.frombuffer(samples.raw, dtype, wanted)
-        values = raw.astype(np.float64) * self.scale + self.offset
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+            values = raw.astype(np.float64) * self.scale + self.offset
         missing = _MISSING.get(self.encoding)
         if missing is not None:
             values = np.where(raw == missing, np.nan, values)

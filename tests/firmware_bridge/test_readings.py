@@ -239,6 +239,16 @@ def test_the_agent_is_told_which_board_it_is_and_once_that_it_runs_low():
     assert (note.text, note.device[-11:]) == ("", "battery 9 %")
 
 
+def test_a_stream_that_becomes_another_one_waits_for_the_whole_description():
+    worn = Worn(EDA)
+    worn.hear(worn.board.hello(1, *numbered(PPG, TEMPERATURE)).rsplit(b"\0", 2)[0] + b"\0", 1.0)
+    worn.streams = [PPG]
+    assert worn.measure(0, 2.0, 5.0) == []
+    worn.board.counter -= 1
+    worn.say(numbered(PPG, TEMPERATURE)[1])
+    assert links(worn.measure(0, 3.0, 5.0)) == [("heart", "ok")]
+
+
 def test_what_is_for_the_bench_goes_nowhere():
     assert Worn(EDA).say(Log(3, "secret")) == []
 
