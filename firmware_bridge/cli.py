@@ -17,6 +17,7 @@ from firmware_bridge.cli_replay import replay
 from firmware_bridge.cli_run import run
 from firmware_bridge.cli_scan import scan
 from firmware_bridge.cli_vectors import vectors_
+from firmware_bridge.conformance.cli import check
 from firmware_bridge.simulation.cli import simulate
 from sensors.command_line import plain_app
 from sensors.command_line import run as run_app
@@ -35,6 +36,7 @@ app.command()(replay)
 app.command("provision")(provision_)
 app.command()(run)
 app.command()(simulate)
+app.command()(check)
 app.command("vectors")(vectors_)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.conformance.clockfit import Line, Observation, fit
+from firmware_bridge.conformance.clockfit import Line, Observation, fit_steady
 from firmware_bridge.conformance.trace import LATER_TYPE, Heard, Sent, Trace
 from firmware_bridge.protocol.messages import (
     ContentError,
@@ -316,7 +316,8 @@ class Analysis:
         """The clock of each boot; None where nothing is known of it."""
         if self.tick_hz is None:
             return [None for _ in self.boots]
-        return [fit(seen, self.tick_hz) if len(seen) > 1 else None for seen in self.observations]
+        hz = self.tick_hz
+        return [fit_steady(seen, hz) if len(seen) > 1 else None for seen in self.observations]
 
     def measured_s(self, boot: int, block: Block) -> NDArray[np.float64] | None:
         """Return when the samples of `block` were measured, on the host's clock [s]."""

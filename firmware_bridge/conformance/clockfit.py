@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+MAX_DRIFT = 0.02
+"""By how much `tick_hz` may be off, as a share."""
+
+STEADY_S = 0.05
+"""A clock that misses an observation by more than this is not steady. [s]"""
+
 WIDEST = 0.2
 """Drift beyond which no line is looked for."""
 
@@ -55,6 +61,11 @@ class Line:
     drift: float
     miss_s: float
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether every observation lies on the line, but for a little."""
+        return self.miss_s <= STEADY_S
+
     def host_s(self, tick: int, near_s: float) -> float:
         """Return the host's time at `tick`; of all wraps the one next to `near_s`."""
         guess = self.first + (near_s - self.offset_s) * self.tick_hz * (1 + self.drift)
@@ -62,7 +73,7 @@ class Line:
         return self.offset_s + (unwrapped - self.first) / (self.tick_hz * (1 + self.drift))
 
 
-def fit(seen: Sequence[Observation], tick_hz: float, widest: float = WIDEST) -> Line:
+def fit(seen: Sequence[Observation], tick_hz: float, widest: float) -> Line:
     """Return the line that misses the observations least, with a drift up to `widest`.
 
     Parameters
@@ -91,6 +102,18 @@ def fit(seen: Sequence[Observation], tick_hz: float, widest: float = WIDEST) -> 
     slope = (low + high) / 2
     middle_s = float(np.max(lows - slope * board_s) + np.min(highs - slope * board_s)) / 2
     return Line(seen[0].tick, tick_hz, middle_s, 1 / slope - 1, miss_s(slope))
+
+
+def fit_steady(seen: Sequence[Observation], tick_hz: float) -> Line:
+    """Return the line of a clock that is allowed; a faster or slower one only where that fits.
+
+    So a clock that jumps is compared with one that does not drift away.
+    """
+    allowed = fit(seen, tick_hz, MAX_DRIFT)
+    if allowed.is_steady:
+        return allowed
+    other = fit(seen, tick_hz, WIDEST)
+    return other if other.is_steady else allowed
 
 
 def _unwrapped(seen: Sequence[Observation], tick_hz: float) -> Floats:

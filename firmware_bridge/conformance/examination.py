@@ -23,7 +23,7 @@ from firmware_bridge.protocol.messages import (
     TimeRequest,
 )
 
-SHORTEST_S = 25.0
+SHORTEST_S = 20.0
 """Below, a HELLO that nobody asked for could not be waited for. [s]"""
 
 UNKNOWN_KEY = 127

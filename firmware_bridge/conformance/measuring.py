@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.conformance.analysis import ANSWER_S, Analysis, Block, stretches
-from firmware_bridge.conformance.clockfit import fit
+from firmware_bridge.conformance.clockfit import MAX_DRIFT
 from firmware_bridge.conformance.verdict import Verdict, by_faults, failed, not_applicable
 from firmware_bridge.protocol.messages import (
     WHOLE_BOARD,
@@ -26,9 +26,6 @@ from firmware_bridge.protocol.messages import (
 from firmware_bridge.readings import ACC, PPG, RAW
 from sensors.signals import SIGNALS, Channel
 
-MAX_DRIFT = 0.02
-"""By how much `tick_hz` may be off, as a share."""
-
 _RATES_MHZ = {PPG: (25_000, 200_000), ACC: (10_000, 200_000)}
 _SKIN = {PPG: Part.PULSE, "hr_bpm": Part.PULSE, "eda_us": Part.SKIN, "skin_temp_c": Part.SKIN}
 _MOVES_WITHIN_S = {PPG: 2.0, ACC: 10.0, "eda_us": 10.0}
@@ -36,7 +33,6 @@ _RATE_SHARE = 0.1
 _PAUSE_S = 1.0
 _FRESH_S = 1.0
 _AHEAD_S = 0.05  # a tick from the future, beyond what the clock's line leaves open
-_CLOCK_MISS_S = 0.05
 _LEAST_SPAN_S = 5.0
 _BEAT_MISS_S = 0.002
 _INTERVALS = (2_000, 30_000)  # rr_ms of the catalogue, in tenths of a millisecond
@@ -209,7 +205,7 @@ def rate(analysis: Analysis) -> Verdict:
 
 def _is_steady(analysis: Analysis) -> bool:
     """Return whether times of this board mean anything."""
-    return all(line is None or line.miss_s <= _CLOCK_MISS_S for line in analysis.clocks)
+    return all(line is None or line.is_steady for line in analysis.clocks)
 
 
 def steps(analysis: Analysis) -> Verdict:
@@ -287,10 +283,9 @@ def clock(analysis: Analysis) -> Verdict:
         return not_applicable("too little was heard of the clock")
     faults, seen_words = [], []
     for seen, line in judged:
-        near = fit(seen, analysis.tick_hz, MAX_DRIFT)
-        if near.miss_s <= _CLOCK_MISS_S:
-            seen_words.append(f"{near.drift * 1e6:+.0f} ppm over {len(seen)} times")
-        elif line.miss_s <= _CLOCK_MISS_S:
+        if line.is_steady and abs(line.drift) <= MAX_DRIFT:
+            seen_words.append(f"{line.drift * 1e6:+.0f} ppm over {len(seen)} times")
+        elif line.is_steady:
             faults.append(
                 f"it is {100 * abs(line.drift):.1f} % {'fast' if line.drift > 0 else 'slow'}"
             )

@@ -211,8 +211,15 @@ def contact(analysis: Analysis) -> Verdict:
     if not parts and not faults:
         return not_applicable("the board tells no contact")
     found = _behind(analysis)
+    if not found and not faults:
+        return not_applicable("no HELLO came that could be read undisturbed")
     for at_s, _, behind in found:
-        last = max((n for n, h in enumerate(behind) if h.frame.type == Stream.TYPE), default=-1)
+        # A STREAM may come anew at any time; here the first one of each counts.
+        places: dict[bytes, int] = {}
+        for n, h in enumerate(behind):
+            if h.frame.type == Stream.TYPE:
+                places.setdefault(h.frame.payload[:1], n)
+        last = max(places.values(), default=-1)
         told = {h.message.part for h in behind[last + 1 :] if isinstance(h.message, Contact)}
         missing = parts - told
         if missing and not faults:

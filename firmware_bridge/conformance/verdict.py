@@ -66,8 +66,14 @@ def judge_all(requirements: Sequence[Requirement[Seen]], seen: Seen) -> list[Fin
     found = []
     for one in requirements:
         verdict = one.judge(seen)
-        found.append(Finding(one.id, verdict.result, verdict.seen, one.expected, one.remedy))
+        seen_text = _printable(verdict.seen)
+        found.append(Finding(one.id, verdict.result, seen_text, one.expected, one.remedy))
     return found
+
+
+def _printable(text: str) -> str:
+    """Return `text` for a terminal: what a device called itself may hold anything."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def passed(seen: str) -> Verdict:

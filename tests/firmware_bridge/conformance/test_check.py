@@ -1,0 +1,107 @@
+"""`firmware-bridge check` as an integrator runs it, on a real pseudo-terminal."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from firmware_bridge.cli import main
+from firmware_bridge.conformance.requirements import REQUIREMENTS
+from firmware_bridge.simulation.endpoints import Terminal
+from firmware_bridge.simulation.serving import Server
+from tests.firmware_bridge.conformance.examining import board
+from tests.firmware_bridge.simulation.test_simulate import ended, simulated
+from tests.rig import wait_until
+
+SLACK = ["--slack", "8"]  # this machine may be busy; the board is not to blame
+
+
+@pytest.fixture
+def plug():
+    """Plug boards in at pseudo-terminals, and take them out in the end."""
+    unplugged, threads = threading.Event(), []
+
+    def plugged(made):
+        server = Server(made, Terminal())
+        port = server.endpoint.port
+        thread = threading.Thread(target=lambda: list(server.run(lambda _at_s: unplugged.is_set())))
+        thread.start()
+        threads.append(thread)
+        return port
+
+    yield plugged
+    unplugged.set()
+    for thread in threads:
+        thread.join()
+
+
+def check(port, *arguments):
+    """Start the command."""
+    command = [sys.executable, "-m", "firmware_bridge", "check", "--port", port, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_boards_pass_or_fail_by_what_they_do(plug, tmp_path):
+    """All at once: a check takes half a minute, however many there are."""
+    page = tmp_path / "board.html"
+    fine = check(plug(board()), *SLACK, "--seconds", "20", "--report", str(page))
+    found = {
+        fault: check(plug(board(fault)), *SLACK, "--seconds", "20", "--json")
+        for fault in ("wrong_unit", "crc", "no_setting_answer")
+    }
+    leaving = check(plug(board("unplug@6")), *SLACK, "--seconds", "20")
+    out, err = fine.communicate(timeout=240)
+    assert (fine.returncode, err) == (0, f"report: {page}\n"), out
+    assert out.splitlines()[-1].startswith("passed: ")
+    assert "<h1>Check of /dev/pts/" in page.read_text("utf-8")
+    failed = {}
+    for fault, process in found.items():
+        out, _ = process.communicate(timeout=240)
+        assert process.returncode == 1
+        plain = json.loads(out)
+        failed[fault] = {one["id"] for one in plain["requirements"] if one["result"] == "fail"}
+        assert len(plain["requirements"]) == len(REQUIREMENTS)
+    assert failed == {
+        "wrong_unit": {"catalogue"},
+        "crc": {"framing"},
+        "no_setting_answer": {"set-get"},
+    }
+    out, _ = leaving.communicate(timeout=240)
+    assert leaving.returncode == 1
+    assert "FAIL  alive" in out
+    assert "the port went away after" in out
+
+
+def test_interrupted_it_puts_the_id_back(tmp_path):
+    state = tmp_path / "state.json"
+    state.write_text('{"device_id":"clip-7","rates_mhz":{}}')
+    with simulated("--state", state) as (process, ready):
+        checking = check(ready["port"], *SLACK)
+        wait_until(lambda: "check-" in state.read_text(), what="an id on trial")
+        checking.send_signal(signal.SIGINT)
+        out, _ = checking.communicate(timeout=60)
+        assert checking.returncode == 130
+        assert out.splitlines()[-1].endswith("; interrupted")
+        wait_until(lambda: "clip-7" in state.read_text(), what="the board's own id")
+        ended(process)
+
+
+def test_it_can_be_run_while_nothing_is_there(capsys):
+    for arguments, told, code in (
+        (["--port", "/dev/nowhere"], "is not there", 3),
+        ([], "takes one of --port and --bluetooth", 2),
+        (["--port", "x", "--bluetooth", "y"], "takes one of", 2),
+        (["--port", "x", "--seconds", "3"], "seconds", 2),
+        (["--port", "x", "--report", "page.pdf"], "ends in .html", 2),
+    ):
+        assert main(["check", *arguments]) == code
+        assert told in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_check(capsys, tmp_path):
+    where = tmp_path / "missing" / "page.html"
+    assert main(["check", "--port", "/dev/nowhere", "--report", str(where)]) == 2
+    assert f"--report is {where}" in capsys.readouterr().err
