@@ -138,12 +138,18 @@ def test_a_fault_that_lasts_is_said_with_each_description(board_lines):
     assert bench.ask(199, m.HelloRequest()) == description(199)
 
 
+def test_a_fault_that_cannot_be_is_not_remembered(board_lines):
+    bench = Bench(board_lines)
+    assert (bench.do("fault 1 1 16 1"), bench.returned) == ([], BAD_VALUE)
+    assert bench.ask(99, m.HelloRequest()) == description(99)
+    assert bench.ask(199, m.HelloRequest()) == description(199)
+
+
 def test_more_faults_than_are_remembered_are_all_said_once(board_lines):
     bench = Bench(board_lines)
     for code in range(1, 7):
         assert bench.do(f"fault {code} {code} 0 1") == [fault(code, code, 0, active=True)]
     assert len(bench.ask(99, m.HelloRequest())) == 6 + 4
-    assert (bench.do("fault 1 1 16 1"), bench.returned) == ([], BAD_VALUE)
 
 
 @pytest.mark.parametrize(
