@@ -7,6 +7,7 @@ all three speak. Every failure becomes one line that names the server.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -35,10 +36,15 @@ BATCH = 5_000
 """Points in one request, as InfluxData recommends."""
 
 FIRST_BATCH = 1_000
+IN_FLIGHT = 2
+"""Requests at a time: with one, the server waits for us between its answer and the next."""
 
 _Entry = tuple[Point, bytes]
 
-_DATABASE = {measurement: measurement.database for measurement in Measurement}
+# Where a point goes, and whether it may be told anew with other values, as a summary is while its
+# minute fills. Every other point is told again only as it was: their order is no matter.
+_GROUP = {m: (m.database, m is Measurement.SUMMARY) for m in Measurement}
+_GROUPS = ((Database.RAW, False), (Database.DERIVED, False), (Database.DERIVED, True))
 
 
 class InfluxStore:
@@ -129,16 +135,18 @@ class InfluxStore:
     def _write_many(
         self, batches: list[tuple[Database, list[Point]]], refused: list[tuple[Point, str]]
     ) -> None:
-        """Format one batch while the server digests the one before."""
-        with ThreadPoolExecutor(1, thread_name_prefix="store-write") as sender:
-            sending: Future[None] | None = None
+        """Format one batch while the server takes in another and digests the one before."""
+        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="store-write") as sender:
+            sending: deque[Future[None]] = deque()
             for database, batch in batches:
                 encoded = self._encoded(database, batch, refused)
-                if sending is not None:
-                    sending.result()
-                sending = sender.submit(self._settle, *encoded, refused)
-            if sending is not None:
-                sending.result()
+                # What is told anew comes after all else, one by one: the newest must come last.
+                others = 0 if _GROUP[batch[0].measurement][1] else IN_FLIGHT - 1
+                while len(sending) > others:
+                    sending.popleft().result()
+                sending.append(sender.submit(self._settle, *encoded, refused))
+            for sent in sending:
+                sent.result()
 
     def _encoded(
         self, database: Database, points: list[Point], refused: list[tuple[Point, str]]
@@ -353,8 +361,9 @@ class InfluxStore:
 
 
 def _batches(points: Sequence[Point]) -> Iterator[tuple[Database, list[Point]]]:
-    for database in Database:
-        mine = [point for point in points if _DATABASE[point.measurement] is database]
+    for database, anew in _GROUPS:
+        group = (database, anew)
+        mine = [point for point in points if _GROUP[point.measurement] == group]
         # A short one first when there are several: the server has work while the rest is formatted.
         begin = FIRST_BATCH if len(mine) > BATCH else 0
         if begin:

@@ -31,6 +31,20 @@ class Front:
     refused: int = 0
     passed: int = 0
     times: list[float] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begins(self) -> None:
+        """Count a body that is on its way."""
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+
+    def ends(self) -> None:
+        """Count it no more."""
+        with self.lock:
+            self.at_once -= 1
 
 
 def _handler(front: Front, port: int) -> type[BaseHTTPRequestHandler]:
@@ -47,7 +61,9 @@ def _handler(front: Front, port: int) -> type[BaseHTTPRequestHandler]:
                 self._say(front.refusal[0], front.refusal[1], front.refusal[2].encode())
                 return
             if is_ours and front.bytes_per_s:
+                front.begins()
                 time.sleep(len(body) / front.bytes_per_s)
+                front.ends()
             front.passed += is_ours
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             try:

@@ -222,7 +222,8 @@ def test_lying(server, load_on):
         wait_until(lambda: front.refused > 3, PATIENCE_S)
         load.more(1_000)
         lost = load.writer.written_id
-        wait_until(lambda: load.log._db.execute("SELECT min(id) FROM spool").fetchone()[0] > lost)
+        unsettled = "SELECT count(*) FROM spool WHERE id <= ?"
+        wait_until(lambda: load.log._db.execute(unsettled, (lost,)).fetchone() == (0,))
         server.kill()
         front.refusal = None
         in_trouble(load, "answered 502")
