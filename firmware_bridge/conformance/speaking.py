@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 
 from firmware_bridge.conformance.analysis import ANSWER_S, Analysis
@@ -249,4 +250,18 @@ def faults(analysis: Analysis) -> Verdict:
             wrong.append(f"FAULT at {at_s:.1f} s concerns stream {fault.stream}, never described")
         if fault.code < _MAKERS_OWN and fault.code not in set(FaultCode):
             wrong.append(f"FAULT at {at_s:.1f} s has code {fault.code}")
-    return by_faults(wrong, f"{len(found)} times")
+    return by_faults(wrong + _said_once(analysis, found), f"{len(found)} times")
+
+
+def _said_once(analysis: Analysis, found: Sequence[tuple[float, Fault]]) -> list[str]:
+    """Return faults that lasted, and did not come again with HELLO."""
+    limit_s = HELLO_EVERY_S + analysis.slack_s
+    said: dict[tuple[int, int], list[tuple[float, bool]]] = {}
+    for at_s, fault in found:
+        said.setdefault((fault.code, fault.stream), []).append((at_s, fault.active))
+    return [
+        f"code {code} of stream {stream} was not said again for {b_s - a_s:.1f} s after {a_s:.1f} s"
+        for (code, stream), times in said.items()
+        for (a_s, is_active), (b_s, _) in pairwise([*times, (analysis.trace.end_s, False)])
+        if is_active and b_s - a_s > limit_s and not analysis.is_disturbed(a_s, b_s)
+    ]
