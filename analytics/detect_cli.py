@@ -131,6 +131,7 @@ def build(
         forbidden=policy.forbidden,
         tombstones=tombstones_beside(store_settings),
         erase_on_request=may_erase_on_request(settings, broker),
+        trust_clock=store_settings.trust_clock,
         smallest_group=policy.smallest_group,
     )
 

@@ -81,6 +81,7 @@ class Journal:
         self._db, self._path = db, path
         self.streams = Streams()
         self.consents = ConsentBook()
+        self._newest: datetime | None = None
         with state_errors(path):
             self.streams.load(db)
             self._latest: dict[str, bytes] = dict(db.execute("SELECT topic, digest FROM latest"))
@@ -125,6 +126,7 @@ class Journal:
             found.repeated.add(key)
             rows.counts["duplicates"] += 1
             return
+        self._see(message.window_end_at, at)
         self.position += 1
         window = (agent, message.source, message.run, message.seq, message.oldest_seq, None)
         rows.rows.append(
@@ -283,6 +285,21 @@ class Journal:
         """Write the account of every run, so that a start need not read all of the journal."""
         with state_errors(self._path):
             self.streams.checkpoint(self._db, self.position, at)
+
+    def _see(self, window_end_at: datetime, at: datetime) -> None:
+        """Remember the newest window; what is from the future is of a machine whose clock is wrong."""
+        if window_end_at <= at and (self._newest is None or window_end_at > self._newest):
+            self._newest = window_end_at
+
+    def newest_window(self) -> datetime | None:
+        """Return when the newest window ended, by its own clock; before the first, when any came."""
+        if self._newest is not None:
+            return self._newest
+        with state_errors(self._path):
+            row = self._db.execute(
+                "SELECT received_us FROM journal ORDER BY position DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else from_us(row[0])
 
     def prune(self, safe_position: int, at: datetime, keep: timedelta, keep_rows: int) -> None:
         """Forget what is scored, in a snapshot, and older than `keep` or beyond `keep_rows`.

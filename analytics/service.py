@@ -19,6 +19,7 @@ from pathlib import Path
 
 from analytics import tombstones
 from analytics.broker_watch import BrokerWatch
+from analytics.clock_witness import ClockWitness, steady_s
 from analytics.errands import Errands
 from analytics.events import Arrival, Outputs
 from analytics.figures import Figures, Tally
@@ -29,7 +30,7 @@ from analytics.rights_desk import RightsDesk
 from analytics.rights_erasure import ServerParts
 from analytics.service_options import ScoringPipeline, ServiceOptions, StoreWriter
 from analytics.snapshots import Snapshots
-from analytics.state_file import FILE_NAME, StateLock, open_state
+from analytics.state_file import FILE_NAME, StateLock, from_us, open_state
 from analytics.status import note, read_counts
 from analytics.steps import Commit, Step, StepLog
 from analytics.stored import StoredPublisher
@@ -112,7 +113,8 @@ class Service:
         self._snapshot_step = 0
         self._safe_position = 0
         self._spooled_points, self._spooled_bytes = 0, 0
-        self._told_clock = False
+        self._told_clock = self._told_doubt = False
+        self._witness = ClockWitness(is_trusted=options.trust_clock)
         self._stopped = False
         people = sum(teams.size(name, clock()) for name in teams.names)
         self._snapshots = Snapshots(options.directory)
@@ -315,18 +317,28 @@ class Service:
     def _maintain(self) -> None:
         """Checkpoint, snapshot and forget, each when it is due."""
         now = self._clock()
-        self._journal.checkpoint(now)
+        aged_at = self._aged_at(now)
+        self._journal.checkpoint(aged_at)
         self._snapshot_written()
         if self._snapshots.is_due:
             self._begin_snapshot()
         keep, keep_rows = self._options.keep, self._options.keep_rows
-        self._journal.prune(self._safe_position, now, keep, keep_rows)
-        self._steps.prune(now, self._options.keep)
+        self._journal.prune(self._safe_position, aged_at, keep, keep_rows)
+        self._steps.prune(aged_at, keep)
         self._spooled_points, self._spooled_bytes = self._steps.spool_size()
         lost = self._steps.bound_publications()
         if lost:
             _log.warning("the broker is away for too long: dropped the %d oldest messages", lost)
         self._maintain_due = time.monotonic() + MAINTAIN_EVERY_S
+
+    def _aged_at(self, now: datetime) -> datetime:
+        """Return when things have aged to: nothing is old while nobody confirms the clock."""
+        newest = self._journal.newest_window()
+        doubt = self._witness.doubt(now, newest, steady_s())
+        if bool(doubt) != self._told_doubt:
+            self._told_doubt = bool(doubt)
+            _log.warning("%s", doubt or "the clock and the newest window agree again")
+        return from_us(0) if doubt else now
 
     def _begin_snapshot(self) -> None:
         """Freeze the state; it is written while scoring goes on."""
@@ -355,7 +367,7 @@ class Service:
         self._stopped = True
         self._confirmed.extend(self._subscriber.take_confirmed())
         self._commit(Outputs(), with_status=True)
-        self._journal.checkpoint(self._clock())
+        self._journal.checkpoint(self._aged_at(self._clock()))
         self._snapshot_written(wait=True)
         self._begin_snapshot()
         self._snapshot_written(wait=True)

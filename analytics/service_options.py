@@ -80,6 +80,8 @@ class ServiceOptions:
     erase_on_request : bool
         Whether an agent's own request to be erased is carried out without an
         administrator.
+    trust_clock : bool
+        Whether the server's clock is believed against the newest window.
     smallest_group : int
         Of a site with fewer people no count of personal alerts is told to
         whoever watches the server.
@@ -92,4 +94,5 @@ class ServiceOptions:
     forbidden: frozenset[Channel] = frozenset()
     tombstones: tuple[Path, ...] = ()
     erase_on_request: bool = False
+    trust_clock: bool = False
     smallest_group: int = 5

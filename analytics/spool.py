@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from analytics.clock_witness import ClockWitness, steady_s
 from analytics.set_aside import bundle
 from analytics.spool_lanes import Held, Lanes, patience_s, pause_s
 from analytics.spool_refusals import sift
 from analytics.spool_report import StoreReport, StoreState
 from analytics.spool_tail import Batch, SpoolTail
 from analytics.store.base import Store, WriteReport
+from analytics.store.embedded import EmbeddedStore
 from sensors.errors import (
     StoreBusyError,
     StoreRefusedError,
@@ -43,6 +45,9 @@ OLDER_AT_ONCE = 4_000
 
 SPOOL_BYTES = 4 << 30
 BOUND_EVERY_S = 10.0
+DOUBT_EVERY_S = 60.0
+"""How often the clock is looked at again that nobody confirms. [s]"""
+
 EXPIRE_EVERY_S = 3600.0
 FORGET_EVERY_S = 10.0
 
@@ -78,6 +83,8 @@ class SpoolWriter:
         The server's time, UTC: what is older than its retention goes (TRUST T18).
     max_bytes : int
         So much may wait; beyond it the oldest goes, and is counted. [byte]
+    trust_clock : bool
+        Whether `clock` is believed against the newest window.
     """
 
     def __init__(
@@ -86,9 +93,12 @@ class SpoolWriter:
         open_store: Callable[[], Store],
         clock: Callable[[], datetime],
         max_bytes: int = SPOOL_BYTES,
+        *,
+        trust_clock: bool = False,
     ) -> None:
         self._directory, self._open_store, self._clock = directory, open_store, clock
         self._max_bytes = max_bytes
+        self._witness = ClockWitness(is_trusted=trust_clock)
         now_s = time.monotonic()
         self._expire_due_s = self._bound_due_s = self._forget_due_s = now_s
         self._replay_due_s = self._again_due_s = 0.0
@@ -348,10 +358,22 @@ class SpoolWriter:
         # What waits may be old too: it goes with the rest, unless that takes very long.
         if overdue_s < 0 or (self._is_behind and overdue_s < EXPIRE_EVERY_S):
             return
+        now = self._clock()
+        if self._doubts(store, now):
+            self._expire_due_s = now_s + DOUBT_EVERY_S
+            return
         self._expire_due_s = now_s + EXPIRE_EVERY_S
-        expired = store.expire(self._clock())
+        expired = store.expire(now)
         if expired:
             _log.info("%d points were older than their retention and are gone", expired)
+
+    def _doubts(self, store: Store, now: datetime) -> bool:
+        """Return whether nothing may be deleted by age: then the clock is wrong, or nobody there."""
+        # A server keeps its own retention by its own clock.
+        newest = store.newest_window(now) if isinstance(store, EmbeddedStore) else None
+        doubt = self._witness.doubt(now, newest, steady_s())
+        self._report.doubted(doubt)
+        return bool(doubt)
 
     @staticmethod
     def _written(store: Store, batch: Batch) -> WriteReport:

@@ -21,7 +21,8 @@ class StoreState:
     `catching_up` says that batches of an earlier time are still being written,
     `held` how many points the store refuses in words nobody knows: they are
     tried again beside the others, and set aside after a while, and `restarts`
-    how often its writer's process was started again.
+    how often its writer's process was started again. `doubt` says why nothing is
+    deleted by age, if it is not.
     """
 
     written: int = 0
@@ -31,6 +32,7 @@ class StoreState:
     catching_up: bool = False
     held: int = 0
     restarts: int = 0
+    doubt: str = ""
 
 
 class StoreReport:
@@ -90,6 +92,13 @@ class StoreReport:
             said = "the store refuses points" if isinstance(error, StoreRefusedError) else trouble
             _log.warning("%s; results wait in the spool, retrying", said, exc_info=why)
         self.state = replace(self.state, trouble=trouble)
+
+    def doubted(self, doubt: str) -> None:
+        """Note why nothing may be deleted by age; empty if it may."""
+        if doubt and not self.state.doubt:
+            _log.warning("%s; if the clock is right: [store] trust_clock = true", doubt)
+        if bool(doubt) != bool(self.state.doubt):
+            self.state = replace(self.state, doubt=doubt)
 
     def lanes(self, is_behind: bool, held: int) -> None:
         """Note whether something waits, and how many points are held."""

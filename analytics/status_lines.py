@@ -62,6 +62,8 @@ def _of_the_store(status: ServerStatus) -> Iterator[Trouble]:
         yield Trouble(
             f"the store refused {store['refused']} points", "wellbeing store set-aside list"
         )
+    if store.get("doubt"):
+        yield Trouble(store["doubt"], "set the clock; if it is right: [store] trust_clock = true")
     if store.get("held"):
         yield Trouble(
             f"the store refuses {store['held']} points in words nobody knows: {store['last_refusal']}",

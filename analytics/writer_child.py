@@ -111,7 +111,11 @@ def serve(stdin: BinaryIO, out: _Out) -> None:
     given = read_begin(stdin.readline())
     settings = given.settings()
     writer = SpoolWriter(
-        Path(given.directory), lambda: open_store(settings), now_utc, given.max_bytes
+        Path(given.directory),
+        lambda: open_store(settings),
+        now_utc,
+        given.max_bytes,
+        trust_clock=settings.trust_clock,
     )
     telling = _Telling(writer, out)
     writer.start()

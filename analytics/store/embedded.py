@@ -15,13 +15,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from analytics.store import embedded_sql
-from analytics.store.admission import KINDS, TAGS, admit, conflict
+from analytics.store.admission import KINDS, admit, conflict
 from analytics.store.base import Query, Row, WriteReport
+from analytics.store.embedded_rows import explain, fields_of, rows_of
 from analytics.store.points import Database, FieldValue, Measurement, Point, epoch_ns
 from sensors.errors import StateError, StoreError, WellbeingError
 
@@ -34,6 +35,7 @@ BUSY_TIMEOUT_S = 10.0
 MAX_FIELDS = 1_000
 """Fields of one measurement; SQLite allows a table 2,000 columns."""
 
+_OF_WINDOWS = (Measurement.READING, Measurement.FEATURE, Measurement.SCORE)
 _NO_END_NS = 2**63 - 1  # later than any point can be
 
 EXPIRE_AT_ONCE = 20_000
@@ -99,7 +101,7 @@ class EmbeddedStore:
             self._prepare(connection, read_only=read_only)
         except sqlite3.Error as error:
             connection.close()
-            raise StoreError(f"cannot open the store {self._path}: {_explain(error)}") from None
+            raise StoreError(f"cannot open the store {self._path}: {explain(error)}") from None
         except WellbeingError:
             connection.close()
             raise
@@ -159,7 +161,7 @@ class EmbeddedStore:
                     self._series.clear()
                     raise
             except sqlite3.Error as error:
-                raise StoreError(f"the store {self._path} failed: {_explain(error)}") from None
+                raise StoreError(f"the store {self._path} failed: {explain(error)}") from None
 
     def write(self, points: Sequence[Point]) -> WriteReport:
         """Write `points`; refused ones are reported, the rest is written."""
@@ -182,7 +184,7 @@ class EmbeddedStore:
         refused: list[tuple[Point, str]],
     ) -> None:
         self._forget_if_changed(connection)
-        known = {m: _fields_of(connection, m) for m in {p.measurement for p, _ in admitted}}
+        known = {m: fields_of(connection, m) for m in {p.measurement for p, _ in admitted}}
         batches: dict[tuple[Measurement, tuple[str, ...]], list[tuple[Any, ...]]] = defaultdict(
             list
         )
@@ -256,23 +258,23 @@ class EmbeddedStore:
     def read(self, query: Query) -> list[Row]:
         """Return matching rows, oldest first."""
         with self._transaction("BEGIN") as connection:
-            wanted = embedded_sql.columns(_fields_of(connection, query.measurement), query.fields)
+            wanted = embedded_sql.columns(fields_of(connection, query.measurement), query.fields)
             if not wanted:
                 return []
             if query.aggregates:
                 query.refuse_words({name: kind for name, _, kind in wanted})
                 figures = embedded_sql.figures(query, wanted)
                 statement = embedded_sql.select_figures(query, wanted, figures)
-                return _rows(connection.execute(*statement).fetchall(), figures)
+                return rows_of(connection.execute(*statement).fetchall(), figures)
             found = connection.execute(*embedded_sql.select(query, wanted)).fetchall()
         if query.limit is not None:
             found.reverse()
-        return _rows(found, wanted)
+        return rows_of(found, wanted)
 
     def count(self, query: Query) -> int:
         """Return how many points match (`latest` and `limit` do not apply)."""
         with self._transaction("BEGIN") as connection:
-            wanted = embedded_sql.columns(_fields_of(connection, query.measurement), query.fields)
+            wanted = embedded_sql.columns(fields_of(connection, query.measurement), query.fields)
             if not wanted:
                 return 0
             (found,) = connection.execute(*embedded_sql.count(query, wanted)).fetchone()
@@ -309,6 +311,16 @@ class EmbeddedStore:
                 self._series.clear()
         self._truncate_log()
         return erased
+
+    def newest_window(self, until: datetime) -> datetime | None:
+        """Return the newest time up to `until` that an agent's machine stamped, if there is one."""
+        with self._transaction("BEGIN") as connection:
+            found = [
+                connection.execute(embedded_sql.newest(m), (epoch_ns(until), m.value)).fetchone()[0]
+                for m in _OF_WINDOWS
+            ]
+        newest = max((int(ns) for ns in found if ns is not None), default=None)
+        return None if newest is None else datetime.fromtimestamp(newest / 1e9, UTC)
 
     def expire(self, now: datetime) -> int:
         """Delete what is older than its retention at `now`; return how many points."""
@@ -347,7 +359,7 @@ class EmbeddedStore:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
-                raise StoreError(f"the store {self._path} failed: {_explain(error)}") from None
+                raise StoreError(f"the store {self._path} failed: {explain(error)}") from None
 
     def prepare(self) -> list[str]:
         """Do nothing: the file is made when it is opened for writing."""
@@ -366,44 +378,3 @@ class EmbeddedStore:
         """Release connections and files."""
         with self._lock:
             self._connection.close()
-
-
-def _explain(error: sqlite3.Error) -> str:
-    """Return what SQLite says, and what to do where somebody can do something."""
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    remedies = {
-        sqlite3.SQLITE_FULL: "free some space; nothing is lost meanwhile",
-        sqlite3.SQLITE_CORRUPT: _DAMAGED,
-        sqlite3.SQLITE_NOTADB: _DAMAGED,
-        sqlite3.SQLITE_READONLY: "check its owner and permissions",
-        sqlite3.SQLITE_CANTOPEN: "check its folder, owner and permissions",
-        sqlite3.SQLITE_BUSY: "another program holds it; close that",
-    }
-    remedy = remedies.get(code)
-    return f"{error}; {remedy}" if remedy else str(error)
-
-
-_DAMAGED = "move it away, or restore a backup, and start again: what is spooled is written anew"
-
-
-def _fields_of(connection: sqlite3.Connection, measurement: Measurement) -> embedded_sql.Fields:
-    """Return the fields of `measurement`: name to column number and kind."""
-    rows = connection.execute(
-        "SELECT name, number, kind FROM field WHERE measurement = ? ORDER BY number",
-        (measurement.value,),
-    )
-    return {name: (number, kind) for name, number, kind in rows}
-
-
-def _rows(found: Sequence[tuple[Any, ...]], columns: Sequence[embedded_sql.Column]) -> list[Row]:
-    names = [name for name, _, _ in columns]
-    booleans = [name for name, _, kind in columns if kind == "boolean"]
-    rows = []
-    for site, agent, source, time_ns, *values in found:
-        fields = {n: v for n, v in zip(names, values, strict=True) if v is not None}
-        for name in booleans:
-            if name in fields:
-                fields[name] = bool(fields[name])
-        tags = {k: v for k, v in zip(TAGS, (site, agent, source), strict=True) if v}
-        rows.append(Row(time_ns, tags, fields))
-    return rows

@@ -73,6 +73,14 @@ def oldest(measurement: Measurement) -> str:
     )
 
 
+def newest(measurement: Measurement) -> str:
+    """Return the statement that finds the newest time of one measurement up to a time."""
+    return (
+        f"SELECT max((SELECT max(m.time_ns) FROM {measurement} m"
+        " WHERE m.series = s.id AND m.time_ns <= ?)) FROM series s WHERE s.measurement = ?"
+    )
+
+
 def upsert(measurement: Measurement, columns: Sequence[str]) -> str:
     """Return the statement that adds a point or, as InfluxDB does, merges into it."""
     marks = ", ".join("?" * (2 + len(columns)))

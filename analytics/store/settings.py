@@ -48,6 +48,9 @@ class StoreSettings:
     raw_days, derived_days : int
         How long readings and beats, and everything derived from them, are
         kept. [d] (TRUST T18)
+    trust_clock : bool
+        Whether the server's clock is right although the newest window is days
+        behind it (a long holiday); otherwise nothing is deleted by age then.
     """
 
     kind: Literal["embedded", "influxdb"] = "embedded"
@@ -63,6 +66,7 @@ class StoreSettings:
     timeout_s: float = 10.0
     raw_days: int = 30
     derived_days: int = 90
+    trust_clock: bool = False
     # Filled from the environment or *_file only; repr=False keeps them out of logs.
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)

@@ -338,11 +338,12 @@ def test_what_is_older_than_its_retention_goes_by_the_servers_clock(tmp_path: Pa
     now_ns = epoch_ns(NOW)
     log = opened(tmp_path)
     kept, old = point(now_ns - 89 * day_ns), point(now_ns - 91 * day_ns)
-    log.commit(Commit(steps=[step(1)], points=[old, kept]))
+    fresh = point(now_ns - 5_000_000_000)  # which says that the clock is right
+    log.commit(Commit(steps=[step(1)], points=[old, kept, fresh]))
     path = tmp_path / "store.sqlite"
     writer = SpoolWriter(tmp_path, lambda: EmbeddedStore(path), lambda: NOW)
     writer.start()
     wait_until(lambda: writer.written_id == 1)
     writer.stop()
-    assert times(path) == [kept.time_ns]
+    assert times(path) == [kept.time_ns, fresh.time_ns]
     log._db.close()
