@@ -59,8 +59,21 @@ class Refusal:
     lines: dict[int, str]
 
 
+# What a server quotes of somebody's points: 2.x the oldest and the newest of those that it drops,
+# 1.x and 2.x a line that they cannot read, or the value that is one too many of a tag.
+_QUOTED = (
+    (re.compile(r" - oldest point .*?(?= dropped=|$)"), ""),
+    (re.compile(r"unable to parse '.*':"), "unable to parse a line:"),
+    (re.compile(r'(?<= tag="agent") value=".*?"(?= dropped=|$)'), ""),
+)
+
+
 def words(body: str) -> str:
-    """Return the server's explanation on one line."""
+    """Return the server's explanation on one line, quoting no point: it is kept, and logged."""
+    return _explanation(body)[:_MAX_WORDS]
+
+
+def _explanation(body: str) -> str:
     try:
         answer = codec.load_json(body)
     except ValueError:
@@ -69,7 +82,10 @@ def words(body: str) -> str:
         found = body
         if isinstance(answer, dict):
             found = str(answer.get("error") or answer.get("message") or body)
-    return " ".join(found.split())[:_MAX_WORDS]
+    said = " ".join(found.split())
+    for quoted, instead in _QUOTED:
+        said = quoted.sub(instead, said)
+    return said
 
 
 def refusal(status: int, body: str, *, at_fault: bool = False) -> Refusal | None:
@@ -85,7 +101,7 @@ def refusal(status: int, body: str, *, at_fault: bool = False) -> Refusal | None
     reason = words(body)
     if not at_fault and not any(phrase in reason for phrase in _POINTS_AT_FAULT):
         return None
-    found = _DROPPED.search(reason)
+    found = _DROPPED.search(_explanation(body))
     dropped = int(found[1]) if found else None
     return Refusal(_DROPPED.sub("", reason).strip(), dropped, _named_lines(body))
 

@@ -72,6 +72,49 @@ def test_version_2_says_that_some_points_were_dropped():
         assert script.sent() == [3, 2, 1]
 
 
+BOUND = "dropped because it violates a Retention Policy Lower Bound at 2026-10-23T09:27:49Z"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kept"),
+    [
+        pytest.param(
+            422,
+            "failure writing points to database: partial write: dropped 2 points outside"
+            " retention policy of duration 720h0m0s - oldest point score,agent=k7,site=north at"
+            f" 2023-11-14T22:13:20Z {BOUND}, newest point score,agent=k8,site=north at"
+            f" 2024-03-09T16:00:00Z {BOUND} dropped=2 for database: 34 for retention policy: autogen",
+            "dropped 2 points outside retention policy of duration 720h0m0s",
+            id="dropped for their age",
+        ),
+        pytest.param(
+            400,
+            "unable to parse 'score,agent=k7,site=north a=': missing field value",
+            "unable to parse a line: missing field value",
+            id="a line it cannot read",
+        ),
+        pytest.param(
+            400,
+            "partial write: max-values-per-tag limit exceeded (100000/100000):"
+            ' measurement="score" tag="agent" value="k7" dropped=2',
+            'limit exceeded (100000/100000): measurement="score" tag="agent"',
+            id="a value too many",
+        ),
+    ],
+)
+def test_version_2_quotes_people_in_its_reasons_and_we_do_not_keep_that(status, said, kept):
+    """Kept with another's points, a pseudonym would outlive its erasure (as a 2.7 answers)."""
+    answers = {"/api/v2/write": [(status, json.dumps({"message": said})), ...]}
+    with scripted(answers=answers) as script, store_at(script) as store:
+        points = [point(agent=agent) for agent in ("k7", "k8")]
+        report = store.write(points)
+        assert {p.tags["agent"] for p, _ in report.refused} == {"k7", "k8"}
+        for _, reason in report.refused:
+            assert kept in reason
+            assert "k7" not in reason
+            assert "k8" not in reason
+
+
 @pytest.mark.parametrize("status", [400, 422])
 def test_words_we_do_not_know_are_about_points_if_others_are_taken(status):
     """Else one point that a future server dislikes would hold up everything behind it."""
