@@ -111,7 +111,7 @@ class Readings:
         return list(items)
 
     def quiet(self, now_s: float) -> list[Item]:
-        """Return link changes for channels none of whose streams says anything any more.
+        """Return link changes for what is not said any more: values of a channel, or a fault.
 
         Parameters
         ----------

@@ -188,7 +188,7 @@ class Stream:
             values = raw.astype(np.float64) * self.scale + self.offset
         missing = _MISSING.get(self.encoding)
         if missing is not None:
-            values = np.where(raw == missing, np.nan, values)
+            values[raw == missing] = np.nan
         return values.reshape(samples.count, self.width)
 
 

@@ -59,8 +59,8 @@ class Worn:
     def contact(self, part, on, now_s=1.0):
         return self.say(Contact(self.board.ticks(now_s), part, on), now_s)
 
-    def fault(self, stream, active, code=1):
-        return self.say(Fault(self.board.ticks(1), code, stream, active))
+    def fault(self, stream, active, code=1, now_s=1.0):
+        return self.say(Fault(self.board.ticks(now_s), code, stream, active), now_s)
 
 
 def of(items, kind):
@@ -167,6 +167,17 @@ def test_two_faults_of_one_stream_end_one_by_one():
     worn.fault(0, active=True, code=3)
     assert worn.fault(0, active=False, code=2) == []
     assert links(worn.fault(0, active=False, code=3)) == [("modules", "ok")]
+
+
+def test_a_fault_whose_end_was_lost_ends_when_it_is_not_said_again():
+    worn = Worn(EDA)
+    worn.measure(0, 0.5, 3.0)
+    worn.fault(0, active=True, now_s=1.0)
+    assert links(worn.fault(0, active=True, now_s=11.0)) == []
+    assert links(worn.readings.quiet(HOST_S + 35.9)) == []
+    worn.measure(0, 36.0, 3.0)
+    assert links(worn.readings.quiet(HOST_S + 36.1)) == [("modules", "ok")]
+    assert values(worn.measure(0, 37.0, 3.0)) == [("eda_us", 3.0)]
 
 
 def test_faults_without_end_fill_no_memory():

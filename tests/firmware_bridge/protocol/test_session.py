@@ -62,13 +62,14 @@ def test_hello_is_asked_for_until_it_comes():
     session, board = Session(start=0xFFFF), Talking()
     asked = [now / 10 for now in range(160) if session.due(now / 10)]
     assert asked == [0, 1, 3, 7, 11, 15]
+    assert session.due(19.0).startswith(b"\0"), "it ends whatever another program has sent"
     session.feed(b"\0" + board.hello(16, EDA), 16.0)
     requests = [said_to(session.due(now)) for now in (16.0, 17.0, 25.9, 26.0)]
     assert requests == [
-        [(TimeRequest(0x1_0000), 5)],
+        [(TimeRequest(0x1_0000), 6)],
         [],
         [],
-        [(TimeRequest(0x1_0001), 6)],
+        [(TimeRequest(0x1_0001), 7)],
     ]
 
 
