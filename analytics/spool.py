@@ -40,8 +40,8 @@ from sensors.errors import (
 )
 
 POINTS_AT_ONCE = 10_000
-OLDER_AT_ONCE = 4_000
-"""Of what waits: so long does what is new wait for it at most."""
+OLDER_AT_ONCE = 10_000
+"""Of what waits: so long does what is new wait for it at most, some three tenths of a second."""
 
 SPOOL_BYTES = 4 << 30
 BOUND_EVERY_S = 10.0

@@ -17,7 +17,7 @@ BACK_OFF_MAX_S = 10.0
 RETRY_AFTER_MAX_S = 300.0
 """A server may ask for more patience than our own back-off has; not for hours."""
 
-REPLAY_SHARE = 0.75
+REPLAY_SHARE = 0.85
 """How much of the time goes into what waited; the rest is for scoring and for readers."""
 
 
