@@ -19,7 +19,9 @@ from pathlib import Path
 IDS = ("R6.firmware", "R6.firmware_code")
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware_bridge" / "firmware"
 LIBRARY = tuple(sorted(FIRMWARE.glob("wellbeing_*.c")))
-SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Kernels that scatter programs widely may put one where older sanitizers keep their heap.
+FIXED = ("-fno-pie", "-no-pie") if sys.platform == "linux" else ()
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *FIXED)
 SEEDS = (1, 20261122)
 
 

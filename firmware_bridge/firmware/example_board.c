@@ -4,9 +4,9 @@
  * board does; only `measure` and the clock are made up.
  *
  *     gcc -std=c99 -O2 -o example_board *.c -lm
- *     ./example_board --port /dev/pts/4
+ *     ./example_board --pty           says under which name it is plugged in
  */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,7 @@ typedef struct {
     uint16_t counter;
     bool fast;
     bool off; /* all sensors */
+    bool pty;
 } options;
 
 typedef struct {
@@ -109,11 +110,25 @@ static bool read_requests(example *e, double wait_s, uint32_t (*ticks)(const exa
     return true;
 }
 
+/* Return our end of a new pseudo-terminal; the other one stays open, so hosts may come and go. */
+static int make_port(void) {
+    const int end = posix_openpt(O_RDWR | O_NOCTTY);
+    const bool made = end >= 0 && grantpt(end) == 0 && unlockpt(end) == 0;
+    const char *const name = made ? ptsname(end) : NULL;
+    if (name == NULL || open(name, O_RDWR | O_NOCTTY) < 0) {
+        return -1;
+    }
+    (void)fprintf(stderr, "example_board: firmware-bridge monitor --port %s\n", name);
+    return end;
+}
+
 static bool open_port(example *e) {
     e->in = STDIN_FILENO;
     e->out = STDOUT_FILENO;
     if (e->given.port != NULL) {
         e->in = e->out = open(e->given.port, O_RDWR | O_NOCTTY);
+    } else if (e->given.pty) {
+        e->in = e->out = make_port();
     }
     struct termios mode;
     if (e->out >= 0 && tcgetattr(e->out, &mode) == 0) { /* bytes, not lines */
@@ -296,7 +311,8 @@ static void describe(example *e) {
 
 static const char USAGE[] =
     "example_board: a simulated headset that speaks the serial protocol\n"
-    "  --port PATH      serial port or pseudo-terminal (otherwise stdin and stdout)\n"
+    "  --port PATH      serial port (otherwise stdin and stdout)\n"
+    "  --pty            make a serial port, and say how it is called\n"
     "  --seconds S      stop after so long\n"
     "  --frames N       stop after so many frames\n"
     "  --fast           do not wait: a made-up clock\n"
@@ -313,6 +329,10 @@ static bool parse(options *given, int argc, char **argv) {
         }
         if (strcmp(name, "--off") == 0) {
             given->off = true;
+            continue;
+        }
+        if (strcmp(name, "--pty") == 0) {
+            given->pty = true;
             continue;
         }
         const char *const value = i + 1 < argc ? argv[++i] : NULL;

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import subprocess
 import time
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import pytest
 from firmware_bridge.collector import SerialCollector
 from firmware_bridge.protocol import messages as m
 from firmware_bridge.protocol.session import Session
+from firmware_bridge.serial_port import SerialPort
 from sensors.collector import Reading
 from sensors.edge.clock import SystemTime
 from sensors.heart_rate.ppg import pulse_beats
@@ -179,6 +181,22 @@ def test_nobody_reads_for_a_while_and_the_loss_is_seen(program):
 
 def gaps(counters: list[int]) -> int:
     return sum((later - earlier) % 65536 != 1 for earlier, later in pairwise(counters))
+
+
+def test_it_makes_a_port_by_itself_and_hosts_may_come_and_go(program):
+    with subprocess.Popen([program, "--pty"], stderr=subprocess.PIPE, text=True) as board:
+        port = board.stderr.readline().split()[-1]
+        for _ in range(2):
+            with SerialPort(port, 115_200) as host:
+                session = Session(start=secrets.randbits(32))
+
+                def is_understood(host=host, session=session) -> bool:
+                    host.write(session.due(time.monotonic()))
+                    session.feed(host.read(), time.monotonic())
+                    return len(session.streams) == 4
+
+                wait_until(is_understood)
+        board.terminate()
 
 
 def test_it_ends_when_it_is_unplugged(program):
