@@ -120,6 +120,22 @@ def unknown_key(analysis: Analysis) -> Verdict:
     return by_faults(wrong, f"{len(answers)} times status 2")
 
 
+def refuses(analysis: Analysis) -> Verdict:
+    """Judge the answer to values that cannot be."""
+    asked = analysis.requests(Set, "impossible")
+    answers = [(s, a[1]) for s in asked if (a := analysis.answer(s)) is not None]
+    if not answers:
+        return not_applicable("no answer came; see set-get")
+    wrong = []
+    for sent, answer in answers:
+        value = sent.message.value if isinstance(sent.message, Set) else b""
+        if answer.status in _DONE or answer.value == value:
+            wrong.append(
+                f"key {answer.key}: {value!r} was answered with status {answer.status.value}"
+            )
+    return by_faults(wrong, f"{len(answers)} times refused")
+
+
 def rate_setting(analysis: Analysis) -> Verdict:
     """Judge what follows when a rate is set."""
     wrong, seen = [], []

@@ -29,6 +29,7 @@ SHORTEST_S = 20.0
 UNKNOWN_KEY = 127
 """A key that no version 1 has."""
 
+_IMPOSSIBLE_ID = b"Not An Id!"
 _OPENING_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 _SETTLE_S = 0.5
 _TIME_EVERY_S = 1.5
@@ -112,11 +113,13 @@ class Examination:
             (begin_s + 2.2, lambda now_s: self._set_id(trial, now_s)),
             (begin_s + 2.8, self._get_id),
             (begin_s + 3.4, self._ask_hello),
-            (begin_s + 4.0, lambda now_s: self._set_id(self._own_id, now_s)),
+            (begin_s + 3.8, lambda now_s: self._set_id(_IMPOSSIBLE_ID, now_s, "impossible")),
+            (begin_s + 4.2, lambda now_s: self._set_id(self._own_id, now_s)),
             (begin_s + 4.6, self._get_unknown),
             (begin_s + 5.2, self._set_unknown),
             (begin_s + 5.8, self._get_rate),
             (begin_s + 6.4, self._set_rate),
+            (begin_s + 7.0, self._set_impossible_rate),
             # From here on nobody asks for HELLO: it has to come by itself.
             (end_s, self._send_garbage),
             (end_s + 0.5, lambda now_s: self._ask_hello(now_s, "after garbage")),
@@ -128,7 +131,8 @@ class Examination:
         return self._ask_hello(now_s, "opening")
 
     def _ask_hello(self, now_s: float, purpose: str = "hello") -> bytes:
-        return self.trace.send(HelloRequest(), now_s, purpose)
+        # The zero ends whatever another program, or this one, may have left half sent.
+        return b"\0" + self.trace.send(HelloRequest(), now_s, purpose)
 
     def _ask_time(self, now_s: float) -> bytes:
         return self.trace.send(TimeRequest(self._random.randrange(1 << 32)), now_s, "time")
@@ -136,11 +140,11 @@ class Examination:
     def _get_id(self, now_s: float, purpose: str = "id") -> bytes:
         return self.trace.send(Get(Key.DEVICE_ID, 0), now_s, purpose)
 
-    def _set_id(self, device_id: bytes | None, now_s: float) -> bytes:
+    def _set_id(self, device_id: bytes | None, now_s: float, purpose: str = "id") -> bytes:
         """Set an id, if it is known what to put back afterwards."""
         if device_id is None or self._own_id is None:
             return b""
-        return self.trace.send(Set(Key.DEVICE_ID, 0, device_id), now_s, "id")
+        return self.trace.send(Set(Key.DEVICE_ID, 0, device_id), now_s, purpose)
 
     def _get_unknown(self, now_s: float) -> bytes:
         return self.trace.send(Get(UNKNOWN_KEY, 0), now_s, "unknown")
@@ -158,6 +162,12 @@ class Examination:
         stream = self._streams[min(self._streams)]
         value = stream.rate_mhz.to_bytes(4, "little")
         return self.trace.send(Set(Key.RATE, stream.stream, value), now_s, "rate")
+
+    def _set_impossible_rate(self, now_s: float) -> bytes:
+        if not self._streams:
+            return b""
+        asked = Set(Key.RATE, min(self._streams), bytes(4))
+        return self.trace.send(asked, now_s, "impossible")
 
     def _send_garbage(self, now_s: float) -> bytes:
         """Return what no board may mind: noise, a wrong check sum, half and overlong frames."""

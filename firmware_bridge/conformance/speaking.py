@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from firmware_bridge.conformance.analysis import ANSWER_S, Analysis
@@ -131,8 +132,8 @@ def hello(analysis: Analysis) -> Verdict:
 
 
 def hello_unasked(analysis: Analysis) -> Verdict:
-    """Judge whether HELLO comes by itself."""
-    times = [h.at_s for h in analysis.heard if h.frame.type == Hello.TYPE]
+    """Judge whether HELLO comes by itself, with its streams."""
+    times = [one.at_s for one in _hellos(analysis) if one.is_whole]
     asked = [s.at_s for s in analysis.trace.sent if isinstance(s.message, HelloRequest)]
     limit_s = HELLO_EVERY_S + analysis.slack_s
     end_s = analysis.trace.end_s
@@ -142,7 +143,7 @@ def hello_unasked(analysis: Analysis) -> Verdict:
     edges = [0.0, *times, end_s]
     gaps = [(a, b) for a, b in pairwise(edges) if b - a > limit_s]
     faults = [
-        f"no HELLO for {b - a:.1f} s from {a:.1f} s on"
+        f"no HELLO with its streams for {b - a:.1f} s from {a:.1f} s on"
         for a, b in gaps
         if not analysis.is_disturbed(a, b)
     ]
@@ -150,6 +151,36 @@ def hello_unasked(analysis: Analysis) -> Verdict:
         return not_applicable("the waiting was disturbed by what other requirements tell")
     longest_s = max(b - a for a, b in pairwise(edges))
     return by_faults(faults, f"{len(times)} HELLOs, at most {longest_s:.1f} s apart")
+
+
+@dataclass(frozen=True, slots=True)
+class _Burst:
+    """One HELLO, and what came behind it within the time for its description."""
+
+    at_s: float
+    hello: Heard
+    behind: list[Heard]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether streams are described, or none are announced, or that cannot be read."""
+        message = self.hello.message
+        has_none = isinstance(message, Hello) and message.streams == 0
+        described = any(h.frame.type == Stream.TYPE for h in self.behind)
+        return described or has_none or bool(self.hello.error)
+
+
+def _hellos(analysis: Analysis) -> list[_Burst]:
+    found = []
+    limit_s = ANSWER_S + analysis.slack_s
+    for boot in analysis.boots:
+        places = [n for n, h in enumerate(boot.heard) if h.frame.type == Hello.TYPE]
+        for place, following in pairwise([*places, len(boot.heard)]):
+            first = boot.heard[place]
+            end_s = first.at_s + limit_s
+            behind = [h for h in boot.heard[place + 1 : following] if h.at_s <= end_s]
+            found.append(_Burst(first.at_s, first, behind))
+    return found
 
 
 def identity(analysis: Analysis) -> Verdict:
@@ -171,19 +202,24 @@ def identity(analysis: Analysis) -> Verdict:
 
 
 def _behind(analysis: Analysis) -> list[tuple[float, Hello, list[Heard]]]:
-    """Return each undisturbed HELLO with what came within the time for its description."""
+    """Return each undisturbed HELLO with what came behind it in time.
+
+    Left out are those that stand alone without being asked for: signs of life.
+    """
     found = []
     limit_s = ANSWER_S + analysis.slack_s
-    for boot in analysis.boots:
-        places = [n for n, h in enumerate(boot.heard) if isinstance(h.message, Hello)]
-        for place, following in pairwise([*places, len(boot.heard)]):
-            first = boot.heard[place]
-            end_s = first.at_s + limit_s
-            if end_s > analysis.trace.end_s or analysis.is_disturbed(first.at_s, end_s):
-                continue
-            behind = [h for h in boot.heard[place + 1 : following] if h.at_s <= end_s]
-            if isinstance(first.message, Hello):
-                found.append((first.at_s, first.message, behind))
+    asked = [s.at_s for s in analysis.trace.sent if isinstance(s.message, HelloRequest)]
+    hellos = _hellos(analysis)
+    whole = [one.at_s for one in hellos if one.is_whole]
+    # Requests that no whole one answers: of those, what came instead is looked at.
+    bare = [s for s in asked if not any(analysis.is_within(s, at_s) for at_s in whole)]
+    for one in hellos:
+        end_s = one.at_s + limit_s
+        is_answer = any(analysis.is_within(then_s, one.at_s) for then_s in bare)
+        if end_s > analysis.trace.end_s or not (one.is_whole or is_answer):
+            continue
+        if isinstance(one.hello.message, Hello) and not analysis.is_disturbed(one.at_s, end_s):
+            found.append((one.at_s, one.hello.message, one.behind))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from firmware_bridge.protocol.framing import Deframer, Frame, encode
@@ -18,13 +18,14 @@ from firmware_bridge.protocol.messages import (
     Beats,
     Contact,
     ContentError,
+    Fault,
+    FaultCode,
     FromBoard,
     Get,
     Hello,
     HelloRequest,
     Key,
     Log,
-    Part,
     Set,
     Setting,
     Status,
@@ -35,9 +36,9 @@ from firmware_bridge.protocol.messages import (
 )
 from firmware_bridge.simulation.distortion import distort
 from firmware_bridge.simulation.faults import Schedule, ScriptedFault, Wire
-from firmware_bridge.simulation.physiology import RECOVERY, REST, STRAIN, Stage, Wearer
-from firmware_bridge.simulation.sources import SOURCES, Sampler, source
-from sensors.errors import ConfigurationError
+from firmware_bridge.simulation.physiology import Wearer
+from firmware_bridge.simulation.settings import BoardSettings, Kept
+from firmware_bridge.simulation.sources import SOURCES, Sampler
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What a device id may be, when it is not empty."""
@@ -51,74 +52,6 @@ _FAST_SHARE = 0.03  # of `clock_drift`
 _JUMP_S = 0.5  # of `clock_jump`
 _TICKS = 1 << 32
 _COUNTERS = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a board keeps without power.
-
-    Parameters
-    ----------
-    device_id : str
-        Empty until somebody gave it one.
-    rates_mhz : mapping
-        Rates that were set, by signal; never changed in place. [1/1000 s]
-    """
-
-    device_id: str = ""
-    rates_mhz: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardSettings:
-    """What board it is, and who wears it.
-
-    Parameters
-    ----------
-    seed : int
-        The same seed gives the same bytes.
-    stages : sequence of Stage
-        What happens to the wearer.
-    signals : tuple of str
-        Streams, of :data:`~firmware_bridge.simulation.sources.SOURCES`.
-    finds_beats : bool
-        Whether it sends BEATS; then it may have no `ppg`.
-    tick_hz : int
-        Speed of its clock. [1/s]
-    drift_ppm : float
-        By how much its clock is fast. [1e-6]
-    first_tick : int or None
-        Where its clock starts; ``None`` lets it wrap after 20 s.
-    parts : tuple of Part
-        What it can tell to be in contact.
-    has_battery : bool
-    maker, model, firmware : str
-        As in HELLO.
-    """
-
-    seed: int = 1
-    stages: Sequence[Stage] = (REST, STRAIN, RECOVERY)
-    signals: tuple[str, ...] = tuple(SOURCES)
-    finds_beats: bool = False
-    tick_hz: int = 1_000_000
-    drift_ppm: float = 40.0
-    first_tick: int | None = None
-    parts: tuple[Part, ...] = (Part.PULSE, Part.SKIN)
-    has_battery: bool = True
-    maker: str = "Agent Wellbeing"
-    model: str = "Simulated headset"
-    firmware: str = "1.0"
-
-    def __post_init__(self) -> None:
-        for signal in self.signals:
-            source(signal)
-        if self.finds_beats and "ppg" in self.signals:
-            raise ConfigurationError("a board that finds beats has no ppg stream; leave one away")
-        if not (1_000 <= self.tick_hz <= 10_000_000 and abs(self.drift_ppm) <= 100_000):
-            raise ConfigurationError(
-                f"tick_hz is {self.tick_hz}, drift_ppm {self.drift_ppm:g}; expected 1000 to "
-                "10000000, and up to 100000"
-            )
 
 
 @dataclass(slots=True)
@@ -159,6 +92,7 @@ class Board:
     _beat_s: float | None = None
     _spoke_s: float = 0.0
     _worn: bool = True
+    _faulted: list[Fault] = field(default_factory=list)
     _is_deaf: bool = False
 
     def __post_init__(self) -> None:
@@ -183,7 +117,8 @@ class Board:
             return self._start(now_s)
         for sampler in self._samplers:
             slower = 2.0 if sampler.number == 0 and self._schedule.on("wrong_rate") else 1.0
-            for due_s, samples in sampler.due(self._life_s, self._tick, slower):
+            is_open = sampler.signal == "eda_us" and bool(self._lasting_faults())
+            for due_s, samples in sampler.due(self._life_s, self._tick, slower, is_open=is_open):
                 self._later(due_s + (_LATE_S if self._schedule.on("late") else 0.0), samples)
         return self._wire.carry(self._due())
 
@@ -206,7 +141,16 @@ class Board:
         texts = (s.maker, s.model, s.firmware, self.kept.device_id)
         hello = Hello(self._boot, s.tick_hz, now, len(self._samplers), *texts)
         streams = [sampler.describe() for sampler in self._samplers]
-        return [hello, *streams, *self._contacts()]
+        again = [] if self._schedule.on("fault_forgotten") else self._lasting_faults()
+        return [hello, *streams, *self._contacts(), *again]
+
+    def _lasting_faults(self) -> list[Fault]:
+        """Return FAULT for what the board knows to be wrong now."""
+        on, streams = self._schedule.on, self.settings.signals
+        if "eda_us" not in streams or not (on("electrode_open") or on("fault_forgotten")):
+            return []
+        at, number = self._tick(self._life_s), streams.index("eda_us")
+        return [Fault(at, FaultCode.ELECTRODE, number, active=True, text="electrode open")]
 
     def active_faults(self) -> frozenset[str]:
         """Return the names of the faults that are on now."""
@@ -224,8 +168,13 @@ class Board:
         self._beats_s, self._beat_s = self._life_s + _BEATS_EVERY_S, None
         self._hello_s = self._life_s + _HELLO_EVERY_S
         first = b"" if self._schedule.on("unplug") else b"\0"
-        hello = [] if self._schedule.on("no_hello_unasked") else self.describe()
-        return first + self._wire.carry(self._said(hello))
+        return first + self._wire.carry(self._said(self._unasked()))
+
+    def _unasked(self) -> list[FromBoard]:
+        """Return what the board says about itself without being asked."""
+        if self._schedule.on("no_hello_unasked"):
+            return []
+        return self.describe()[:1] if self._schedule.on("hello_alone") else self.describe()
 
     def _rate_hz(self, signal: str) -> float:
         kept = self.kept.rates_mhz.get(signal)
@@ -277,12 +226,18 @@ class Board:
             self._worn = worn
             for contact in self._contacts():
                 self._later(now_s, contact)
+        faults = self._lasting_faults()
+        if bool(faults) is not bool(self._faulted):
+            ended = [replace(f, at=self._tick(now_s), active=False) for f in self._faulted]
+            for fault in faults or ended:
+                self._later(now_s, fault)
+            self._faulted = faults
         if self.settings.finds_beats and now_s >= self._beats_s:
             self._beats_s += _BEATS_EVERY_S
             self._queue_beats(now_s)
         if now_s >= self._hello_s:
             self._hello_s = now_s + _HELLO_EVERY_S
-            for message in [] if self._schedule.on("no_hello_unasked") else self.describe():
+            for message in self._unasked():
                 self._later(now_s, message)
         if self.settings.has_battery and now_s >= self._battery_s:
             self._battery_s = now_s + _BATTERY_EVERY_S
@@ -361,6 +316,8 @@ class Board:
             value = asked.value if is_fooled else b""
             return [Setting(counter, asked.key, asked.index, status, value)]
         if not self._accepts(asked):
+            if self._schedule.on("accepts_impossible"):
+                return [Setting(counter, asked.key, asked.index, Status.KEPT, asked.value)]
             return [Setting(counter, asked.key, asked.index, Status.REFUSED, now)]
         if asked.key == Key.DEVICE_ID and self._schedule.on("forgets_settings"):
             return [Setting(counter, asked.key, asked.index, Status.KEPT, asked.value)]

@@ -12,7 +12,7 @@ import typer
 
 from firmware_bridge.cli_options import SecondsOption, interruptible, print_json
 from firmware_bridge.simulation.bluetooth import NAME, SimulatedHeadset, opened
-from firmware_bridge.simulation.board import Board, BoardSettings
+from firmware_bridge.simulation.board import Board
 from firmware_bridge.simulation.endpoints import Endpoint, Listener, Terminal
 from firmware_bridge.simulation.faults import (
     BLUETOOTH_FAULTS,
@@ -23,6 +23,7 @@ from firmware_bridge.simulation.faults import (
 from firmware_bridge.simulation.happening import Happening
 from firmware_bridge.simulation.script import DEFAULT, parse_script
 from firmware_bridge.simulation.serving import Server, read_kept
+from firmware_bridge.simulation.settings import BoardSettings
 from firmware_bridge.simulation.sources import SOURCES
 from sensors.command_line import JsonOption
 from sensors.errors import ConfigurationError

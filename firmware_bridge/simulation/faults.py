@@ -36,6 +36,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         # what the board says of itself
         "no_hello": "HELLO_REQUEST is not answered",
         "no_hello_unasked": "HELLO is said only when asked",
+        "hello_alone": "unasked, HELLO comes without its STREAMs",
         "no_name": "HELLO names no maker",
         "missing_stream": "the last stream is announced and never described",
         "wrong_unit": "skin conductance is described in nS",
@@ -53,6 +54,8 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "bad_battery": "the battery is at 150 %",
         "bad_utf8": "a LOG is not UTF-8",
         "bad_fault": "a FAULT concerns a stream that there is not",
+        "electrode_open": "an electrode is open, and the board says so as it should",
+        "fault_forgotten": "the same, and FAULT is not said again with HELLO",
         "short_payload": "CONTACT frames are too short",
         # answers
         "no_time_answer": "TIME_REQUEST is not answered",
@@ -60,6 +63,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "wrong_reply": "SETTING names another frame than the one it answers",
         "forgets_settings": "a device id is confirmed and not taken",
         "accepts_unknown": "a setting that there is not is confirmed",
+        "accepts_impossible": "a device id that cannot be is confirmed",
         "no_stream_anew": "STREAM is not said after a change of its rate",
         "chokes": "after a damaged frame nothing is listened to",
     }

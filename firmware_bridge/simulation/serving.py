@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from firmware_bridge.simulation.board import Board, Kept
+from firmware_bridge.simulation.board import Board
 from firmware_bridge.simulation.endpoints import Endpoint
 from firmware_bridge.simulation.happening import Happening, Watch
+from firmware_bridge.simulation.settings import Kept
 from sensors import codec
 from sensors.errors import ConfigurationError
 

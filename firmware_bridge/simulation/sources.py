@@ -127,7 +127,12 @@ class Sampler:
         return min(max(rate_mhz / 1000, slowest), fastest)
 
     def due(
-        self, until_s: float, tick: Callable[[float], int], slower: float = 1.0
+        self,
+        until_s: float,
+        tick: Callable[[float], int],
+        slower: float = 1.0,
+        *,
+        is_open: bool = False,
     ) -> list[tuple[float, Samples]]:
         """Return the frames that are full at `until_s`, each with the time of its last sample.
 
@@ -139,6 +144,8 @@ class Sampler:
             From the board's time [s] to ticks.
         slower : float
             Factor on the time between samples.
+        is_open : bool
+            Whether its electrode is, so that nothing is measured.
         """
         period_s = slower / (self.rate_hz * (1 + self.off))
         count = min(max(int(_FRAME_S * self.rate_hz), 1), self._most())
@@ -147,7 +154,8 @@ class Sampler:
             t_s: Floats = self.next_s + np.arange(count, dtype=np.float64) * period_s
             step = round((tick(float(t_s[0]) + period_s * 64) - tick(float(t_s[0]))) % 2**32 / 64)
             values = self._source.measure(self.wearer, t_s)
-            if self._source.needs_skin and not self.wearer.is_worn(float(t_s[-1])):
+            worn = self.wearer.is_worn(float(t_s[-1]))
+            if is_open or (self._source.needs_skin and not worn):
                 values = np.full_like(values, np.nan)
             raw = self._raw(values)
             samples = Samples(self.number, count, tick(float(t_s[0])), step, raw)
