@@ -138,6 +138,7 @@ def _facts(status: ServerStatus) -> Iterator[tuple[str, str]]:
         (
             f"{store['trouble'] or 'answers'}; {store['written']} points written,"
             f" {store['refused']} refused"
+            + (f"; its writer died {store['restarts']} times" if store.get("restarts") else "")
         ),
     )
     dropped = counts.get("spool_dropped", 0)

@@ -90,9 +90,10 @@ class Choosy:
         return Opened(self.path)
 
     def times(self) -> list[int]:
-        if not self.path.exists():
-            return []
-        store = EmbeddedStore(self.path, read_only=True)
+        try:
+            store = EmbeddedStore(self.path, read_only=True)
+        except StoreError:
+            return []  # not made yet
         found = [
             row.time_ns for row in store.read(Query(measurement=Measurement.SCORE, site="lab"))
         ]

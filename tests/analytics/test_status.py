@@ -77,6 +77,16 @@ def test_the_stores_troubles_name_the_command() -> None:
     ]  # fmt: skip
 
 
+def test_what_the_store_refuses_as_a_batch_and_what_went_unheard_is_told() -> None:
+    store = StoreState(held=40, last_refusal="answered 400: a dog ate it", restarts=2)
+    told = codec.load_json(note(figures(store=store), stopped=False).encode())
+    status = replace(status_of(), service=told, counters={"publications_dropped": 6})
+    text = "\n".join(as_lines(status))
+    assert "refuses 40 points in words nobody knows: answered 400: a dog ate it" in text
+    assert "its writer died 2 times" in text
+    assert "6 messages to agents were dropped" in text
+
+
 def test_what_refuses_by_the_agents_choice_is_no_trouble() -> None:
     assert troubles(replace(status_of(), counters={"refused.not_consented": 9})) == []
 
