@@ -15,13 +15,13 @@ References
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from analytics.store import influxql
-from analytics.store.findings import ROLES, Account
+from analytics.store.findings import ROLES, Account, Finding
 from analytics.store.influx_connection import Connection
 from analytics.store.influx_setup_2 import Setup2
-from analytics.store.influx_setup_base import Base, Server, Setup
+from analytics.store.influx_setup_base import TOO_MANY_RIGHTS, Base, Server, Setup
 from analytics.store.points import Database
 from analytics.store.settings import StoreSettings
 from sensors.errors import StoreError
@@ -95,6 +95,15 @@ class Setup1(Base):
                 continue
             made.append(self._user(role, user, is_known=user in known))
         return made, told
+
+    def doubts(self) -> Iterator[Finding]:
+        """Yield that the account may do more than its work."""
+        if self.settings.username and self._asks_who():
+            try:
+                self.server.run("SHOW USERS")
+            except StoreError:
+                return  # as it should be
+            yield TOO_MANY_RIGHTS
 
     def _asks_who(self) -> bool:
         reply = self.connection.request("GET", "/query?q=SHOW+USERS", anonymous=True)

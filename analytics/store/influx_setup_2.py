@@ -13,7 +13,7 @@ from typing import Any
 from analytics.store import influx_replies
 from analytics.store.findings import ROLES, Account, Finding, Level
 from analytics.store.influx_connection import Reply
-from analytics.store.influx_setup_base import DAY_S, Base
+from analytics.store.influx_setup_base import DAY_S, TOO_MANY_RIGHTS, Base
 from analytics.store.points import Database
 from sensors import codec
 from sensors.errors import StoreError
@@ -39,10 +39,13 @@ class Setup2(Base):
         return None
 
     def doubts(self) -> Iterator[Finding]:
-        """Yield where InfluxQL would read another bucket, and what a password cannot do."""
+        """Yield where InfluxQL would read another bucket; rights too many or too few."""
         if self._by_password:
             yield Finding("rights", Level.WARNING, _FEW_RIGHTS, _MORE_RIGHTS)
             return
+        if self._found("/api/v2/authorizations", "authorizations"):
+            # A token for two buckets is told of none.
+            yield TOO_MANY_RIGHTS
         for policy in Database:
             for bucket in self._buckets(policy):
                 known = self._mappings(str(bucket["orgID"]), policy)

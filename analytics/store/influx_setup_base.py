@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from analytics.store import influxql
 from analytics.store.base import Query
-from analytics.store.findings import Account, Finding
+from analytics.store.findings import Account, Finding, Level
 from analytics.store.influx_connection import Connection, Reply
 from analytics.store.points import Database, Measurement
 from analytics.store.settings import StoreSettings
@@ -16,6 +16,13 @@ from sensors import codec
 from sensors.errors import StoreError
 
 DAY_S = 86_400
+
+TOO_MANY_RIGHTS = Finding(
+    "rights",
+    Level.WARNING,
+    "this account may do everything on the server",
+    "use one that may not: wellbeing store init --accounts",
+)
 
 
 class Server(Protocol):

@@ -87,6 +87,16 @@ def point(**fields):
     return Point(Measurement.SCORE, {"site": "north", "agent": "k1"}, fields, now)
 
 
+def test_an_administrators_account_is_more_than_the_server_process_needs(admin, roles):
+    def doubted(store):
+        found = {f.what: f for f in store.findings(datetime.now(UTC))}
+        return found["rights"].line() if "rights" in found else ""
+
+    assert doubted(admin).startswith("!!  rights")
+    assert "this account may do everything" in doubted(admin)
+    assert not any(doubted(store) for store in roles.values())
+
+
 def wrong(store):
     return {f.what for f in store.findings(datetime.now(UTC)) if f.level is Level.WRONG}
 
