@@ -86,7 +86,13 @@ def test_spoilt_requests_do_no_harm_and_each_is_counted(built):
 
 @pytest.mark.needs("make")
 def test_the_makefile_and_the_one_line_command(tmp_path):
-    run(["make", "-C", FIRMWARE, f"BUILD={tmp_path}", "all", "check"])
+    make = ("make", "-C", FIRMWARE, f"BUILD={tmp_path}")
+    run([*make, "all"])
+    assert run_bytes([tmp_path / "example_board", "--fast", "--seconds", "1"])
+    planned = run([*make, "--dry-run", "check", "fuzz", "size"])  # what they do is tried above
+    assert all(
+        name in planned for name in ("message_lines", "board_lines", "fuzz 1000000", "size -t")
+    )
     sources = sorted(Path(path).name for path in FIRMWARE.glob("*.c"))
     compile_c(tmp_path / "one_line", *sources, options=("-O2",))
     assert run_bytes([tmp_path / "one_line", "--fast", "--seconds", "1"])
