@@ -36,7 +36,10 @@ def check(  # noqa: PLR0917 - typer calls it by name
         typer.Option(help="Address of a headset, as scan shows it.", show_default=False),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=SHORTEST_S, help="How long to look at it. [s]")
+        float,
+        typer.Option(
+            min=5.0, help=f"How long to look at it; a board takes {SHORTEST_S:g} at least. [s]"
+        ),
     ] = _SECONDS,
     report: Annotated[
         Path | None,
@@ -67,6 +70,11 @@ def check(  # noqa: PLR0917 - typer calls it by name
     if (port is None) == (bluetooth is None):
         raise ConfigurationError(
             "check takes one of --port and --bluetooth; run: firmware-bridge scan"
+        )
+    if port is not None and seconds < SHORTEST_S:
+        raise ConfigurationError(
+            f"--seconds is {seconds:g}; a board takes {SHORTEST_S:g} at least: HELLO has to come "
+            "by itself"
         )
     if report is not None:
         _check_writable(report)
