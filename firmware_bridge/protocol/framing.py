@@ -24,9 +24,13 @@ MAX_STUFFED = 249
 _HEAD = struct.Struct("<BBH")
 _CRC = struct.Struct("<I")
 _LEAST_STUFFED = 1 + _HEAD.size + _CRC.size
-_PAYLOAD_AT = 1 + _HEAD.size
 _COUNTERS = 1 << 16
 _RESIDUE = 0x2144DF1C  # CRC-32 of anything followed by its own CRC-32
+_BEFORE_ZERO = 0x0F6A7026  # from here a zero byte, the one in front, leads to where a CRC-32 begins
+# By length: one call takes a frame apart, between the byte in front and the check sum.
+_LAYOUTS = {
+    _LEAST_STUFFED + size: struct.Struct(f"<xBBH{size}s") for size in range(MAX_PAYLOAD + 1)
+}
 _new = tuple.__new__
 
 
@@ -106,24 +110,25 @@ class Deframer:
         pieces[0] = self._pending + pieces[0]
         # One byte more than a frame has tells that it is too long; no more is kept.
         self._pending = pieces.pop()[: MAX_STUFFED + 1]
-        frames = []
-        for piece in pieces:
-            refused = self.refused if self._joined else Refused()
+        frames: list[Frame] = []
+        if pieces and not self._joined:
             self._joined = True
-            if piece:
-                frame = _decode(piece, refused)
-                if frame is not None:
-                    frames.append(frame)
+            first = _decode(pieces.pop(0), Refused())
+            frames = [] if first is None else [first]
+        refused = self.refused
+        for piece in pieces:
+            if piece and (frame := _decode(piece, refused)) is not None:
+                frames.append(frame)
         return frames
 
 
 def _decode(stuffed: bytes, refused: Refused) -> Frame | None:
     end = len(stuffed)
-    if end > MAX_STUFFED:
-        refused.too_long += 1
-        return None
-    if end < _LEAST_STUFFED:
-        refused.stuffing += 1
+    if not _LEAST_STUFFED <= end <= MAX_STUFFED:
+        if end > MAX_STUFFED:
+            refused.too_long += 1
+        else:
+            refused.stuffing += 1
         return None
     body = bytearray(stuffed)
     at = 0
@@ -135,11 +140,11 @@ def _decode(stuffed: bytes, refused: Refused) -> Frame | None:
         refused.stuffing += 1
         return None
     # With its own check sum behind it, whatever is whole has this one.
-    if crc32(memoryview(body)[1:]) != _RESIDUE:
+    if crc32(body, _BEFORE_ZERO) != _RESIDUE:
         refused.crc += 1
         return None
-    version, kind, counter = _HEAD.unpack_from(body, 1)
+    version, kind, counter, payload = _LAYOUTS[end].unpack_from(body)
     if version != VERSION:
         refused.version += 1
         return None
-    return _new(Frame, (kind, counter, bytes(body[_PAYLOAD_AT : -_CRC.size])))
+    return _new(Frame, (kind, counter, payload))
