@@ -36,6 +36,9 @@ COMMAND = ("-m", "analytics.writer_child")
 STEADY_S = 60.0
 """One that has run for so long and dies is started again as if for the first time. [s]"""
 
+HUNG_S = 30.0
+"""It gives a sign of life every second; one that gave none for so long is killed. [s]"""
+
 END_WITHIN_S = 20.0
 """It writes what it can within three seconds; a store may take its time over the last of it. [s]"""
 
@@ -64,6 +67,7 @@ class WriterProcess:
         self._numbers = count(1)
         self._answers: dict[int, Future[int]] = {}
         self._before, self._now = StoreState(), StoreState()
+        self._heard_s = time.monotonic()
         self.written_id = self.live_id = 0
         self.failure: WellbeingError | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -93,6 +97,11 @@ class WriterProcess:
     def notify(self) -> None:
         """Say that there may be something new; it looks by itself once a second."""
         self._send(Order(do="notify"))
+        process = self._process
+        if process is not None and time.monotonic() - self._heard_s > HUNG_S:
+            _log.warning("the process that writes into the store hangs; it is killed")
+            self._heard_s = time.monotonic()
+            process.kill()
 
     def erase(self, site: str, agent: str, before: datetime | None = None) -> Future[int]:
         """Erase from the store, after all that was read from the spool before this call."""
@@ -156,6 +165,7 @@ class WriterProcess:
         if os.name == "posix":
             # From here on a process that hangs must not make us wait.
             os.set_blocking(process.stdin.fileno(), False)
+        self._heard_s = time.monotonic()
         with self._lock:
             self._process = process
         if self._stopping.is_set():
@@ -172,6 +182,7 @@ class WriterProcess:
             self._hear(told)
 
     def _hear(self, told: Told) -> None:
+        self._heard_s = time.monotonic()
         if told.state is not None:
             self.written_id, self.live_id = told.written_id, told.live_id
             self._now = told.state

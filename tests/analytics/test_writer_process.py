@@ -200,6 +200,22 @@ def test_one_that_hangs_makes_nobody_wait(
     assert writer.pid is None
 
 
+def test_one_that_hangs_is_started_anew(
+    log: StepLog, embedded: StoreSettings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = start(embedded)
+    log.commit(Commit(points=[point(1)]))
+    wait_until(lambda: writer.state.written == 1, PATIENCE_S)
+    hung = writer.pid
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    log.commit(Commit(points=[point(2)]))
+    monkeypatch.setattr(writer_process, "HUNG_S", 0.5)
+    wait_until(lambda: writer.notify() or is_gone(hung), PATIENCE_S)
+    monkeypatch.undo()
+    wait_until(lambda: seqs(embedded) == [1, 2], PATIENCE_S)
+
+
 def test_what_the_store_refuses_is_set_aside_and_told(
     log: StepLog, embedded: StoreSettings, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
