@@ -70,17 +70,20 @@ def _value(signal: SignalReport) -> str:
 
 def rate(signal: SignalReport) -> str:
     """Return measured beside nominal rate."""
-    if signal.nominal_hz is None:
-        return f"{signal.measured_hz:.1f}"
-    return f"{signal.measured_hz:.1f} of {signal.nominal_hz:g}"
+    measured = _measured(signal)
+    return measured if signal.nominal_hz is None else f"{measured} of {signal.nominal_hz:g}"
+
+
+def _measured(signal: SignalReport) -> str:
+    return "-" if signal.measured_hz is None else f"{signal.measured_hz:.1f}"
 
 
 def is_off_rate(signal: SignalReport) -> bool:
     """Return whether values come at another rate than was announced."""
-    nominal = signal.nominal_hz
-    if nominal is None or not signal.value:
+    nominal, measured = signal.nominal_hz, signal.measured_hz
+    if nominal is None or measured is None:
         return False
-    return not _SILENT_SHARE * nominal <= signal.measured_hz <= _FAST_SHARE * nominal
+    return not _SILENT_SHARE * nominal <= measured <= _FAST_SHARE * nominal
 
 
 # One line per look.
@@ -219,7 +222,7 @@ def _table(signals: Sequence[SignalReport], traces: Sequence[Trace], width: int)
     if _needed(cells, chosen) > width:
         chosen = [0, 1, 3]
     if _needed(cells, chosen) > width:
-        cells = [(*row[:3], f"{s.measured_hz:.1f}") for row, s in zip(cells, signals, strict=True)]
+        cells = [(*row[:3], _measured(s)) for row, s in zip(cells, signals, strict=True)]
     heads, widths = _HEADS, _widths(cells)
     room = width - sum(widths[at] for at in chosen) - 2 * len(chosen)
     spark = min(room, _MOST_SPARK) if room >= _LEAST_SPARK else 0

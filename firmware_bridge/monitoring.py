@@ -38,8 +38,8 @@ class SignalReport:
         The newest, one per axis; empty before the first. NaN is told as None.
     nominal_hz : float or None
         As the board announces it; None where nobody did. [1/s]
-    measured_hz : float
-        Of the newest 10 s, by the times of measurement. [1/s]
+    measured_hz : float or None
+        Of the newest 10 s, by the times of measurement; None before the second value. [1/s]
     quality : float or None
         0-1, of the newest value; None where it has none.
     """
@@ -48,7 +48,7 @@ class SignalReport:
     unit: str
     value: tuple[float | None, ...]
     nominal_hz: float | None
-    measured_hz: float
+    measured_hz: float | None
     quality: float | None = None
 
 
@@ -105,12 +105,14 @@ class Trace:
         self._drawn.extend(drawn.tolist())
         self.newest = tuple(values[-1].tolist())
 
-    def rate_hz(self, now_s: float) -> float:
-        """Return how many values a second there were lately, in 1/s."""
+    def rate_hz(self, now_s: float) -> float | None:
+        """Return how many values a second there were lately, in 1/s; None before the second."""
         at_s = np.fromiter(self._at_s, float)
+        if len(at_s) < 2:
+            return None
         recent = at_s[at_s > at_s.max(initial=0.0) - RATE_OVER_S]
         if len(recent) < 2:
-            return 0.0
+            return 0.0  # one every ten seconds, or fewer
         # A signal that has stopped falls to nothing; but a frame holds a second of values,
         # and beats from a pulse wave are known seconds after they were.
         silent_s = now_s - self.arrived_s
@@ -135,12 +137,13 @@ class Trace:
 
     def report(self, now_s: float) -> SignalReport:
         """Return what there is to say at `now_s`."""
+        rate = self.rate_hz(now_s)
         return SignalReport(
             self.name,
             self.unit,
             tuple(None if np.isnan(value) else value for value in self.newest),
             self.nominal_hz,
-            round(self.rate_hz(now_s), 3),
+            None if rate is None else round(rate, 3),
             self.quality,
         )
 

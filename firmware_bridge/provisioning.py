@@ -154,12 +154,15 @@ def provision(talking: Conversation, wish: Wish, *, only_show: bool) -> Provisio
     wanted = None if wish.value is None else value_words(wish.key, wish.value)
     if wish.value is None or only_show or before is None:
         status = _SILENT if before is None else STATUS[before.status]
+        if wish.value is not None:
+            refusal = f"{status}; " if before is None or before.status is not Status.KEPT else ""
+            status = f"{refusal}nothing was written"
         return Provisioned(
             wish.name,
             _words(wish, before),
             wanted,
             _words(wish, before),
-            f"{status}; nothing was written" if wish.value is not None else status,
+            status,
             only_show or wish.value is None,
         )
     told = talking.ask(Set(wish.key, wish.index, wish.value))

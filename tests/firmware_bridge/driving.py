@@ -122,20 +122,20 @@ def in_terminal(
     columns: int = 80,
     rows: int = 24,
     env: dict[str, str] | None = None,
-    command: list[str] | None = None,
+    cwd: Path = ROOT,
 ) -> Iterator[Driven]:
     """Run the command in a terminal of its own, of so many columns and rows."""
     master, slave = pty.openpty()
     resize(master, columns, rows)
     given = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     process = subprocess.Popen(
-        [sys.executable, "-c", _WITH_TERMINAL, *(command or COMMAND), *map(str, arguments)],
-        cwd=ROOT,
+        [sys.executable, "-c", _WITH_TERMINAL, *COMMAND, *map(str, arguments)],
+        cwd=cwd,
         stdin=slave,
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        env=given | {"TERM": "xterm-256color"} | (env or {}),
+        env=given | {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)} | (env or {}),
     )
     os.close(slave)
     with _ended(process, master) as one:

@@ -5,8 +5,7 @@ import pytest
 
 from firmware_bridge.line_feed import LineFeed
 from firmware_bridge.monitor_view import number, plain_lines, screen, sparkline
-from firmware_bridge.monitoring import Monitor, SignalReport, Trace
-from firmware_bridge.tapping import Step
+from firmware_bridge.monitoring import Monitor, Trace
 from firmware_bridge.watching import ClockHealth, Health, Heard, Taken
 
 HEALTH = Health(
@@ -173,5 +172,13 @@ def test_before_the_first_beat_the_reader_is_told_when_to_expect_it():
     monitor, report = report_of(wave(64.0, 5.0), seconds=5.0)
     texts = [line.text for line in screen(report, monitor.traces, [], "p", (100, 24))]
     assert any("no beats yet; the first come ten seconds after" in text for text in texts)
-    assert isinstance(report.signals[0], SignalReport)
-    assert Step(1.0, Heard(), 0).size == 0
+
+
+def test_a_rate_is_unknown_before_the_second_value():
+    one = Taken("skin_temp_c", "degC", np.array([1.0]), np.array([[33.0]]), 1.0)
+    monitor, report = report_of(one, seconds=1.0)
+    assert report.signals[0].measured_hz is None
+    (row,) = [
+        line for line in screen(report, monitor.traces, [], "p", (80, 24)) if "33.00" in line.text
+    ]
+    assert ("- of 1" in row.text, row.style) == (True, "plain")
