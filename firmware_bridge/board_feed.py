@@ -102,6 +102,9 @@ class BoardFeed:
                     self._channels[item.channel] = item.state
                 elif isinstance(item, Note) and item.text:
                     log.append(item.text)
+        for item in self._readings.quiet(now_s):
+            if isinstance(item, Link):
+                self._channels[item.channel] = item.state
         return Heard(tuple(taken), tuple(readings), tuple(log))
 
     def _derived(self, reading: Reading) -> list[Taken]:
@@ -126,18 +129,21 @@ class BoardFeed:
             case Powered(battery):
                 self._battery = battery
             case Faulted(fault, _):
-                return [self._faulted(fault)]
+                return self._faulted(fault)
             case Answered(setting):
                 self.answers[setting.reply_to] = setting
         return []
 
-    def _faulted(self, fault: Fault) -> str:
+    def _faulted(self, fault: Fault) -> list[str]:
         key = (fault.code, fault.stream)
+        if fault.active and key in self._readings.faults:
+            return []  # it lasts, and is said again with each HELLO
+        self._faults = {
+            one: self._faults[one] for one in self._readings.faults & self._faults.keys()
+        }
         if fault.active:
             self._faults[key] = fault
-        else:
-            self._faults.pop(key, None)
-        return f"fault {'begins' if fault.active else 'ends'}: {self._fault_words(fault)}"
+        return [f"fault {'begins' if fault.active else 'ends'}: {self._fault_words(fault)}"]
 
     def _fault_words(self, fault: Fault) -> str:
         known = fault.code in FaultCode.__members__.values()
@@ -186,7 +192,11 @@ class BoardFeed:
             charging=None
             if battery is None or battery.charging == UNKNOWN
             else bool(battery.charging),
-            faults=tuple(map(self._fault_words, self._faults.values())),
+            faults=tuple(
+                self._fault_words(fault)
+                for key, fault in self._faults.items()
+                if key in self._readings.faults
+            ),
             counts=self._counts(),
             clock=None if hello is None else self._clock(),
         )

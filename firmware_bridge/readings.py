@@ -110,6 +110,11 @@ class Readings:
                 items = self._powered(battery.percent, charging=battery.charging == 1)
         return list(items)
 
+    @property
+    def faults(self) -> frozenset[tuple[int, int]]:
+        """Code and stream of each fault that lasts."""
+        return self._wearing.faults
+
     def quiet(self, now_s: float) -> list[Item]:
         """Return link changes for what is not said any more: values of a channel, or a fault.
 

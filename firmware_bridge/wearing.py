@@ -101,6 +101,11 @@ class Wearing:
 
     # What follows from it.
 
+    @property
+    def faults(self) -> frozenset[tuple[int, int]]:
+        """Code and stream of each fault that lasts."""
+        return frozenset(self._faults)
+
     def believes(self, number: int) -> bool:
         """Return whether what stream `number` measures is about the agent."""
         signal, channel = self._streams[number]

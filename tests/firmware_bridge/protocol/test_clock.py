@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol.clock import MAX_DRIFT, SETTLING_S, TickClock, edge_slope
@@ -152,6 +152,7 @@ def test_no_drift_is_told_beyond_what_oscillators_have():
     assert abs(world.clock.drift_ppm) <= 1.2e6 * MAX_DRIFT
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.randoms(use_true_random=False))
 def test_the_line_below_all_points_that_most_lie_near(offsets, random):
     """Against every line through two points that has none below it."""

@@ -1,6 +1,6 @@
 """Lost, repeated and late frames, against a slow and obvious count."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol.counting import AHEAD, WINDOW, Counting
@@ -34,6 +34,7 @@ def counted(numbers):
     return taken, (counting.lost, counting.repeated, counting.late, counting.stale)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 0xFFFF),
     st.lists(st.integers(-90, 90), max_size=200),
@@ -45,6 +46,7 @@ def test_steps_of_every_kind(first, steps):
     assert counted(numbers) == naive(numbers)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 0xFFFF),
     st.lists(st.sampled_from((0, 1, 1, 1, 1, 2)), min_size=100, max_size=150),

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 from cobs import cobs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol import framing
@@ -15,6 +15,7 @@ frames = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(frames)
 def test_frames_are_stuffed_and_checked_as_others_do(frame):
     body = bytes((1, frame.type)) + frame.counter.to_bytes(2, "little") + frame.payload
@@ -25,6 +26,7 @@ def test_frames_are_stuffed_and_checked_as_others_do(frame):
     assert deframer.refused.total == 0
 
 
+@settings(deadline=None)
 @given(st.lists(frames, max_size=6), st.lists(st.integers(1, 300), max_size=20))
 def test_several_frames_in_any_pieces(sent, cuts):
     rest = b"\0" + b"".join(map(encode, sent))
@@ -35,6 +37,7 @@ def test_several_frames_in_any_pieces(sent, cuts):
     assert found == sent
 
 
+@settings(deadline=None)
 @given(frames, st.data())
 def test_no_two_flipped_bits_go_unseen(frame, data):
     wire = bytearray(encode(frame))

@@ -34,7 +34,7 @@ made = st.builds(
 streams = st.lists(st.one_of(mutated, made, st.sampled_from(WHOLE), st.binary(max_size=300)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(streams, st.lists(st.integers(1, 400), max_size=20), st.floats(0, 1e6))
 def test_a_session_survives_and_counts(pieces, cuts, step_s):
     data = b"\0" + b"".join(pieces)
@@ -59,6 +59,7 @@ def test_a_session_survives_and_counts(pieces, cuts, step_s):
     assert min(counts.lost, counts.late, counts.repeated, counts.stale, counts.content) >= 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2_000), st.lists(st.integers(1, 50), max_size=50))
 def test_a_deframer_cuts_alike_however_it_is_fed(data, cuts):
     once, bit_by_bit = Deframer(), Deframer()
@@ -72,6 +73,7 @@ def test_a_deframer_cuts_alike_however_it_is_fed(data, cuts):
     assert bit_by_bit.refused == once.refused
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), st.binary(max_size=240))
 def test_what_is_read_is_written_the_same(kind, payload):
     try:
@@ -85,6 +87,7 @@ def test_what_is_read_is_written_the_same(kind, payload):
         assert payload.startswith(packed), "what is longer than its fields"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.floats(0, 1e6))
 def test_a_notification_is_read_or_refused(data, now_s):
     session = HeartSession()
