@@ -25,7 +25,7 @@ from firmware_bridge.pulse import Beat, PulseStream
 from firmware_bridge.wearing import Wearing
 from sensors.collector import Link, Note, Reading
 from sensors.edge.words import say
-from sensors.heart_rate.details import BatteryWatch, Details, describe, parse_text
+from sensors.heart_rate.details import LOW_PERCENT, BatteryWatch, Details, describe, parse_text
 from sensors.signals import SIGNALS, Channel
 
 PPG, ACC = "ppg", "acc_g"
@@ -85,6 +85,7 @@ class Readings:
         self._movements: dict[int, Movement] = {}
         self._wearing = Wearing()
         self._battery = BatteryWatch()
+        self._percent: int | None = None
 
     def take(self, event: Event) -> list[Item]:
         """Return what `event` is for the edge, link changes first."""
@@ -165,15 +166,16 @@ class Readings:
         details = Details(
             *(parse_text(t.encode()) for t in (hello.maker, hello.model, hello.firmware))
         )
-        return describe(hello.device_id, self._where, details, self._battery.percent)
+        return describe(hello.device_id, self._where, details, self._percent)
 
     def _powered(self, percent: int, *, charging: bool) -> list[Item]:
-        before = self._battery.percent
-        is_low = self._battery.take(bytes((percent,)))
+        before, self._percent = self._percent, percent if percent <= 100 else self._percent
+        # On the charger nobody need be told, and is told when it comes off too early.
+        hidden = charging and percent <= LOW_PERCENT
         text = ""
-        if is_low and not charging:
+        if not hidden and self._battery.take(bytes((percent,))):
             text = say("headset battery is low: {percent} %").format(percent=percent)
-        if not text and self._battery.percent == before:
+        if not text and self._percent == before:
             return []
         return [Note(text, self._device())]
 

@@ -246,8 +246,15 @@ def test_the_agent_is_told_which_board_it_is_and_once_that_it_runs_low():
     for percent in (80, 14, 13, UNKNOWN, 40, 12):
         texts += [n.text for n in of(worn.say(Battery(percent, 0, 0)), Note) if n.text]
     assert texts == ["headset battery is low: 14 %", "headset battery is low: 12 %"]
+
+
+def test_a_battery_that_is_low_on_the_charger_is_told_when_it_comes_off():
+    worn = Worn(EDA)
     (note,) = worn.say(Battery(9, 1, 0))
     assert (note.text, note.device[-11:]) == ("", "battery 9 %")
+    assert worn.say(Battery(9, 1, 0)) == []
+    (note,) = worn.say(Battery(9, 0, 0))
+    assert note.text == "headset battery is low: 9 %"
 
 
 def test_a_stream_that_becomes_another_one_waits_for_the_whole_description():
