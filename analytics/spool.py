@@ -26,7 +26,7 @@ from pathlib import Path
 
 from analytics.clock_witness import ClockWitness, steady_s
 from analytics.set_aside import bundle
-from analytics.spool_lanes import Held, Lanes, patience_s, pause_s
+from analytics.spool_lanes import Held, Lanes, next_size, patience_s, pause_s
 from analytics.spool_refusals import sift
 from analytics.spool_report import StoreReport, StoreState
 from analytics.spool_tail import Batch, SpoolTail
@@ -41,7 +41,7 @@ from sensors.errors import (
 
 POINTS_AT_ONCE = 10_000
 OLDER_AT_ONCE = 10_000
-"""Of what waits: so long does what is new wait for it at most, some three tenths of a second."""
+"""Of what waits, at most: fewer where the store is slow, since what is new waits for them."""
 
 SPOOL_BYTES = 4 << 30
 BOUND_EVERY_S = 10.0
@@ -102,6 +102,7 @@ class SpoolWriter:
         now_s = time.monotonic()
         self._expire_due_s = self._bound_due_s = self._forget_due_s = now_s
         self._replay_due_s = self._again_due_s = 0.0
+        self._older_at_once = OLDER_AT_ONCE
         self._farewell_s: float | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -279,7 +280,9 @@ class SpoolWriter:
             self._replay_due_s = min(next_s, self._lanes.next_due_s())
             return
         now_s = time.monotonic()
-        self._replay_due_s = now_s + pause_s(now_s - started_s)
+        took_s = now_s - started_s
+        self._replay_due_s = now_s + pause_s(took_s)
+        self._older_at_once = next_size(self._older_at_once, took_s, OLDER_AT_ONCE)
 
     def _doubt(self, tail: SpoolTail) -> None:
         """Tell again what was confirmed until now, and let all else that is there wait."""
@@ -289,7 +292,7 @@ class SpoolWriter:
 
     def _tell_again(self, store: Store, tail: SpoolTail, after: int, until: int) -> None:
         """Write what was confirmed lately; it has been counted, and what is refused set aside."""
-        batch = tail.read(after, until, self._clock(), OLDER_AT_ONCE, confirmed=True)
+        batch = tail.read(after, until, self._clock(), self._older_at_once, confirmed=True)
         try:
             if batch.points:
                 store.write(batch.points)
@@ -301,7 +304,7 @@ class SpoolWriter:
 
     def _write_waiting(self, store: Store, tail: SpoolTail) -> None:
         after, until = self._lanes.waiting()
-        batch = tail.read(after, until, self._clock(), OLDER_AT_ONCE)
+        batch = tail.read(after, until, self._clock(), self._older_at_once)
         if batch.last == after:
             # No row is left of the span: they were dropped at the bound, or erased.
             batch.last = until

@@ -21,6 +21,12 @@ REPLAY_SHARE = 0.85
 """How much of the time goes into what waited; the rest is for scoring and for readers."""
 
 
+REPLAY_AT_MOST_S = 0.25
+"""About so long what is new waits for what waited: as long as the server makes a step. [s]"""
+
+REPLAY_AT_LEAST = 500
+"""Points: a slow store gets small batches, not ever smaller ones."""
+
 HELD_TRIES = 5
 HELD_FOR_S = 60.0
 """So often, and for so long, a refused batch is tried whole: somebody may mend the cause. [s]"""
@@ -165,6 +171,23 @@ def patience_s(attempt: int, asked_s: float | None, chance: float) -> float:
     doubled = min(BACK_OFF_MAX_S, BACK_OFF_MIN_S * 2.0 ** min(attempt, 16))
     own = doubled * (0.5 + 0.5 * chance)
     return max(own, min(asked_s or 0.0, RETRY_AFTER_MAX_S))
+
+
+def next_size(size: int, took_s: float, most: int) -> int:
+    """Return how many points that waited to write next, so that what is new waits little for them.
+
+    Parameters
+    ----------
+    size : int
+        How many were asked for last.
+    took_s : float
+        How long they took. [s]
+    most : int
+        At most so many.
+    """
+    if took_s > REPLAY_AT_MOST_S:
+        return max(min(REPLAY_AT_LEAST, most), size // 2)
+    return min(most, size * 2) if took_s < REPLAY_AT_MOST_S / 4 else size
 
 
 def pause_s(took_s: float) -> float:

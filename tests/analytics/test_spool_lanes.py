@@ -9,9 +9,12 @@ from analytics.spool_lanes import (
     HELD_AT_MOST,
     HELD_FOR_S,
     HELD_TRIES,
+    REPLAY_AT_LEAST,
+    REPLAY_AT_MOST_S,
     REPLAY_SHARE,
     RETRY_AFTER_MAX_S,
     Lanes,
+    next_size,
     patience_s,
     pause_s,
 )
@@ -98,6 +101,18 @@ def test_too_many_are_not_held():
     oldest = lanes.due_held(101.0, taken=4)
     assert oldest is not None
     assert (oldest.last, lanes.is_hopeless(oldest, 101.0, taken=4)) == (1, True)
+
+
+def test_what_waited_comes_in_smaller_batches_from_a_slow_store():
+    size = 10_000
+    for _ in range(20):
+        size = next_size(size, REPLAY_AT_MOST_S * 1.1, 10_000)
+    assert size == REPLAY_AT_LEAST
+    assert next_size(size, REPLAY_AT_MOST_S * 0.5, 10_000) == size
+    for _ in range(20):
+        size = next_size(size, 0.01, 10_000)
+    assert size == 10_000
+    assert next_size(10, 99.0, 10) == 10, "a bound below it stands"
 
 
 @given(st.integers(0, 10_000), st.none() | st.floats(0, 1e9), st.floats(0, 1))
