@@ -163,13 +163,11 @@ async def test_plugged_in_again_under_another_name(monkeypatch):
     there = {}
     monkeypatch.setattr(serial_port, "ports", lambda: list(there.values()))
     made = SerialCollector({"port": "usb:2341:0043:8573"})
-    names = []
-    spare = Board()  # keeps the first name from being given again
+    names, others = [], []
     for value in (3.5, 4.5):
         plugged, talking = Board(), Talking()
         names.append(plugged.port)
         there["board"] = PortInfo(plugged.port, "Uno", "2341:0043", "8573")
-        there["other"] = PortInfo(spare.port, "Uno", "2341:0043", "9999")
         said = b"\0" + talking.hello(0, EDA) + talking.values(EDA, 1, value)
         plugged.keep_sending(said, 0.05)
         async with aclosing(made.readings(SystemTime())) as readings:
@@ -179,10 +177,14 @@ async def test_plugged_in_again_under_another_name(monkeypatch):
             with pytest.raises(DeviceError, match="usb:2341:0043:8573 is gone"):
                 async for _ in readings:
                     pass
+        others.append(Board())  # takes the name that has become free
+        there["other"] = PortInfo(others[-1].port, "Uno", "2341:0043", "9999")
+    assert names[0] != names[1]
     del there["board"]
     with pytest.raises(DeviceError, match="is not there; run: firmware-bridge ports"):
         await anext(made.readings(SystemTime()))
-    spare.unplug()
+    for other in others:
+        other.unplug()
 
 
 async def test_a_board_that_is_wired_one_way_is_read_all_the_same(board, monkeypatch):
