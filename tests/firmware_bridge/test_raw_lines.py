@@ -75,11 +75,12 @@ def test_signals_of_the_catalogue_pass_beside_it(scene):
 
 
 def test_lines_that_cannot_be_read_took_their_time_too(scene):
-    row = lambda n: b"broken\n" if n % 40 == 39 else b"%.4f\n" % scene.samples[n]  # noqa: E731
-    _, found = printed(scene, ("ppg",), row)
+    """Else every interval with broken lines in it would be too short."""
+    row = lambda n: b"broken\n" if n % 320 < 15 else b"%.4f\n" % scene.samples[n]  # noqa: E731
+    _, found = printed(scene, ("ppg",), row, RATE_HZ)
     errors = intervals(scene, found)
-    assert len(errors) > 60
-    assert abs(errors.mean()) < 3
+    assert len(errors) > 50
+    assert np.quantile(errors, 0.02) > -80
 
 
 def test_a_pause_begins_anew(scene):
