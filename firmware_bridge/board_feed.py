@@ -28,7 +28,7 @@ from firmware_bridge.protocol.messages import (
 from firmware_bridge.protocol.session import Session
 from firmware_bridge.readings import Readings
 from firmware_bridge.scanning import SHOWN_CHARS, newest_line
-from firmware_bridge.watching import ClockHealth, Health, Heard, Taken
+from firmware_bridge.watching import ClockHealth, Health, Heard, Taken, printable
 from sensors.collector import Link, Note, Reading
 from sensors.signals import SIGNALS
 
@@ -46,11 +46,6 @@ FAULTS = {
     FaultCode.SUPPLY: "supply voltage too low",
     FaultCode.SETTINGS_LOST: "settings lost, defaults in force",
 }
-
-
-def printable(text: str) -> str:
-    """Return what a board sent as one line that no terminal obeys."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class BoardFeed:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_bridge.board_feed import PARTS, printable
+from firmware_bridge.board_feed import PARTS
 from firmware_bridge.conversation import Conversation
 from firmware_bridge.protocol.messages import Encoding, Get, Key, Part, Status
-from firmware_bridge.watching import Health
+from firmware_bridge.watching import Health, printable
 
 STATUS = {
     Status.KEPT: "kept without power",

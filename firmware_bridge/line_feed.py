@@ -92,4 +92,6 @@ class LineFeed:
         """Return what became of the lines."""
         counts = asdict(self._lines.counts)
         example = counts.pop("last_unreadable")
-        return Health(counts=counts, example=example)
+        rate_hz = self._raw.rate_hz
+        rated = "" if rate_hz is None else f", {rate_hz:.1f} lines per s"
+        return Health(board=f"prints lines{rated}", counts=counts, example=example)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -161,6 +162,8 @@ def screen(
     log: Sequence[str],
     port: str,
     size: tuple[int, int],
+    *,
+    trouble: str = "",
 ) -> list[Line]:
     """Return what to draw.
 
@@ -172,6 +175,8 @@ def screen(
     log : sequence of str
         Lines of the board, oldest first; as many of the newest as there is room for.
     port : str
+    trouble : str
+        Why there is nothing; empty if there is something.
     size : tuple of int
         Columns and rows; no line is longer, and there are no more lines.
     """
@@ -189,6 +194,8 @@ def screen(
     troubled = any(health.counts.get(n) for n in ("lost", "refused", "unreadable", "too_long"))
     link = _wrapped(_link_parts(health), width)
     lines += [Line(text, "bad" if troubled else "plain") for text in link]
+    if trouble:
+        lines += [Line(""), *(Line(text, "strong") for text in textwrap.wrap(trouble, width))]
     room = height - len(lines) - 2
     if log and room >= _LEAST_ROWS_OF_LOG:
         lines.append(Line(""))

@@ -91,10 +91,16 @@ class Screen:
         from rich.text import Text  # noqa: PLC0415
 
         size = self._console.size
-        log = [*self._watching.log]
-        if trouble and report.elapsed_s >= HINT_AFTER_S:
-            log.append(trouble)
-        lines = screen(report, self._watching.traces, log, self._port, (size.width, size.height))
+        told = trouble if report.elapsed_s >= HINT_AFTER_S else ""
+        watched = self._watching
+        lines = screen(
+            report,
+            watched.traces,
+            list(watched.log),
+            self._port,
+            (size.width, size.height),
+            trouble=told,
+        )
         drawn = Text("\n").join(
             Text(line.text, _STYLES[line.style], no_wrap=True) for line in lines
         )

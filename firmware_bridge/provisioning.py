@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_bridge.board_feed import printable
 from firmware_bridge.conversation import Conversation
 from firmware_bridge.inspecting import STATUS, value_words
 from firmware_bridge.protocol.messages import Get, Key, Set, Setting, Status, Stream
+from firmware_bridge.watching import printable
 from sensors.checks import check_identity
 from sensors.errors import ConfigurationError, MessageError
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from firmware_bridge.protocol.framing import Refused
 from firmware_bridge.protocol.session import Session
+from firmware_bridge.watching import printable
 
 SHOWN_CHARS = 40
 """Of a line that is shown. [characters]"""
@@ -19,7 +20,7 @@ SHOWN_CHARS = 40
 _KEPT_BYTES = 4_096
 _LINE = re.compile(rb"[\r\n]+")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*")
-_PRINTABLE_SHARE = 0.9  # of the bytes, from where on it is text; a boot loader's noise is in front
+_READABLE_SHARE = 0.9  # of the bytes, from where on it is text; a boot loader's noise is in front
 
 Kind = Literal["board", "lines", "other version", "noise", "silent", "unusable"]
 
@@ -114,11 +115,11 @@ class Probe:
             return Recognised(
                 self._port,
                 "board",
-                hello.maker,
-                hello.model,
-                hello.firmware,
-                hello.device_id,
-                tuple(streams[number].signal for number in sorted(streams)),
+                printable(hello.maker),
+                printable(hello.model),
+                printable(hello.firmware),
+                printable(hello.device_id),
+                tuple(printable(streams[number].signal) for number in sorted(streams)),
             )
         return self._recognised_otherwise(self._session.counts.refused)
 
@@ -143,14 +144,14 @@ def newest_line(heard: bytes) -> str:
     >>> newest_line(bytes(range(128, 200)))
     ''
     """
-    printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in heard)
-    if printable < _PRINTABLE_SHARE * len(heard):
+    readable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in heard)
+    if readable < _READABLE_SHARE * len(heard):
         return ""
     whole = [line for line in _LINE.split(heard)[:-1] if line.strip()]
     if not whole:
         return ""
     text = whole[-1].decode("ascii", errors="replace")
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    return printable(text)
 
 
 def _columns_of(line: str) -> int:

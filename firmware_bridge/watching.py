@@ -16,6 +16,11 @@ from sensors.collector import Reading
 FloatArray = NDArray[np.float64]
 
 
+def printable(text: str) -> str:
+    """Return what a board sent as one line that no terminal obeys."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
     """Values of one signal.
@@ -86,7 +91,7 @@ class Health:
     Parameters
     ----------
     board : str
-        Maker, model and firmware; empty while it has not said so.
+        Maker, model and firmware, or that it prints lines; empty while it has not said so.
     device_id : str
     contact : dict
         Part to whether it touches skin; without those the board cannot tell.

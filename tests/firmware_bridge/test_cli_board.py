@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from firmware_bridge.capture import Capture, CaptureWriter, Chunk, Made
@@ -10,6 +11,7 @@ from firmware_bridge.cli import main
 from firmware_bridge.serial_port import PortInfo
 from firmware_bridge.simulation.board import Board, BoardSettings
 from firmware_bridge.simulation.faults import ScriptedFault
+from sensors.heart_rate.ppg_synthetic import PulseScene, synthetic_pulse
 from sensors.recording import read_recording
 from tests.firmware_bridge.driving import driven
 from tests.firmware_bridge.speaking import SpeakingBoard
@@ -274,6 +276,30 @@ def test_beats_of_a_raw_pulse_are_there_within_the_first_half_minute(tmp_path, c
     true_s = board.wearer.beats(0.0, 60.0)
     assert len(rr_ms.values) > 0.7 * len(true_s)
     assert 400 < rr_ms.values.mean() < 1200
+
+
+def test_a_board_that_only_prints_its_raw_pulse_shows_beats(tmp_path, capsys):
+    """Before any protocol is implemented, from two numbers per line at a rate nobody told."""
+    raw, to = tmp_path / "raw.bin", tmp_path / "session.csv"
+    pulse = synthetic_pulse(PulseScene(rate_hz=50.0, duration_s=90.0, hr_bpm=66.0), seed=3)
+    lines = [
+        f"{512 + 90 * x:.0f},{1 + g:.3f}\r\n"
+        for x, g in zip(pulse.samples, pulse.movement_g, strict=True)
+    ]
+    with CaptureWriter(raw, Made("breadboard", 115_200, "ppg,acc")) as writer:
+        for step in range(0, len(lines), 5):
+            data = "".join(lines[step : step + 5]).encode()
+            writer.write(Chunk((step + 5) * 20_000_000, from_board=True, data=data))
+    code, out, _ = run(capsys, "replay", raw, "--to", to, "--every", "30", "--json")
+    assert code == 0
+    first = json.loads(out.splitlines()[0])
+    assert {"ppg", "acc_g", "rr_ms", "acc_rms_g"} == {s["name"] for s in first["signals"]}
+    assert first["health"]["board"].startswith("prints lines, 50.")
+    rr_ms = read_recording(to).series["rr_ms"].values
+    assert len(rr_ms) > 60
+    assert abs(60_000.0 / np.median(rr_ms) - 66.0) < 3.0
+    code, _, err = run(capsys, "replay", raw, "--csv", "eda_us,pulse")
+    assert (code, "--csv has 'pulse'" in err) == (2, True)
 
 
 def test_a_recording_replays_to_exactly_what_was_decoded_live(headset, tmp_path, capsys):
