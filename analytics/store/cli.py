@@ -13,7 +13,7 @@ import typer
 from analytics import set_aside_cli
 from analytics.store import copy_cli
 from analytics.store.base import Query, Row, Store
-from analytics.store.findings import Account, Finding, Level
+from analytics.store.findings import Account, AccountsError, Finding, Level
 from analytics.store.points import Measurement
 from analytics.store.settings import StoreSettings, open_store
 from sensors import codec
@@ -88,11 +88,21 @@ def init(
         done = store.prepare()
         make = getattr(store, "accounts", None) if accounts else None
         made, told = make(renew=renew) if make else ([], [])
+    except AccountsError as error:
+        # Nobody else knows the secrets of those that are made.
+        _say_done([], ["made before it stopped:"], error.made, as_json=as_json, ok=False)
+        raise
     finally:
         store.close()
+    _say_done(done, told, made, as_json=as_json)
+
+
+def _say_done(
+    done: list[str], told: list[str], made: list[Account], *, as_json: bool, ok: bool = True
+) -> None:
     if as_json:
         secrets = [{"role": a.role, "username": a.username, "secret": a.secret} for a in made]
-        result = {"ok": True, "done": done, "accounts": secrets, "notes": told}
+        result = {"ok": ok, "done": done, "accounts": secrets, "notes": told}
         typer.echo(codec.dump_json(result).decode())
         return
     lines = [*done, *told, *(_account_line(account) for account in made)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sensors.errors import StoreError
+
 ROLES = ("writer", "dashboard", "researcher")
 """Who gets an account: the server process, the screens, people who study."""
 
@@ -57,3 +59,19 @@ class Account:
     role: str
     username: str
     secret: str = field(repr=False)
+
+
+class AccountsError(StoreError):
+    """The server went away, or refused, while accounts were made.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    made : list of Account
+        Those that are made: their secrets are known nowhere else.
+    """
+
+    def __init__(self, message: str, made: list[Account]) -> None:
+        super().__init__(message)
+        self.made = made

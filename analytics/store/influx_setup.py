@@ -18,7 +18,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from analytics.store import influxql
-from analytics.store.findings import ROLES, Account, Finding
+from analytics.store.findings import Account, Finding
 from analytics.store.influx_connection import Connection
 from analytics.store.influx_setup_2 import Setup2
 from analytics.store.influx_setup_base import TOO_MANY_RIGHTS, Base, Server, Setup
@@ -87,14 +87,16 @@ class Setup1(Base):
         if not self._asks_who():
             return [], [_OPEN]
         known = influxql.names_of(self.server.run("SHOW USERS"))
-        made, told = [], []
-        for role in ROLES:
+        told: list[str] = []
+
+        def make(role: str) -> Account | None:
             user = f"{self.settings.database}_{role}"
             if user in known and not renew:
                 told.append(f"user {user} is there; --renew gives it a new password")
-                continue
-            made.append(self._user(role, user, is_known=user in known))
-        return made, told
+                return None
+            return self._user(role, user, is_known=user in known)
+
+        return self.each_role(make), told
 
     def doubts(self) -> Iterator[Finding]:
         """Yield that the account may do more than its work."""

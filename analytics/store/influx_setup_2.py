@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analytics.store import influx_replies
-from analytics.store.findings import ROLES, Account, Finding, Level
+from analytics.store.findings import Account, AccountsError, Finding, Level
 from analytics.store.influx_connection import Reply
 from analytics.store.influx_setup_base import DAY_S, TOO_MANY_RIGHTS, Base
 from analytics.store.points import Database
@@ -177,25 +177,35 @@ class Setup2(Base):
     def accounts(self, *, renew: bool) -> tuple[list[Account], list[str]]:
         """Create one token per role for these two buckets only."""
         self._may_begin()
-        made, told = [], []
+        told: list[str] = []
         try:
             org = self._org()
-            known = {
-                one.get("description"): one["id"]
-                for one in self._found("/api/v2/authorizations", "authorizations", orgID=org)
-            }
-            for role in ROLES:
-                title = f"{self.settings.database} {role}"
+            tokens = self._found("/api/v2/authorizations", "authorizations", orgID=org)
+            known = {one.get("description"): one["id"] for one in tokens}
+
+            def make(role: str) -> Account | None:
+                title = self._title(role)
                 if title in known and not renew:
                     told.append(f"token '{title}' is there; --renew replaces it")
-                    continue
-                made.append(Account(role, "", self._token(org, role, title)))
-                if title in known:
-                    path = f"/api/v2/authorizations/{known[title]}"
-                    self.expect(_allowed(self.call("DELETE", path)))
+                    return None
+                return Account(role, "", self._token(org, role, title))
+
+            made = self.each_role(make)
+            self._revoke([known[t] for a in made if (t := self._title(a.role)) in known], made)
         except _ForbiddenError:
-            told.append("tokens are made with an operator or all-access token: run this with one")
+            return [], ["tokens are made with an operator or all-access token: run this with one"]
         return made, told
+
+    def _title(self, role: str) -> str:
+        return f"{self.settings.database} {role}"
+
+    def _revoke(self, tokens: list[str], made: list[Account]) -> None:
+        """Delete tokens that others have taken the place of."""
+        for token in tokens:
+            try:
+                self.expect(self.call("DELETE", f"/api/v2/authorizations/{token}"))
+            except StoreError as error:
+                raise AccountsError(f"an old token is still good: {error}", made) from None
 
     def _token(self, org: str, role: str, title: str) -> str:
         permissions = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from analytics.store import influxql
 from analytics.store.base import Query
-from analytics.store.findings import Account, Finding, Level
+from analytics.store.findings import ROLES, Account, AccountsError, Finding, Level
 from analytics.store.influx_connection import Connection, Reply
 from analytics.store.points import Database, Measurement
 from analytics.store.settings import StoreSettings
@@ -94,3 +94,22 @@ class Base:
     def doubts(self) -> Iterator[Finding]:
         """Yield what else is wrong with this version: nothing, for most."""
         yield from ()
+
+    def each_role(self, make: Callable[[str], Account | None]) -> list[Account]:
+        """Make an account for each role that wants one.
+
+        Raises
+        ------
+        AccountsError
+            With those that are made, if it cannot go on after the first.
+        """
+        made: list[Account] = []
+        for role in ROLES:
+            try:
+                account = make(role)
+            except StoreError as error:
+                if not made:
+                    raise
+                raise AccountsError(str(error), made) from None
+            made += [] if account is None else [account]
+        return made

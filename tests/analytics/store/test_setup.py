@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import wellbeing
-from analytics.store.findings import ROLES, Level
+from analytics.store.findings import ROLES, AccountsError, Level
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Database, Measurement, Point, epoch_ns
 from sensors.errors import CannotEraseError, StoreError
@@ -263,6 +263,55 @@ def test_version_2_gets_tokens_for_these_buckets_alone():
             "wellbeing researcher": reading,
         }
         assert len(script.requests("/api/v2/authorizations/old", "DELETE")) == 1
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_version_2_that_goes_away_half_way_costs_no_secret(capsys, monkeypatch, as_json):
+    both = [buckets(bucket("raw", 1)), buckets(bucket("derived", 1))]
+    answers = {
+        "/api/v2/orgs": [ORGS, ...],
+        "GET /api/v2/buckets": [
+            buckets(bucket("raw", 30 * 86_400)),
+            buckets(bucket("derived", 90 * 86_400)),
+            *both * 2,
+        ],
+        "GET /api/v2/dbrps": [mapping("b-raw"), mapping("b-derived")],
+        "POST /api/v2/authorizations": [
+            (201, '{"id":"t","token":"made-1"}'),
+            (503, "shutting down"),
+        ],
+    }
+    with scripted(answers=answers) as script:
+        monkeypatch.setenv("WELLBEING_STORE_KIND", "influxdb")
+        monkeypatch.setenv("WELLBEING_STORE_URL", script.url)
+        monkeypatch.setenv("WELLBEING_STORE_TOKEN", "secret")
+        assert wellbeing.main(["store", "init", "--accounts", *["--json"] * as_json]) == 6
+    said = capsys.readouterr()
+    assert "made-1" in said.out
+    assert "shutting down" in said.err
+    if as_json:
+        told = json.loads(said.out)
+        assert (told["ok"], [a["role"] for a in told["accounts"]]) == (False, ["writer"])
+
+
+def test_version_2_whose_old_token_stays_good_says_so():
+    old = '{"authorizations":[{"id":"old","description":"wellbeing writer"}]}'
+    answers = {
+        "/api/v2/orgs": [ORGS],
+        "GET /api/v2/authorizations": [(200, old)],
+        "GET /api/v2/buckets": [buckets(bucket("raw", 1)), buckets(bucket("derived", 1))] * 3,
+        "POST /api/v2/authorizations": [
+            (201, f'{{"id":"t","token":"made-{n}"}}') for n in range(3)
+        ],
+        "DELETE /api/v2/authorizations/old": [(500, "no")],
+    }
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(AccountsError, match="an old token is still good") as stopped,
+    ):
+        store.accounts(renew=True)
+    assert [account.secret for account in stopped.value.made] == ["made-0", "made-1", "made-2"]
 
 
 def test_version_2_that_nobody_has_set_up_says_so():
