@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from analytics.store.findings import Finding, Level
 from analytics.store.influx import InfluxStore
 from analytics.store.settings import StoreSettings
 
@@ -117,3 +119,13 @@ def store_at(script: Scripted, **options) -> Iterator[InfluxStore]:
         yield store
     finally:
         store.close()
+
+
+def findings(store: InfluxStore, now: datetime | None = None) -> dict[str, Finding]:
+    """Return what a check of the store finds, by what was looked at."""
+    return {found.what: found for found in store.findings(now or datetime.now(UTC))}
+
+
+def wrong(store: InfluxStore) -> dict[str, Finding]:
+    """Return what must be mended."""
+    return {what: f for what, f in findings(store).items() if f.level is Level.WRONG}
