@@ -215,6 +215,8 @@ class BoardFeed:
             "unknown": counts.unknown,
             "echoed": counts.echoed,
             "restarts": counts.restarts,
+            "out_of_range": self._readings.out_of_range,
+            "withheld": self._readings.withheld,
         }
 
     def _clock(self) -> ClockHealth:

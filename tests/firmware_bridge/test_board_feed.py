@@ -3,7 +3,7 @@
 import pytest
 
 from firmware_bridge.board_feed import BoardFeed
-from firmware_bridge.protocol.messages import Fault, FaultCode
+from firmware_bridge.protocol.messages import Contact, Fault, FaultCode, Part
 from tests.firmware_bridge.protocol.talking import EDA, Talking
 
 
@@ -45,3 +45,12 @@ def test_a_channel_that_falls_silent_is_shown(heard):
     assert feed.health().channels == {"modules": "ok"}
     feed.feed(b"", 12.0)
     assert feed.health().channels == {"modules": "disconnected"}
+
+
+def test_values_that_are_refused_or_not_believed_are_counted():
+    talking, feed = Talking(), BoardFeed()
+    feed.feed(b"\0" + talking.hello(0, EDA) + talking.values(EDA, 1, -5.0), 1.0)
+    off = Contact(talking.ticks(2), Part.SKIN, on=False)
+    feed.feed(talking.frame(off) + talking.values(EDA, 3, 3.0), 3.0)
+    counts = feed.health().counts
+    assert (counts["out_of_range"], counts["withheld"]) == (1, 1)
