@@ -30,7 +30,7 @@ from analytics.rights_desk import RightsDesk
 from analytics.rights_erasure import ServerParts
 from analytics.service_options import ScoringPipeline, ServiceOptions, StoreWriter
 from analytics.snapshots import Snapshots
-from analytics.state_file import FILE_NAME, StateLock, from_us, open_state
+from analytics.state_file import FILE_NAME, StateLock, from_us, let_shrink, open_state
 from analytics.status import note, read_counts
 from analytics.steps import Commit, Step, StepLog
 from analytics.stored import StoredPublisher
@@ -95,6 +95,7 @@ class Service:
             undo.callback(self._lock.release)
             self._db = open_state(options.directory)
             undo.callback(self._db.close)
+            let_shrink(self._db, path)
             self._journal = Journal(self._db, path)
             self._steps = StepLog(self._db, path)
             self._stepper = Stepper(pipeline, self._journal, self._steps)

@@ -357,6 +357,7 @@ class SpoolWriter:
         if now_s >= self._forget_due_s and self._again is None:
             self._forget_due_s = now_s + FORGET_EVERY_S
             tail.forget_confirmed(self._clock())
+        tail.give_back(now_s)
         overdue_s = now_s - self._expire_due_s
         # What waits may be old too: it goes with the rest, unless that takes very long.
         if overdue_s < 0 or (self._is_behind and overdue_s < EXPIRE_EVERY_S):

@@ -20,6 +20,7 @@ from analytics.set_aside import RefusedPoints
 from analytics.state_file import (
     FILE_NAME,
     add_counts,
+    give_back,
     open_beside,
     open_for_reading,
     state_errors,
@@ -35,6 +36,10 @@ A server that keeps what it confirmed in memory first loses some of it when its
 machine stops: up to a second by default in 3.x, as long as its
 ``wal-fsync-delay`` in 1.x.
 """
+
+GIVE_BACK_EVERY_S, PAGES_AT_ONCE = 1.0, 1_000
+"""How often, and how many pages of a file that has become too big go back to the system: 4 MB a
+second, while the server can commit nothing for about 20 ms. [s, 1]"""
 
 DROP_AT_ONCE = 64
 """Batches that one transaction drops: the service must not wait for the file."""
@@ -64,6 +69,13 @@ class SpoolTail:
         # For reading first: it looks at the version, and makes no file.
         open_for_reading(directory).close()
         self._db = open_beside(directory)
+        self._give_back_due_s = 0.0
+
+    def give_back(self, now_s: float) -> None:
+        """Return free pages of the file to the system, if they are many; not too often."""
+        if now_s >= self._give_back_due_s:
+            self._give_back_due_s = now_s + GIVE_BACK_EVERY_S
+            give_back(self._db, self._path, PAGES_AT_ONCE)
 
     def newest(self) -> int:
         """Return the number of the newest batch, also if it is gone by now."""

@@ -18,6 +18,16 @@ from sensors.errors import StateError
 
 FILE_NAME = "server.sqlite"
 
+FREE_SHARE = 0.25
+"""Free pages beyond this share of the file go back to the system; the rest is used again."""
+
+FREE_BYTES = 16 << 20
+"""So much may be free in any case: a smaller file breathes by itself. [byte]"""
+
+REWRITTEN_BYTES = 64 << 20
+"""A file that holds no more is written anew in about a second. [byte]"""
+
+_INCREMENTAL = 2  # as SQLite numbers it
 _BUSY_S = 10.0
 # The owner of the file may be busy for long, after an outage: whoever writes beside it waits.
 _BESIDE_BUSY_S = 600.0
@@ -223,7 +233,53 @@ def open_beside(directory: Path) -> sqlite3.Connection:
     return db
 
 
+def let_shrink(db: sqlite3.Connection, path: Path, most: int = REWRITTEN_BYTES) -> bool:
+    """Let a file of an older version give pages back; return whether it can by now.
+
+    It is written anew for that once, if it does not hold more than `most` bytes
+    (about a second): to be called by who holds the state's lock, before it serves.
+    """
+    with state_errors(path):
+        mode, pages, free, size = _pages(db)
+        if mode == _INCREMENTAL:
+            return True
+        if (pages - free) * size > most:
+            return False
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        try:
+            db.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            # Somebody reads it, or the disk is nearly full: at another start.
+            if error.sqlite_errorcode not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}:
+                raise
+            return False
+    return True
+
+
+def give_back(db: sqlite3.Connection, path: Path, most_pages: int) -> int:
+    """Return some free pages to the system, if they are many; how many of them.
+
+    What retention and the spool free is used again, so a usual share stays.
+    """
+    with state_errors(path):
+        mode, pages, free, size = _pages(db)
+        too_many = free - max(int(FREE_SHARE * pages), FREE_BYTES // size)
+        if mode != _INCREMENTAL or too_many <= 0:
+            return 0
+        some = min(too_many, most_pages)
+        # As a script: `execute` takes one step of it, which is one page.
+        db.executescript(f"PRAGMA incremental_vacuum({some})")
+    return some
+
+
+def _pages(db: sqlite3.Connection) -> tuple[int, ...]:
+    names = ("auto_vacuum", "page_count", "freelist_count", "page_size")
+    return tuple(int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+
+
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    # Only a file without tables takes it; `let_shrink` is for the others.
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA journal_size_limit = 67108864")

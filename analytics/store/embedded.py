@@ -342,16 +342,22 @@ class EmbeddedStore:
     def _give_back(self) -> None:
         """Return free pages to the system, some at a time, until a usual share is left."""
         while True:
-            with self._transaction("BEGIN IMMEDIATE") as connection:
+            with self._transaction("BEGIN") as connection:
                 pages, free, mode = (
                     int(connection.execute(f"PRAGMA {name}").fetchone()[0])
                     for name in ("page_count", "freelist_count", "auto_vacuum")
                 )
-                too_many = free - int(FREE_SHARE * pages)
-                if mode != _INCREMENTAL or too_many <= 0:
-                    return
-                some = min(too_many, _FREE_AT_ONCE)
-                connection.execute(f"PRAGMA incremental_vacuum({some})").fetchall()
+            too_many = free - int(FREE_SHARE * pages)
+            if mode != _INCREMENTAL or too_many <= 0:
+                return
+            with self._lock:
+                try:
+                    # As a script: `execute` takes one step of it, which is one page.
+                    self._connection.executescript(
+                        f"PRAGMA incremental_vacuum({min(too_many, _FREE_AT_ONCE)})"
+                    )
+                except sqlite3.Error as error:
+                    raise StoreError(f"the store {self._path} failed: {explain(error)}") from None
 
     def _truncate_log(self) -> None:
         """Overwrite the write-ahead log too, where no reader still needs it."""
