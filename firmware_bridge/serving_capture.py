@@ -12,6 +12,10 @@ from firmware_bridge.simulation.endpoints import Endpoint
 
 _TURN_S = 0.01
 
+_SETTLING_S = 0.3
+"""Between opening and the first byte. [s] Hosts set a port up after they opened it, and drop what
+came meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -59,6 +63,7 @@ def serve(
 def _once(
     capture: Capture, endpoint: Endpoint, speed: float, interrupted: threading.Event
 ) -> Iterator[Served]:
+    interrupted.wait(_SETTLING_S)
     start_s, sent, lost = time.monotonic(), 0, 0
 
     def is_over() -> bool:
