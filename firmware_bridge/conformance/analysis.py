@@ -215,15 +215,30 @@ class Analysis:
         return asked_s <= at_s <= asked_s + ANSWER_S + self.slack_s
 
     def answer(self, sent: Sent) -> tuple[float, Setting] | None:
-        """Return the first SETTING after `sent` for its key and index, whatever it replies to."""
+        """Return the SETTING that answers `sent`; at a pinch what came before the next request."""
         asked = sent.message
         if not isinstance(asked, Get | Set):
             return None
-        for at_s, setting in self.of(Setting):
-            same = (setting.key, setting.index) == (asked.key, asked.index)
-            if same and self.is_within(sent.at_s, at_s):
-                return at_s, setting
-        return None
+        fitting = [
+            (at_s, setting)
+            for at_s, setting in self.of(Setting)
+            if (setting.key, setting.index) == (asked.key, asked.index)
+            and self.is_within(sent.at_s, at_s)
+        ]
+        exact = [one for one in fitting if one[1].reply_to == sent.counter]
+        next_s = self._next_s(sent.at_s, asked)
+        return next(iter(exact or [one for one in fitting if one[0] < next_s]), None)
+
+    def _next_s(self, after_s: float, asked: Get | Set) -> float:
+        """Return when the next request for the same setting was sent; in s."""
+        later = (
+            s.at_s
+            for s in self.trace.sent
+            if s.at_s > after_s
+            and isinstance(s.message, Get | Set)
+            and (s.message.key, s.message.index) == (asked.key, asked.index)
+        )
+        return next(later, float("inf"))
 
     # Descriptions and samples.
 

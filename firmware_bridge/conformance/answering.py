@@ -41,10 +41,7 @@ def _answer_faults(analysis: Analysis, sent: Sent) -> list[str]:
     if answer is None:
         return [f"{name} was not answered within {ANSWER_S * 1000:.0f} ms"]
     _, setting = answer
-    replies = {
-        s.reply_to for at_s, s in analysis.of(Setting) if analysis.is_within(sent.at_s, at_s)
-    }
-    if sent.counter not in replies and not analysis.is_excused(sent):
+    if setting.reply_to != sent.counter and not analysis.is_excused(sent):
         return [f"{name} with counter {sent.counter} was answered to {setting.reply_to}"]
     if isinstance(sent.message, Get) and setting.status not in {Status.KEPT, Status.UNKNOWN}:
         return [f"{name} was answered with status {setting.status.value}"]

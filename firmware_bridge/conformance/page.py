@@ -61,7 +61,7 @@ def _words(text: str) -> str:
 def page(report: Report) -> str:
     """Return the whole page."""
     title = f"Check of {report.target}"
-    word = "Passed" if report.is_passed else "Not passed"
+    word = report.outcome.capitalize()
     sign = _SIGNS[Result.PASS if report.is_passed else Result.FAIL]
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -91,10 +91,9 @@ def page(report: Report) -> str:
 
 
 def _outcome(report: Report, word: str) -> str:
-    cut = " It was interrupted." if report.is_cut_short else ""
     return (
         f"{word}: {report.count(Result.PASS)} pass, {report.count(Result.FAIL)} fail, "
-        f"{report.count(Result.NOT_APPLICABLE)} not applicable.{cut}"
+        f"{report.count(Result.NOT_APPLICABLE)} not applicable."
     )
 
 

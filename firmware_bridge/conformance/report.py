@@ -8,6 +8,7 @@ from typing import Any
 
 from firmware_bridge.conformance.verdict import Finding, Result
 
+_WORDS = {"passed": "pass", "not passed": "fail", "interrupted": "interrupted"}
 _MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.NOT_APPLICABLE: "n/a"}
 
 
@@ -85,9 +86,16 @@ class Report:
 
     @property
     def is_passed(self) -> bool:
-        """Whether nothing failed, and something passed."""
+        """Whether it was looked at to the end, nothing failed, and something passed."""
         results = {finding.result for finding in self.findings}
-        return Result.FAIL not in results and Result.PASS in results
+        return Result.FAIL not in results and Result.PASS in results and not self.is_cut_short
+
+    @property
+    def outcome(self) -> str:
+        """The result in a word or two."""
+        if self.is_cut_short:
+            return "interrupted"
+        return "passed" if self.is_passed else "not passed"
 
     def count(self, result: Result) -> int:
         """Return how many requirements came out as `result`."""
@@ -95,20 +103,17 @@ class Report:
 
     def summary(self) -> str:
         """Return the outcome in one line."""
-        word = "passed" if self.is_passed else "not passed"
         counts = f"{self.count(Result.PASS)} pass, {self.count(Result.FAIL)} fail, "
         counts += f"{self.count(Result.NOT_APPLICABLE)} not applicable"
-        cut = "; interrupted" if self.is_cut_short else ""
-        return f"{word}: {counts}, in {self.seconds:.0f} s{cut}"
+        return f"{self.outcome}: {counts}, in {self.seconds:.0f} s"
 
     def plain(self) -> dict[str, Any]:
         """Return what is written as JSON."""
         return {
-            "result": "pass" if self.is_passed else "fail",
+            "result": _WORDS[self.outcome],
             "target": self.target,
             "checked_at": self.checked_at,
             "seconds": round(self.seconds, 3),
-            "interrupted": self.is_cut_short,
             "subject": self.subject,
             "requirements": [asdict(finding) for finding in self.findings],
             "not_tested": [{"id": name, "requirement": text} for name, text in self.not_tested],

@@ -51,7 +51,7 @@ def framing(analysis: Analysis) -> Verdict:
         return not_applicable(f"{trace.bytes_heard} bytes arrived: not even one piece")
     refused = Counter(reason for _, reason in analysis.refusals)
     if not trace.heard:
-        return failed(f"no frame in {trace.bytes_heard} bytes: another speed or protocol?")
+        return failed(f"no frame in {trace.bytes_heard} bytes: {_guess(trace.begin)}")
     if refused:
         what = ", ".join(f"{count} by {reason}" for reason, count in refused.items())
         when = ", ".join(f"{at_s:.1f} s" for at_s, _ in analysis.refusals[:3])
@@ -60,6 +60,13 @@ def framing(analysis: Analysis) -> Verdict:
             f"({what}), the first at {when}"
         )
     return passed(f"{len(trace.heard)} frames, {trace.bytes_heard} bytes, none refused")
+
+
+def _guess(begin: bytes) -> str:
+    """Return what bytes without a frame may be."""
+    if all(byte in b"\t\r\n" or 0x20 <= byte < 0x7F for byte in begin):
+        return "it prints lines of text; see firmware-bridge monitor --csv"
+    return "another speed or protocol?"
 
 
 def own_types(analysis: Analysis) -> Verdict:

@@ -12,6 +12,7 @@ from firmware_bridge.protocol.messages import ContentError, FromHost, Message, u
 LATER_TYPE = 0x7F
 """A type of a later version, which a board has to pass over."""
 
+_BEGIN_BYTES = 200
 _COUNTERS = 1 << 16
 
 
@@ -74,6 +75,8 @@ class Trace:
     """When the port went away by itself. [s]"""
     end_s: float = 0.0
     bytes_heard: int = 0
+    begin: bytes = b""
+    """The first bytes that arrived, to tell what they may be."""
     _deframer: Deframer = field(default_factory=Deframer)
     _counter: int = 0
     _refused: int = 0
@@ -84,6 +87,7 @@ class Trace:
         if data:
             self.arrivals_s.append(at_s)
             self.bytes_heard += len(data)
+            self.begin = (self.begin + data)[:_BEGIN_BYTES]
         new: list[Heard] = []
         for piece in re.split(rb"(?<=\0)", data):
             new += self._take_piece(piece, at_s)

@@ -2,8 +2,10 @@
 
 import pytest
 
+from firmware_bridge.conformance.analysis import Analysis
 from firmware_bridge.conformance.requirements import NOT_TESTED, REQUIREMENTS
-from firmware_bridge.conformance.verdict import Result
+from firmware_bridge.conformance.trace import Trace
+from firmware_bridge.conformance.verdict import Result, judge_all
 from firmware_bridge.protocol.messages import Part
 from firmware_bridge.simulation.board import Kept
 from firmware_bridge.simulation.faults import FAULTS
@@ -112,6 +114,16 @@ def test_one_way_wiring_passes_and_what_cannot_be_asked_is_not_applicable():
 def test_a_board_that_hears_nothing_fails_on_what_it_was_asked():
     findings = judged(board(), deaf=True)
     assert failures(findings) == {"hello", "time-answer", "set-get"}
+
+
+def test_lines_of_text_are_recognised():
+    for text, told in ((b"3.42,33.1\r\n", "monitor --csv"), (b"\x81\xf3\x02", "another speed")):
+        trace = Trace()
+        for second in range(20):
+            trace.take(30 * text, float(second))
+        findings = {one.id: one for one in judge_all(REQUIREMENTS, Analysis(trace))}
+        assert failures(findings) == {"framing"}
+        assert told in findings["framing"].seen
 
 
 def test_several_faults_are_told_apart():
