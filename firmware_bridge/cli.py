@@ -1,6 +1,6 @@
 """The `firmware-bridge` command: from a board on the desk to values on the screen.
 
-Only assembled here: each verb stands in its own module.
+Its verbs are assembled in :mod:`firmware_bridge.cli_verbs`.
 """
 
 from __future__ import annotations
@@ -8,38 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from firmware_bridge.cli_inspect import inspect
-from firmware_bridge.cli_monitor import monitor
-from firmware_bridge.cli_ports import ports_
-from firmware_bridge.cli_provision import provision_
-from firmware_bridge.cli_record import record
-from firmware_bridge.cli_replay import replay
-from firmware_bridge.cli_run import run
-from firmware_bridge.cli_scan import scan
-from firmware_bridge.cli_vectors import vectors_
-from firmware_bridge.conformance.cli import check
-from firmware_bridge.simulation.cli import simulate
-from sensors.command_line import plain_app
-from sensors.command_line import run as run_app
-
-app = plain_app(
-    "For people who build headsets and modules: see, check and record what a board sends.",
-    completion=True,
-)
-
-app.command("ports")(ports_)
-app.command()(scan)
-app.command()(inspect)
-app.command()(monitor)
-app.command()(record)
-app.command()(replay)
-app.command("provision")(provision_)
-app.command()(run)
-app.command()(simulate)
-app.command()(check)
-app.command("vectors")(vectors_)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; errors become one line on stderr."""
-    return run_app(app, sys.argv[1:] if arguments is None else arguments, "firmware-bridge")
+    try:
+        # Here, so that Ctrl-C while it still loads is no error.
+        from firmware_bridge.cli_verbs import app  # noqa: PLC0415
+        from sensors.command_line import run  # noqa: PLC0415
+    except KeyboardInterrupt:
+        return 130
+    return run(app, sys.argv[1:] if arguments is None else arguments, "firmware-bridge")

@@ -46,5 +46,9 @@ def shown(info: PortInfo) -> str:
 
     Its last word finds the board under another name, too.
     """
-    words = (info.port, info.description, info.lasting)
-    return "  ".join(word for word in words if word)
+    return "  ".join(word for word in (info.port, told(info)) if word)
+
+
+def told(info: PortInfo) -> str:
+    """Return what the system knows about what is plugged in; empty if nothing."""
+    return "  ".join(word for word in (info.description, info.lasting) if word)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 
 from firmware_bridge import headsets
 from firmware_bridge.cli_options import BAUD, BaudOption, print_json
-from firmware_bridge.cli_ports import NONE
+from firmware_bridge.cli_ports import NONE, told
 from firmware_bridge.headsets import Headset, look_around
 from firmware_bridge.probing import PROBE_S, probe_all
 from firmware_bridge.scanning import Recognised
@@ -61,10 +61,11 @@ def scan(  # noqa: PLR0917 - typer calls it by name
 def _serial(given: list[str] | None, baud: int, seconds: float) -> tuple[list[Recognised], str]:
     """Return what was recognised; a missing driver is a line, and Bluetooth is looked at still."""
     try:
-        names = given or [info.port for info in ports()]
-        return list(probe_all(names, baud, seconds).values()), ""
+        about = {} if given else {info.port: told(info) for info in ports()}
+        found = probe_all(given or list(about), baud, seconds)
     except WellbeingError as error:
         return [], str(error)
+    return [replace(one, plugged=about.get(name, "")) for name, one in found.items()], ""
 
 
 def _bluetooth(seconds: float) -> tuple[list[Headset], str]:
@@ -82,7 +83,8 @@ async def _look(seconds: float) -> list[Headset]:
 
 def _say_serial(recognised: list[Recognised], fault: str) -> None:
     for one in recognised:
-        typer.echo(f"serial {one.port}: {one.words()}")
+        plugged = f" ({one.plugged})" if one.plugged else ""
+        typer.echo(f"serial {one.port}{plugged}: {one.words()}")
     if not recognised:
         typer.echo(f"serial: {fault or NONE}")
 

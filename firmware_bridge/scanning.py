@@ -47,6 +47,8 @@ class Recognised:
         Numbers in that line; 0 where it holds something else.
     fault : str
         Why the port is unusable.
+    plugged : str
+        What the system knows about the device.
     """
 
     port: str
@@ -59,6 +61,7 @@ class Recognised:
     line: str = ""
     columns: int = 0
     fault: str = ""
+    plugged: str = ""
 
     def words(self) -> str:
         """Return it as a person reads it, with what to do next."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer.main
 
-from firmware_bridge.cli import app
+from firmware_bridge.cli_verbs import app
 from firmware_bridge.protocol import vectors
 from tests.firmware_bridge.driving import ROOT, Driven, in_terminal
 

@@ -1,5 +1,6 @@
 """`firmware-bridge` as an integrator types it."""
 
+import builtins
 import json
 import os
 import signal
@@ -39,7 +40,7 @@ def test_ports_as_text_and_as_json(capsys, monkeypatch):
 
 def test_monitor_shows_values_and_counts(board, capsys):
     board.keep_sending(b"booting\n" + LINE)
-    where = ["monitor", "--port", board.port, *CSV, "--seconds", "0.6", "--every", "0.2"]
+    where = ["monitor", "--port", board.port, *CSV, "--seconds", "2", "--every", "0.2"]
     code, out, err = run(capsys, *where, "--json")
     reports = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (0, "")
@@ -143,3 +144,15 @@ def test_without_the_driver_help_answers_and_the_remedy_is_named(capsys, monkeyp
     assert err == (
         "firmware-bridge: pyserial is not installed; run: pip install 'agent-wellbeing[serial]'\n"
     )
+
+
+def test_ctrl_c_while_it_still_loads_is_no_error(monkeypatch):
+    def interrupt(name, *_):
+        if name.startswith("firmware_bridge.cli_verbs"):
+            raise KeyboardInterrupt
+        return found(name, *_)
+
+    monkeypatch.delitem(sys.modules, "firmware_bridge.cli_verbs", raising=False)
+    found = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", interrupt)
+    assert main(["--help"]) == 130

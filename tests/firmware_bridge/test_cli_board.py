@@ -137,7 +137,9 @@ def test_provision_believes_only_what_is_read_back(plugged, capsys, monkeypatch,
     )
 
 
-def test_scan_tells_boards_lines_and_silence_apart(headset, board, plugged, capsys, tmp_path):
+def test_scan_tells_boards_lines_and_silence_apart(
+    headset, board, plugged, capsys, tmp_path, monkeypatch
+):
     board.keep_sending(b"3.42,33.1\r\n")
     silent = plugged("silence")
     nothing = tmp_path / "tty"
@@ -152,7 +154,11 @@ def test_scan_tells_boards_lines_and_silence_apart(headset, board, plugged, caps
         f"serial {silent.port}: silent; is it running, and wired to this port?",
         f"serial {nothing}: is not there; run: firmware-bridge ports",
     ]
-    code, out, _ = run(capsys, "scan", *where[:2], "--no-bluetooth", "--json")
+    listed = [PortInfo(headset.port, "Clip", "2341:0043", "75")]
+    monkeypatch.setattr("firmware_bridge.cli_scan.ports", lambda: listed)
+    out = run(capsys, "scan", "--no-bluetooth")[1]
+    assert out.startswith(f"serial {headset.port} (Clip  usb:2341:0043:75): Agent Wellbeing")
+    code, out, _ = run(capsys, "scan", "--no-bluetooth", "--json")
     (said,) = json.loads(out)["serial"]
     assert (said["kind"], said["signals"][0]) == ("board", "ppg")
 
