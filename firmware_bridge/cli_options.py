@@ -130,9 +130,10 @@ def interruptible() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def arriving(read: Callable[[], T], seconds: float | None) -> Iterator[T]:
-    """Yield what `read` brings, also nothing, until the time is over or Ctrl-C."""
+def arriving(
+    read: Callable[[], T], seconds: float | None, interrupted: threading.Event
+) -> Iterator[T]:
+    """Yield what `read` brings, also nothing, until the time is over or `interrupted`."""
     end_s = None if seconds is None else time.monotonic() + seconds
-    with interruptible() as interrupted:
-        while not interrupted.is_set() and (end_s is None or time.monotonic() < end_s):
-            yield read()
+    while not interrupted.is_set() and (end_s is None or time.monotonic() < end_s):
+        yield read()

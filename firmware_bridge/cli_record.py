@@ -20,6 +20,7 @@ from firmware_bridge.cli_options import (
     SecondsOption,
     arriving,
     feed_of,
+    interruptible,
     note,
     print_json,
 )
@@ -63,11 +64,13 @@ def record(  # noqa: PLR0917 - typer calls it by name
     with (
         SerialPort(port, baud) as opened,
         nullcontext() if raw is None else CaptureWriter(raw, made) as capture,
+        interruptible() as interrupted,  # from before it says that Ctrl-C ends it
     ):
         tap = Tap(feed, capture)
         names = " and ".join(str(path) for path in (to, raw) if path is not None)
         note(f"recording to {names}; Ctrl-C ends it")
-        steps = _until_lost(opened, tap, seconds, lost)
+        found = arriving(lambda: tap.step(opened), seconds, interrupted)
+        steps = _until_lost(found, lost)
         summary = write_rows(to, steps)
     summary |= {"raw": None if raw is None else str(raw), "counts": feed.health().counts}
     if capture is not None:
@@ -97,12 +100,10 @@ def check_places(to: Path | None, raw: Path | None) -> None:
         raise ConfigurationError(f"--to is {to}; expected NAME.csv or NAME.csv.gz")
 
 
-def _until_lost(
-    opened: SerialPort, tap: Tap, seconds: float | None, lost: list[WellbeingError]
-) -> Iterator[Step]:
+def _until_lost(found: Iterator[Step], lost: list[WellbeingError]) -> Iterator[Step]:
     """Yield what arrives; a lost board ends it, so that what came before is kept."""
     try:
-        yield from arriving(lambda: tap.step(opened), seconds)
+        yield from found
     except DeviceError as error:
         lost.append(error)
 

@@ -87,11 +87,11 @@ def replay(  # noqa: PLR0917 - typer calls it by name
 
 
 def _serve(capture: Capture, endpoint: Endpoint, speed: float, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"event": "ready", "port": endpoint.port})
-    else:
-        typer.echo(f"{capture.path} on {endpoint.port}; Ctrl-C ends it")
     with interruptible() as interrupted:
+        if as_json:
+            print_json({"event": "ready", "port": endpoint.port})
+        else:
+            typer.echo(f"{capture.path} on {endpoint.port}; Ctrl-C ends it")
         for served in serve_capture(capture, endpoint, speed, interrupted):
             if as_json:
                 print_json(served)

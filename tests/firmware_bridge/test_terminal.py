@@ -165,3 +165,20 @@ def test_completion_is_installed_for_the_shell_that_asks(tmp_path):
     assert "completion installed in" in done.stdout
     installed = [path for path in Path(tmp_path).rglob("*") if path.is_file()]
     assert any("FIRMWARE_BRIDGE_COMPLETE" in path.read_text() for path in installed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown", "code"),
+    [
+        pytest.param(["scan", "--no-bluetooth"], "asking serial ports", 130, id="scan"),
+        pytest.param(["inspect"], "asking", 130, id="inspect"),
+        pytest.param(["record", "--raw", "raw.bin"], "Ctrl-C ends it", 3, id="record"),
+    ],
+)
+def test_ctrl_c_ends_what_waits_for_a_silent_board(board, tmp_path, arguments, shown, code):
+    with in_terminal(*arguments, "--port", board.port, cwd=tmp_path) as one:
+        one.until(lambda this: shown in this.plain)
+        one.press("\x03")
+        assert one.ended() == code
+    assert "Traceback" not in one.text
+    assert one.text.count(HIDDEN) == one.text.count(SHOWN)
