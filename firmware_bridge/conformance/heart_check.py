@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -175,9 +176,9 @@ def report(address: str, trace: HeartTrace, *, is_whole: bool = True) -> Report:
 def _plots(trace: HeartTrace) -> list[Plot]:
     times = [one.at_s for one in trace.notified]
     gaps = [after - before for before, after in pairwise(times)]
-    rates = [(at_s, float(m.hr_bpm)) for at_s, m in trace.measured]
+    rates = [(at_s, float(m.hr_bpm or math.nan)) for at_s, m in trace.measured]  # 0 is: none
     intervals = [(at_s, ms) for at_s, m in trace.measured for ms in m.rr_ms]
-    worn = [(at_s, float(bool(m.contact))) for at_s, m in trace.measured if m.contact is not None]
+    worn = [(at_s, 1.0 + bool(m.contact)) for at_s, m in trace.measured if m.contact is not None]
 
     def series(name: str, points: list[tuple[float, float]], *, joined: bool = False) -> Series:
         return Series(name, [x for x, _ in points], [y for _, y in points], joined)
@@ -207,8 +208,9 @@ def _plots(trace: HeartTrace) -> list[Plot]:
         Plot(
             "Contact",
             _SECONDS,
-            "1 worn, 0 not worn",
-            "As the contact bits say it.",
+            "what the contact bits say",
+            "It should follow the skin.",
             [series("contact", worn, joined=True)],
+            ("not worn", "worn"),
         ),
     ]
