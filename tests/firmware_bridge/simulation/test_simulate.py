@@ -5,8 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +14,10 @@ from firmware_bridge.cli import main
 from firmware_bridge.protocol.messages import Key, Set, Setting, Status
 from firmware_bridge.protocol.session import Session
 from firmware_bridge.serial_port import SerialPort
-from firmware_bridge.simulation.faults import BLUETOOTH_FAULTS, FAULTS
+from firmware_bridge.simulation.board import Board
+from firmware_bridge.simulation.endpoints import Terminal
+from firmware_bridge.simulation.faults import BLUETOOTH_FAULTS, FAULTS, ScriptedFault
+from firmware_bridge.simulation.serving import Server
 from sensors.errors import DeviceError
 from tests.rig import wait_until
 
@@ -84,19 +87,30 @@ def test_on_a_terminal_it_answers_keeps_and_cleans_up(tmp_path):
 
 
 def test_unplugged_it_is_gone_and_comes_back_under_its_link(tmp_path):
-    link = tmp_path / "headset"
-    with simulated("--link", link, "--fault", "unplug@2+1") as (process, _):
+    link, faults, happened = tmp_path / "headset", [], []
+    server, over = Server(Board(faults=faults), Terminal(link)), threading.Event()
+    thread = threading.Thread(
+        target=lambda: happened.extend(server.run(lambda _at_s: over.is_set()))
+    )
+    thread.start()
+    try:
         with SerialPort(str(link), 115_200) as port:
-            before = Path(link).resolve()
+            Talk(port).until(lambda: server.bytes_sent > 0, "something said")
+            faults.append(ScriptedFault("unplug"))
             with pytest.raises(DeviceError, match="is gone"):
                 wait_until(lambda: port.read() and None, what="the port to go")
-            wait_until(link.is_symlink)
-        assert before
+        assert not link.is_symlink()
+        faults.clear()
+        wait_until(link.is_symlink, what="the link to come back")
         with SerialPort(str(link), 115_200) as port:
             talk = Talk(port)
             talk.until(lambda: talk.session.hello is not None, "HELLO after plugging in again")
-        happened = [h["event"] for h in ended(process)]
-        assert happened.index("unplugged") < happened.index("plugged")
+    finally:
+        over.set()
+        thread.join()
+    events = [one.event for one in happened]
+    assert events.index("unplugged") < events.index("plugged")
+    assert not link.is_symlink()
 
 
 def test_on_tcp_it_serves_one_host_after_the_other():
