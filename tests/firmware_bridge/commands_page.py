@@ -1,7 +1,8 @@
 """Writes the options and the transcripts of firmware_bridge/COMMANDS.md from the command itself.
 
 ``python -m tests.firmware_bridge.commands_page`` runs every transcript in a
-real terminal with a simulated headset, and writes the page anew.
+real terminal with a simulated headset, and writes the page anew; with
+``--options`` only the tables of options, in no time.
 """
 
 import re
@@ -132,6 +133,9 @@ def typed_anew(
 def main() -> None:
     """Write the page anew."""
     page = with_tables(PAGE.read_text(encoding="utf-8"))
+    if "--options" in sys.argv:
+        PAGE.write_text(page, encoding="utf-8")
+        return
     shown = iter(list(typed_anew(page)))
     page = TRANSCRIPT.sub(
         lambda found: "```console\n$ firmware-bridge {}\n{}```".format(*next(shown)), page

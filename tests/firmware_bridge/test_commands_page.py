@@ -33,14 +33,14 @@ def words(shown):
 
 @pytest.mark.parametrize("verb", verbs())
 def test_every_verb_and_option_is_documented(verb):
-    assert f"\n## {verb}\n" in TEXT, ANEW
+    assert f"\n## {verb}\n" in TEXT, f"write a section for it, then {ANEW}"
     section = TEXT.split(f"\n## {verb}\n")[1].split("\n## ")[0]
     assert f"<!-- options: {verb} -->" in section
     assert verbs()[verb].help
     for names, text in options(verb):
         assert text, f"{verb} {names} has no help"
-        assert f"| {names} | {text.replace('|', chr(92) + '|')} |" in section, ANEW
-    assert with_tables(section) == section, ANEW
+        assert f"| {names} | {text.replace('|', chr(92) + '|')} |" in section, f"{ANEW} --options"
+    assert with_tables(section) == section, f"{ANEW} --options"
 
 
 def test_nothing_is_documented_that_there_is_not():
