@@ -1,10 +1,12 @@
 """W1: points of 12 fields per second into a real InfluxDB 1.x through our writer.
 
 The peer posts the same points as lines that were formatted before the clock
-started, in requests of the same size over one connection: nothing can be
-faster than that. Ours takes points, as the spool hands them over: checks,
-formats, posts, and reads what the server refuses. Rounds alternate, each into
-a database of its own; the median counts.
+started, in requests of the same size and as many at a time as ours has on
+their way: nothing can be faster than that. (``one_at_a_time`` is the same peer
+over one connection, which waits between an answer and the next request.) Ours
+takes points, as the spool hands them over: checks, formats, posts, and reads
+what the server refuses. Rounds alternate, each into a database of its own; the
+median counts.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import queue
 import random
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -25,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from analytics.spool import POINTS_AT_ONCE  # noqa: E402
-from analytics.store.influx import BATCH, InfluxStore  # noqa: E402
+from analytics.store.influx import BATCH, IN_FLIGHT, InfluxStore  # noqa: E402
 from analytics.store.line_protocol import Encoder  # noqa: E402
 from analytics.store.points import Measurement, Point  # noqa: E402
 from analytics.store.settings import StoreSettings  # noqa: E402
@@ -65,46 +70,63 @@ def ours(settings: StoreSettings, points: Sequence[Point]) -> float:
     return len(points) / took_s
 
 
-def preformatted(settings: StoreSettings, bodies: Sequence[bytes], count: int) -> float:
-    """Return points per second of posting lines that are there already."""
+def preformatted(
+    settings: StoreSettings, bodies: Sequence[bytes], count: int, at_once: int
+) -> float:
+    """Return points per second of posting lines that are there already, over `at_once` connections."""
     store = InfluxStore(settings)
     store.prepare()
     store.close()
     target = urlencode({"db": settings.database, "rp": "derived", "precision": "ns"})
-    connection = http.client.HTTPConnection(urlsplit(settings.url).netloc)
-    started = time.perf_counter()
+    waiting = queue.SimpleQueue[bytes]()
     for body in bodies:
-        connection.request("POST", f"/write?{target}", body)
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 204
-    took_s = time.perf_counter() - started
-    connection.close()
-    return count / took_s
+        waiting.put(body)
+
+    def post() -> None:
+        with closing(http.client.HTTPConnection(urlsplit(settings.url).netloc)) as connection:
+            while not waiting.empty():
+                with suppress(queue.Empty):
+                    connection.request("POST", f"/write?{target}", waiting.get_nowait())
+                    answer = connection.getresponse()
+                    answer.read()
+                    assert answer.status == 204
+
+    with ThreadPoolExecutor(at_once) as posting:
+        started = time.perf_counter()
+        for done in [posting.submit(post) for _ in range(at_once)]:
+            done.result()
+        return count / (time.perf_counter() - started)
 
 
-def measure(count: int, rounds: int) -> tuple[float, float]:
-    """Return our points per second and the peer's, medians of `rounds`."""
+def measure(count: int, rounds: int) -> tuple[float, float, float]:
+    """Return our points per second, the peer's, and the peer's over one connection: medians."""
     points = made_points(count)
     lines, _, _ = Encoder().lines(points)
     bodies = [b"\n".join(lines[n : n + BATCH]) for n in range(0, len(lines), BATCH)]
     del lines
-    mine, theirs = [], []
+    found: list[tuple[float, float, float]] = []
     with tempfile.TemporaryDirectory() as directory:
         server = Influxd(Path(directory))
         server.start()
         try:
             for number in range(rounds + 1):
                 url = server.url
-                a = StoreSettings(kind="influxdb", url=url, database=f"ours{number}")
-                b = StoreSettings(kind="influxdb", url=url, database=f"peer{number}")
-                found = ours(a, points), preformatted(b, bodies, count)
-                if number:  # the first warms both up
-                    mine.append(found[0])
-                    theirs.append(found[1])
+                a, b, c = (
+                    StoreSettings(kind="influxdb", url=url, database=f"{name}{number}")
+                    for name in ("ours", "peer", "single")
+                )
+                found.append(
+                    (
+                        ours(a, points),
+                        preformatted(b, bodies, count, IN_FLIGHT),
+                        preformatted(c, bodies, count, 1),
+                    )
+                )
         finally:
             server.stop()
-    return statistics.median(mine), statistics.median(theirs)
+    # The first round warms all of them up.
+    mine, theirs, single = zip(*found[1:], strict=True)
+    return statistics.median(mine), statistics.median(theirs), statistics.median(single)
 
 
 def format_rate(count: int) -> float:
@@ -122,7 +144,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     count, rounds = (40_000, 3) if quick else (200_000, 7)
-    value, peer = measure(count, rounds)
+    value, peer, single = measure(count, rounds)
     lines = [
         {
             "id": "W1",
@@ -130,6 +152,7 @@ def main() -> int:
             "unit": "points/s",
             "peer": {"name": "preformatted lines", "value": round(peer)},
             "ratio": round(value / peer, 3),
+            "one_at_a_time": round(single),
             "n": count * rounds,
         },
         {
