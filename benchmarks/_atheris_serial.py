@@ -13,12 +13,12 @@ import warnings
 import atheris
 
 with atheris.instrument_imports(include=["firmware_bridge", "sensors"]):
-    from firmware_bridge.csv_lines import CsvLines
+    from firmware_bridge.printed.csv_lines import CsvLines
+    from firmware_bridge.printed.raw_lines import RawLines
     from firmware_bridge.protocol import messages
     from firmware_bridge.protocol.framing import Frame, encode
     from firmware_bridge.protocol.session import Session
-    from firmware_bridge.raw_lines import RawLines
-    from firmware_bridge.readings import Readings
+    from firmware_bridge.readings.board import Readings
     from sensors.collector import Reading
     from sensors.heart_rate.session import HeartSession
     from sensors.signals import SIGNALS

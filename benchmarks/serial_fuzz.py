@@ -19,7 +19,7 @@ from random import Random
 from firmware_bridge.protocol import vectors
 from firmware_bridge.protocol.framing import Deframer, Frame, encode
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.readings import Readings
+from firmware_bridge.readings.board import Readings
 from firmware_bridge.simulation.board import Board, BoardSettings
 from sensors.collector import Reading
 from sensors.signals import SIGNALS

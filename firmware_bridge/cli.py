@@ -1,6 +1,6 @@
 """The `firmware-bridge` command: from a board on the desk to values on the screen.
 
-Its verbs are assembled in :mod:`firmware_bridge.cli_verbs`.
+Its verbs are assembled in :mod:`firmware_bridge.commands.verbs`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; errors become one line on stderr."""
     try:
         # Here, so that Ctrl-C while it still loads is no error.
-        from firmware_bridge.cli_verbs import app  # noqa: PLC0415
+        from firmware_bridge.commands.verbs import app  # noqa: PLC0415
         from sensors.command_line import run  # noqa: PLC0415
     except KeyboardInterrupt:
         return 130

@@ -13,11 +13,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from firmware_bridge.csv_lines import SKIP, CsvLines, channel_of, check_columns
+from firmware_bridge.ports.serial_port import SerialPort, check_port
+from firmware_bridge.printed.csv_lines import SKIP, CsvLines, channel_of, check_columns
+from firmware_bridge.printed.raw_lines import RawLines, check_rate
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.raw_lines import RawLines, check_rate
-from firmware_bridge.readings import CHANNELS, Readings
-from firmware_bridge.serial_port import SerialPort, check_port
+from firmware_bridge.readings.board import CHANNELS, Readings
 from sensors.collector import Clock, Link, Note, Reading
 from sensors.config import section
 from sensors.errors import ConfigurationError, DeviceError
@@ -32,7 +32,7 @@ class SerialSettings:
     ----------
     port : str
         As ``firmware-bridge ports`` lists it, by USB device, or
-        ``socket://host:port``; see :mod:`firmware_bridge.serial_port`.
+        ``socket://host:port``; see :mod:`firmware_bridge.ports.serial_port`.
     csv : tuple of str
         Signals in the order in which the board prints them; ``-`` skips one.
         Empty for a board that speaks the protocol.

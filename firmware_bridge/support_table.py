@@ -20,10 +20,10 @@ from typing import Annotated
 
 import typer
 
-from firmware_bridge.capture import Capture
-from firmware_bridge.csv_lines import CsvLines, check_columns
 from firmware_bridge.display.ld2410 import Ld2410, Report
 from firmware_bridge.display.mapping import readings_of
+from firmware_bridge.ports.capture import Capture
+from firmware_bridge.printed.csv_lines import CsvLines, check_columns
 from firmware_bridge.protocol.events import Beaten, Measured
 from firmware_bridge.protocol.session import Session
 from sensors import codec

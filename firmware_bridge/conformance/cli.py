@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from firmware_bridge import headsets
-from firmware_bridge.cli_options import BAUD, BaudOption, interruptible, note, print_json
+from firmware_bridge.bench import headsets
+from firmware_bridge.commands.options import BAUD, BaudOption, interruptible, note, print_json
 from firmware_bridge.conformance import heart_check
 from firmware_bridge.conformance.examination import SHORTEST_S
 from firmware_bridge.conformance.heart_trace import HeartTrace
@@ -18,7 +18,7 @@ from firmware_bridge.conformance.report import Report
 from firmware_bridge.conformance.serial_check import examine
 from firmware_bridge.conformance.serial_check import report as serial_report
 from firmware_bridge.conformance.trace import Trace
-from firmware_bridge.serial_port import SerialPort
+from firmware_bridge.ports.serial_port import SerialPort
 from sensors.command_line import INTERRUPTED, JsonOption, progress_bar
 from sensors.errors import ConfigurationError
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from firmware_bridge.bench.headsets import CONNECT_S, PAIR_S
 from firmware_bridge.conformance.heart_requirements import (
     HEART_NOT_TESTED,
     HEART_REQUIREMENTS,
@@ -18,7 +19,6 @@ from firmware_bridge.conformance.heart_requirements import (
 from firmware_bridge.conformance.heart_trace import HeartTrace
 from firmware_bridge.conformance.report import Plot, Report, Series
 from firmware_bridge.conformance.verdict import judge_all
-from firmware_bridge.headsets import CONNECT_S, PAIR_S
 from sensors.errors import DeviceError
 from sensors.heart_rate.details import BATTERY_LEVEL, FIRMWARE, MAKER, MODEL, parse_text
 

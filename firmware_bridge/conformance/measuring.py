@@ -23,7 +23,7 @@ from firmware_bridge.protocol.messages import (
     Time,
     TimeRequest,
 )
-from firmware_bridge.readings import ACC, PPG, RAW
+from firmware_bridge.readings.board import ACC, PPG, RAW
 from sensors.signals import SIGNALS, Channel
 
 _RATES_MHZ = {PPG: (25_000, 200_000), ACC: (10_000, 200_000)}

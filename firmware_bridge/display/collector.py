@@ -11,7 +11,7 @@ from firmware_bridge.display.ld2410 import Ld2410
 from firmware_bridge.display.mapping import Breather, Interpreter, Presence
 from firmware_bridge.display.mr60bha2 import Mr60bha2
 from firmware_bridge.display.settings import DisplaySettings, Kind
-from firmware_bridge.serial_port import SerialPort
+from firmware_bridge.ports.serial_port import SerialPort
 from sensors.collector import Clock, Link, Note, Reading
 from sensors.config import section
 from sensors.errors import DeviceError

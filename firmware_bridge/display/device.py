@@ -10,7 +10,7 @@ from firmware_bridge.display import ld2410
 from firmware_bridge.display.ld2410 import Answer, Command, Ld2410, Report
 from firmware_bridge.display.mr60bha2 import Breathing, Mr60bha2, Person
 from firmware_bridge.display.settings import DisplaySettings
-from firmware_bridge.serial_port import SerialPort
+from firmware_bridge.ports.serial_port import SerialPort
 from sensors.errors import DeviceError
 
 ANSWER_WITHIN_S = 1.0

@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from firmware_bridge.display import ld2410, mr60bha2
-from firmware_bridge.serial_port import check_port
+from firmware_bridge.ports.serial_port import check_port
 from sensors.errors import ConfigurationError
 
 _RESOLUTIONS_M = (0.0, 0.2, 0.75)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from firmware_bridge.cli_options import SecondsOption, interruptible, print_json
+from firmware_bridge.commands.options import SecondsOption, interruptible, print_json
 from firmware_bridge.simulation.bluetooth import NAME, SimulatedHeadset, opened
 from firmware_bridge.simulation.board import Board
 from firmware_bridge.simulation.endpoints import Endpoint, Listener, Terminal

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from typing import Protocol
 
-from firmware_bridge import tcp_port
+from firmware_bridge.ports import tcp_port
 from sensors.errors import ConfigurationError, DeviceError
 
 _CHUNK_BYTES = 4_096

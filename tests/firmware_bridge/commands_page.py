@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer.main
 
-from firmware_bridge.cli_verbs import app
+from firmware_bridge.commands.verbs import app
 from firmware_bridge.protocol import vectors
 from tests.firmware_bridge.driving import ROOT, Driven, in_terminal
 

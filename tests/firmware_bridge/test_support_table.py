@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.capture import CaptureWriter, Chunk, Made
+from firmware_bridge.ports.capture import CaptureWriter, Chunk, Made
 from firmware_bridge.support_table import (
     MOST_BYTES,
     Device,

@@ -159,7 +159,7 @@ def test_the_command_writes_lines_json_and_a_page(capsys, monkeypatch, tmp_path)
         running.append((radio, *await put_on_air(radio)))
         return radio.radio
 
-    monkeypatch.setattr("firmware_bridge.headsets.open_radio", open_radio)
+    monkeypatch.setattr("firmware_bridge.bench.headsets.open_radio", open_radio)
     path = tmp_path / "clip.html"
     where = ["--bluetooth", "C4:F2:17:00:0A:01", "--seconds", "5", "--slack", "5"]
     assert main(["check", *where, "--json", "--report", str(path)]) == 0

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from firmware_bridge.collector import SerialCollector
+from firmware_bridge.ports.serial_port import SerialPort
 from firmware_bridge.protocol import messages as m
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.serial_port import SerialPort
 from sensors.collector import Reading
 from sensors.edge.clock import SystemTime
 from sensors.heart_rate.ppg import pulse_beats

@@ -8,7 +8,7 @@ from benchmarks.serial_fuzz import survive
 from firmware_bridge.protocol import messages, vectors
 from firmware_bridge.protocol.framing import MAX_STUFFED, Deframer, Frame, encode
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.readings import Readings
+from firmware_bridge.readings.board import Readings
 from sensors.collector import Reading
 from sensors.heart_rate.measurement import MeasurementError, parse
 from sensors.heart_rate.session import HeartSession

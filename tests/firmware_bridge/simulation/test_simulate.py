@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from firmware_bridge.cli import main
+from firmware_bridge.ports.serial_port import SerialPort
 from firmware_bridge.protocol.messages import Key, Set, Setting, Status
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.serial_port import SerialPort
 from firmware_bridge.simulation.board import Board
 from firmware_bridge.simulation.endpoints import Terminal
 from firmware_bridge.simulation.faults import BLUETOOTH_FAULTS, FAULTS, ScriptedFault

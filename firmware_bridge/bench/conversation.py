@@ -1,0 +1,79 @@
+"""Asks one board on an open port, and waits for what it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from firmware_bridge.bench.board_feed import BoardFeed
+from firmware_bridge.ports.serial_port import SerialPort
+from firmware_bridge.protocol.messages import FromHost, Hello, Setting, Status
+from sensors.errors import DeviceError
+
+INTRODUCED_WITHIN_S = 6.0
+"""Longest wait for HELLO. [s] Boards that start anew when opened take two, and are asked again."""
+
+ANSWERED_WITHIN_S = 1.0
+"""Longest wait for an answer. [s] The protocol allows 0.5 s; the rest is the way."""
+
+_TRIES = 3
+_BUSY_S = 0.2
+
+
+class Conversation:
+    """A board on an open port.
+
+    Parameters
+    ----------
+    port : SerialPort
+    name : str
+        Of the port, for errors.
+    """
+
+    def __init__(self, port: SerialPort, name: str) -> None:
+        self.feed = BoardFeed()
+        self._port = port
+        self._name = name
+
+    def listen(self, is_enough: Callable[[], bool], seconds: float) -> bool:
+        """Listen until `is_enough`, and return whether it came to that within `seconds`."""
+        end_s = time.monotonic() + seconds
+        while not is_enough():
+            now_s = time.monotonic()
+            if now_s >= end_s:
+                return False
+            due = self.feed.due(now_s)
+            if due:
+                self._port.write(due)
+            self.feed.feed(self._port.read(), time.monotonic())
+        return True
+
+    def introduced(self) -> Hello:
+        """Return who is there, once all its streams are described.
+
+        Raises
+        ------
+        DeviceError
+            If the board does not say; names what it does instead.
+        """
+        session = self.feed.session
+        self.listen(
+            lambda: session.hello is not None and len(session.streams) >= session.hello.streams,
+            INTRODUCED_WITHIN_S,
+        )
+        if session.hello is None:
+            raise DeviceError(self.feed.trouble(self._name))
+        return session.hello
+
+    def ask(self, message: FromHost) -> Setting | None:
+        """Return what the board answers; None where it does not, however often it is asked."""
+        for _ in range(_TRIES):
+            data, counter = self.feed.session.request(message)
+            self.feed.answers.clear()
+            self._port.write(data)
+            self.listen(lambda at=counter: at in self.feed.answers, ANSWERED_WITHIN_S)  # type: ignore[misc]
+            answer = self.feed.answers.pop(counter, None)
+            if answer is not None and answer.status is not Status.BUSY:
+                return answer
+            self.listen(lambda: False, _BUSY_S)
+        return answer

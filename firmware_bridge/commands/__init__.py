@@ -1,0 +1,1 @@
+"""The verbs of `firmware-bridge`, a module each."""

@@ -1,0 +1,1 @@
+"""The way to a board: serial ports, TCP, and captures of their bytes."""

@@ -1,0 +1,1 @@
+"""Boards that only print lines of numbers: bytes to values; pure."""
