@@ -28,6 +28,8 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
+_OF_A_TERMINAL = frozenset({"COLUMNS", "LINES", "NO_COLOR"})
+
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|\r")
 
 
@@ -127,7 +129,8 @@ def in_terminal(
     """Run the command in a terminal of its own, of so many columns and rows."""
     master, slave = pty.openpty()
     resize(master, columns, rows)
-    given = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    # Size and colours of whatever runs the tests are not this terminal's.
+    given = {name: value for name, value in os.environ.items() if name not in _OF_A_TERMINAL}
     process = subprocess.Popen(
         [sys.executable, "-c", _WITH_TERMINAL, *COMMAND, *map(str, arguments)],
         cwd=cwd,
