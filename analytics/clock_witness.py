@@ -9,7 +9,8 @@ have agreed, a clock that nobody sets carries it over nights and weekends.
 
 After a start in a holiday there is no witness until the first window. Where
 none comes for long, the clock is believed all the same, since what is kept too
-long is a wrong too (TRUST T18). A server of a database keeps its own time and
+long is a wrong too (TRUST T18). That is for silence only: windows that go on
+coming and say otherwise are witnesses, however long that lasts. A server of a database keeps its own time and
 its own retention; this is about what we delete ourselves.
 """
 
@@ -22,7 +23,7 @@ APART = timedelta(days=1)
 """So far may the newest window be behind: clocks of agents' machines differ by less."""
 
 PATIENCE_S = 3 * 86_400.0
-"""So long is waited for a witness while the server runs. [s]"""
+"""So long is waited for a witness while the server runs and no window comes. [s]"""
 
 
 def steady_s() -> float:
@@ -33,7 +34,7 @@ def steady_s() -> float:
 
 
 class ClockWitness:
-    """Remembers since when nobody confirmed the clock.
+    """Remembers since when nobody confirmed the clock, nor said otherwise.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ class ClockWitness:
         self._is_trusted = is_trusted
         self._agreed: tuple[datetime, float] | None = None
         self._doubted_s: float | None = None
+        self._newest: datetime | None = None
 
     def doubt(self, now: datetime, newest: datetime | None, steady_s: float) -> str:
         """Return why nothing may be deleted by age at `now`; empty if it may.
@@ -64,8 +66,8 @@ class ClockWitness:
         if self._is_trusted or newest is None or self._has_gone_on(now, steady_s):
             self._doubted_s = None
             return ""
-        if self._doubted_s is None:
-            self._doubted_s = steady_s
+        if self._doubted_s is None or self._newest is None or newest > self._newest:
+            self._doubted_s, self._newest = steady_s, newest
         if steady_s - self._doubted_s >= PATIENCE_S:
             return ""
         return (

@@ -60,5 +60,16 @@ def test_kept_for_ever_is_a_wrong_too() -> None:
     assert witness.doubt(NOW, long_ago, PATIENCE_S) == ""
 
 
+def test_windows_that_go_on_saying_otherwise_are_believed_however_long() -> None:
+    """A clock a month ahead must not win by lasting over a long weekend."""
+    witness = ClockWitness()
+    for hours in range(0, 24 * 10, 6):
+        passed = hours * HOUR
+        assert witness.doubt(NOW + 30 * DAY + passed, NOW + passed, hours * 3_600.0), passed
+    since_s, silent = 234 * 3_600.0, NOW + 234 * HOUR
+    assert witness.doubt(silent + 30 * DAY, silent, since_s + PATIENCE_S - 1.0)
+    assert witness.doubt(silent + 33 * DAY, silent, since_s + PATIENCE_S) == ""
+
+
 def test_an_operator_may_know_better() -> None:
     assert ClockWitness(is_trusted=True).doubt(NOW, NOW - 400 * DAY, 0.0) == ""
