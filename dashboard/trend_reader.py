@@ -7,25 +7,31 @@ there, and what is not is said to be still coming, away, or too much.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from queue import SimpleQueue
 
 from analytics.store.base import Store
-from analytics.store.groups import Cell, GroupQuery, read_cells
-from analytics.store.points import Measurement
-from dashboard.trend import AS_USUAL, DIFFERENT, Members, Part, Plan, Span, parts, plan
+from analytics.store.groups import Cell, GroupQuery, Told, read_cells
+from analytics.store.points import Measurement, epoch_ns
+from dashboard.trend import AS_USUAL, DIFFERENT, LENGTH, Members, Part, Plan, Span, parts, plan
 from sensors.errors import StoreError
 
 TIME_LIMIT_S = 30.0
 """How long one picture may be read; checked after each day. [s]"""
 
+LONGEST = max(LENGTH.values()) + timedelta(days=1)
+"""So far back somebody can look, at most: the oldest column begins before its span."""
+
 RETRY_S = 5.0
 """A store that was away is asked again after so long, while somebody looks. [s]"""
+
+_log = logging.getLogger("wellbeing.dashboard")
 
 
 class Stage(StrEnum):
@@ -83,6 +89,8 @@ class TrendReader:
         self._members, self._clock = members, clock
         self.smallest = smallest
         self._time_limit_s = time_limit_s
+        # One for all spans: the same cell is in the picture of a day and of a week.
+        self._told = Told(smallest)
         self._lock = threading.Lock()
         self._known: dict[Span, Trend] = {}
         self._asked: set[Span] = set()
@@ -125,8 +133,8 @@ class TrendReader:
             try:
                 store = store or self._open_store()
                 self._read(store, wanted)
-            except StoreError as error:
-                self._lose(wanted, str(error))
+            except Exception as error:  # noqa: BLE001 - a bug must not leave it reading for ever
+                self._lose(wanted, _said(error))
                 if store is not None:
                     store.close()
                 store = None
@@ -138,6 +146,7 @@ class TrendReader:
 
     def _read(self, store: Store, wanted: Plan) -> None:
         trend = Trend(wanted, Stage.READING, wanted.end_at)
+        self._told.forget(epoch_ns(wanted.end_at - LONGEST))
         until = time.monotonic() + self._time_limit_s
         for part in parts(wanted, self._members, self.smallest):
             if self._end.is_set():
@@ -164,7 +173,7 @@ class TrendReader:
             start_at=part.start_at,
             end_at=part.end_at,
         )
-        return read_cells(store, part.blocks, query)
+        return read_cells(store, part.blocks, query, self._told)
 
     def _show(self, trend: Trend) -> None:
         """Show `trend`, but no half of it in the place of a whole one."""
@@ -180,3 +189,11 @@ class TrendReader:
             # What was read before is still true; it is drawn with what it does not say any more.
             self._known[wanted.span] = replace(known, stage=Stage.AWAY, why=why)
             self._failed_at[wanted.span] = time.monotonic()
+
+
+def _said(error: Exception) -> str:
+    """Return what to say of `error`: a bug's own words may hold what was measured."""
+    if isinstance(error, StoreError):
+        return str(error)
+    _log.error("a bug of this program, please report it: %s", type(error).__name__)
+    return type(error).__name__

@@ -9,7 +9,8 @@ subtracted from whatever else, the result is again a sum of whole cells, each
 of at least `smallest` people.
 
 That holds while the blocks stay the same: they are disjoint, and :func:`pin`
-refuses others once figures of some have been given.
+refuses others once figures of some have been given. It holds while cells stay
+the same, too: where they are read again and again, :class:`Told` sees to it.
 
 References
 ----------
@@ -20,10 +21,12 @@ References
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from secrets import token_bytes
 
 from analytics.store.base import Aggregate, Query, Row, Store
 from analytics.store.points import Measurement, epoch_ns
@@ -133,7 +136,49 @@ def pin(recorded: Blocks | None, asked: Blocks) -> Blocks:
     return asked
 
 
-def cells(blocks: Blocks, rows: Iterable[Row], field: str) -> list[Cell]:
+class Told:
+    """What was told of each cell; it stands while fewer than `smallest` people changed in it.
+
+    A late window, or an erasure, changes one person's part of a cell long after
+    it was looked at: from the two figures, theirs could be told. What is kept
+    of a person is a mark that says no more than *the same as before*. In
+    memory: a restart tells all anew.
+
+    Parameters
+    ----------
+    smallest : int
+        The fewest people that the difference of two figures may be about.
+    """
+
+    def __init__(self, smallest: int) -> None:
+        self._smallest = smallest
+        self._salt = token_bytes(16)
+        self._known: dict[tuple[str, str, int], tuple[Cell, array[int]]] = {}
+
+    def settle(self, field: str, cell: Cell, own: Mapping[str, Sequence[float]]) -> Cell | None:
+        """Return what may be told of `cell`, to which everybody in `own` contributed."""
+        key = (field, cell.block, cell.begin_ns)
+        marks = {
+            hash((self._salt, agent, round(total, 6), count))
+            for agent, (total, count) in own.items()
+        }
+        known = self._known.get(key)
+        if known is not None:
+            before = set(known[1])
+            if max(len(before - marks), len(marks - before)) < self._smallest:
+                return known[0]
+        if cell.people < self._smallest:
+            self._known.pop(key, None)
+            return None
+        self._known[key] = (cell, array("q", marks))
+        return cell
+
+    def forget(self, before_ns: int) -> None:
+        """Forget cells that began before `before_ns`: nobody can look at them any more."""
+        self._known = {key: one for key, one in self._known.items() if key[2] >= before_ns}
+
+
+def cells(blocks: Blocks, rows: Iterable[Row], field: str, told: Told | None = None) -> list[Cell]:
     """Return the cells that may be used, by block, then by time.
 
     Parameters
@@ -142,6 +187,8 @@ def cells(blocks: Blocks, rows: Iterable[Row], field: str) -> list[Cell]:
     rows : iterable of Row
         Sum and count of `field` of each agent (and source) on the grid.
     field : str
+    told : Told or None
+        For figures that are asked for again while the store still changes.
     """
     block_of = {a: name for name in blocks.askable for a in blocks.members[name]}
     own: dict[tuple[str, int], dict[str, list[float]]] = defaultdict(dict)
@@ -153,11 +200,14 @@ def cells(blocks: Blocks, rows: Iterable[Row], field: str) -> list[Cell]:
             sums = own[block_of[agent], row.time_ns].setdefault(agent, [0.0, 0.0])
             sums[0] += float(row.fields[_SUM.column(field)])
             sums[1] += count
-    return [
-        Cell(block, begin_ns, len(people), sum(total / n for total, n in people.values()))
-        for (block, begin_ns), people in sorted(own.items())
-        if len(people) >= blocks.smallest
-    ]
+    found = []
+    for (block, begin_ns), people in sorted(own.items()):
+        total = sum(total / n for total, n in people.values())
+        cell = Cell(block, begin_ns, len(people), total)
+        shown = cell if told is None else told.settle(field, cell, people)
+        if shown is not None and shown.people >= blocks.smallest:
+            found.append(shown)
+    return found
 
 
 def figures(
@@ -259,7 +309,9 @@ def ask(blocks: Blocks, query: GroupQuery) -> Query | None:
     )
 
 
-def read_cells(store: Store, blocks: Blocks, query: GroupQuery) -> list[Cell]:
+def read_cells(
+    store: Store, blocks: Blocks, query: GroupQuery, told: Told | None = None
+) -> list[Cell]:
     """Return the usable cells of `blocks`; groups that are too small are not even asked for.
 
     Raises
@@ -270,4 +322,4 @@ def read_cells(store: Store, blocks: Blocks, query: GroupQuery) -> list[Cell]:
         If the field holds no numbers.
     """
     asked = ask(blocks, query)
-    return [] if asked is None else cells(blocks, store.read(asked), query.field)
+    return [] if asked is None else cells(blocks, store.read(asked), query.field, told)

@@ -267,3 +267,38 @@ def test_every_question_is_bounded_and_names_no_measured_field(
     reader_again = read(lambda _at: {"night": NIGHT}, lambda: slow)  # type: ignore[arg-type,return-value]
     finished(reader_again, Span.MONTH)
     assert len(slow.asked) == asked, "a group too small was asked for"
+
+
+def test_who_comes_late_or_is_erased_cannot_be_told_from_two_looks(
+    store: EmbeddedStore, read: Callable[..., TrendReader]
+) -> None:
+    """TRUST T16: one outbox that comes an hour later is one person's."""
+    began, hour = datetime(2026, 7, 8, 9, tzinfo=UTC), timedelta(hours=1)
+    store.write(minutes(FIVE, began, hour, CALM))
+    reader = read(lambda _at: {"billing": SIX})
+    before = finished(reader, Span.SHIFT)
+    store.write(minutes(("k6",), began, hour, {"different": 1.0}))
+    again = Span.DAY  # another picture of the same hours, read only now
+    seen = finished(reader, again)
+    assert {cell.people for cell in seen.different} == {5}
+    assert set(before.different) == set(seen.different)
+    store.erase(SITE, "k1")
+    assert set(finished(reader, Span.WEEK).different) == set(before.different)
+
+
+def test_a_bug_ends_neither_the_reader_nor_the_page(
+    store: EmbeddedStore, read: Callable[..., TrendReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trend_reader, "RETRY_S", 0.0)
+    bad = [True]
+
+    def members(_at: datetime) -> dict[str, tuple[str, ...]]:
+        if bad:
+            raise ZeroDivisionError("k1 71.37")
+        return {"billing": FIVE}
+
+    reader = read(members)
+    seen = finished(reader, Span.SHIFT)
+    assert (seen.stage, seen.why) == (Stage.AWAY, "ZeroDivisionError")
+    bad.clear()
+    wait_until(lambda: reader.look(Span.SHIFT, UTC).stage is Stage.READY, what="its return")

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.store.base import Row
-from analytics.store.groups import GRID, Blocks, Cell, GroupQuery, cells, figures, pin, read_cells
+from analytics.store.groups import (
+    GRID,
+    Blocks,
+    Cell,
+    GroupQuery,
+    Told,
+    cells,
+    figures,
+    pin,
+    read_cells,
+)
 from analytics.store.points import Measurement, Point, epoch_ns
 from sensors.errors import ConfigurationError
 
@@ -169,3 +179,41 @@ def test_groups_are_pinned_once_figures_were_given():
             pin(first, other)
     with pytest.raises(ConfigurationError, match="left out"):
         pin(blocks(6, smallest=6), blocks(6))
+
+
+def told_again(told: Told, group: Blocks, values: dict[int, float]) -> list[Cell]:
+    rows = [row(f"team0-{i}", 0, value) for i, value in values.items()]
+    return cells(group, rows, "x", told)
+
+
+def test_who_came_late_or_went_changes_nothing_that_was_told():
+    """Or the difference between two looks at one cell would be about that person."""
+    told, group = Told(5), blocks(12)
+    six = dict.fromkeys(range(6), 1.0)
+    before = told_again(told, group, six)
+    assert before[0].total == 6.0
+    assert told_again(told, group, six | {6: 9.0}) == before, "one came late"
+    assert told_again(told, group, six | {0: 9.0}) == before, "more of one came late"
+    assert told_again(told, group, dict.fromkeys(range(5), 1.0)) == before, "one was erased"
+    assert told_again(told, group, six | {6: 9.0, 7: 9.0, 8: 9.0, 9: 9.0}) == before
+    (after,) = told_again(told, group, six | dict.fromkeys(range(6, 11), 9.0))
+    assert (after.people, after.total) == (11, 51.0), "five at once are a group"
+    assert told_again(told, group, six | dict.fromkeys(range(6, 12), 9.0)) == [after]
+
+
+def test_a_cell_of_too_few_is_told_once_it_has_enough():
+    told, group = Told(5), blocks(6)
+    assert told_again(told, group, dict.fromkeys(range(4), 1.0)) == []
+    (cell,) = told_again(told, group, dict.fromkeys(range(6), 1.0))
+    assert cell.people == 6
+
+
+def test_what_was_told_is_forgotten_with_its_time_and_holds_nobodys_name():
+    told, group = Told(5), blocks(6)
+    (before,) = told_again(told, group, dict.fromkeys(range(5), 1.0))
+    assert "team0-" not in repr(told._known), "an erasure does not reach it"
+    told.forget(0)
+    assert told_again(told, group, dict.fromkeys(range(6), 2.0)) != []
+    told.forget(1)
+    (after,) = told_again(told, group, dict.fromkeys(range(6), 2.0))
+    assert (before.people, after.people) == (5, 6)
