@@ -160,9 +160,9 @@ class InfluxStore:
     ) -> None:
         """Write `entries`, and find out which of them the server refuses.
 
-        The server says how many it dropped, not which. Whatever it does not
-        blame has been written; telling it the same again changes nothing, so
-        the batch is split until the dropped ones are alone.
+        The server says how many it dropped, not which. Whatever it does not blame has been
+        written; telling it again changes nothing, so the batch is split until the dropped ones
+        are alone, the earlier part first: the later one may tell the same point anew.
         """
         pending = [entries] if entries else []
         at_fault = False
@@ -172,7 +172,7 @@ class InfluxStore:
             if reply.ok:
                 continue
             if influx_replies.is_too_large(reply.status, reply.body) and len(batch) > 1:
-                pending += _halves(batch)
+                pending += reversed(_halves(batch))
                 continue
             answer = influx_replies.refusal(reply.status, reply.body, at_fault=at_fault)
             if answer is None and self._takes_others(database, batch, reply.status):
@@ -183,7 +183,7 @@ class InfluxStore:
                 continue
             if answer is None:
                 raise self._refused_batch(reply)
-            pending += _narrowed(batch, answer, refused)
+            pending += reversed(_narrowed(batch, answer, refused))
 
     def _refused_batch(self, reply: Reply) -> StoreError:
         """Return the error that says whether other batches may do better."""
@@ -394,7 +394,7 @@ def _narrowed(
     blamed = set(influx_replies.suspects(answer, [point for point, _ in batch]))
     if blamed and len(blamed) < len(batch):
         return [
-            [entry for i, entry in enumerate(batch) if i in blamed],
             [entry for i, entry in enumerate(batch) if i not in blamed],
+            [entry for i, entry in enumerate(batch) if i in blamed],
         ]
     return _halves(batch)

@@ -17,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from analytics.store.settings import StoreSettings
@@ -72,10 +71,8 @@ class Connection:
             token=settings.token,
             org=settings.org,
             timeout=int(settings.timeout_s * 1000),
-            enable_gzip=self._compress,
             ssl_ca_cert=settings.ca_file or None,
         )
-        self._write_api: Any = self._client.write_api(write_options=SYNCHRONOUS)
 
     def _headers(self) -> dict[str, str]:
         if self._settings.token:
@@ -179,18 +176,23 @@ class Connection:
 
     def write_1(self, lines: bytes, database: str, policy: str) -> Reply:
         """Write lines through ``/write`` of version 1."""
-        headers = {"Content-Type": _LINES}
-        body = lines
+        return self._write("/write", {"db": database, "rp": policy}, lines)
+
+    def write_2(self, lines: bytes, bucket: str) -> Reply:
+        """Write lines through ``/api/v2/write``.
+
+        Not by influxdb-client's own call, which compresses as hard as it can: a body a
+        tenth smaller for several times the work of all else that a point costs us.
+        """
+        return self._write("/api/v2/write", {"org": self._settings.org, "bucket": bucket}, lines)
+
+    def _write(self, path: str, query: Mapping[str, str], lines: bytes) -> Reply:
+        headers, body = {"Content-Type": _LINES}, lines
         if self._compress:
             body = gzip.compress(body, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
-        target = urlencode({"db": database, "rp": policy, "precision": "ns"})
-        return self.request("POST", f"/write?{target}", headers=headers, body=body)
-
-    def write_2(self, lines: bytes, bucket: str) -> Reply:
-        """Write lines through ``/api/v2/write``, influxdb-client's own call."""
-        found = self._call(self._write_api.write, bucket, record=lines)
-        return found if isinstance(found, Reply) else Reply(204, "")
+        target = urlencode({**query, "precision": "ns"})
+        return self.request("POST", f"{path}?{target}", headers=headers, body=body)
 
     def delete_2(self, predicate: str, bucket: str, before_ns: int | None = None) -> Reply:
         """Delete points of all times, or before one, through ``/api/v2/delete``.
@@ -205,7 +207,6 @@ class Connection:
 
     def close(self) -> None:
         """Release the connections."""
-        self._write_api.close()
         self._client.close()
 
 
