@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -28,16 +27,22 @@ from analytics.spool import SPOOL_BYTES
 from analytics.spool_lanes import patience_s
 from analytics.spool_report import StoreState
 from analytics.store.settings import StoreSettings
-from analytics.writer_protocol import Order, Told, begin, line, read_told
+from analytics.writer_protocol import Failure, Order, Told, begin, line, read_told
 from sensors.errors import StoreUnreachableError, WellbeingError
 
-COMMAND = ("-m", "analytics.writer_child")
+# -P: whatever lies in the folder where the server was started is no module of it.
+COMMAND = ("-P", "-m", "analytics.writer_child")
 
 STEADY_S = 60.0
 """One that has run for so long and dies is started again as if for the first time. [s]"""
 
-HUNG_S = 30.0
-"""It gives a sign of life every second; one that gave none for so long is killed. [s]"""
+LOOK_EVERY_S = 0.5
+HUNG_S = 7.0
+"""It gives a sign of life every second; one that gave none for so long is killed: it may have
+locked the state file, and the server waits 10 s for that (`analytics.state_file`). [s]"""
+
+STARTING_S = 60.0
+"""So long it may take until the first one, on a machine with much to do. [s]"""
 
 END_WITHIN_S = 20.0
 """It writes what it can within three seconds; a store may take its time over the last of it. [s]"""
@@ -66,16 +71,18 @@ class WriterProcess:
         self._stopping = threading.Event()
         self._numbers = count(1)
         self._answers: dict[int, Future[int]] = {}
-        self._before, self._now = StoreState(), StoreState()
-        self._heard_s = time.monotonic()
+        # Counted before the process that is there now, and by that: changed together.
+        self._counts = StoreState(), StoreState()
+        self._patience_s = STARTING_S
         self.written_id = self.live_id = 0
         self.failure: WellbeingError | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._watch = threading.Thread(target=self._watching, name="store-watch", daemon=True)
 
     @property
     def state(self) -> StoreState:
         """How the store is, as the process told it last; counts over all processes."""
-        before, now = self._before, self._now
+        before, now = self._counts
         return replace(
             now,
             written=before.written + now.written,
@@ -93,15 +100,11 @@ class WriterProcess:
     def start(self) -> None:
         """Start the process."""
         self._thread.start()
+        self._watch.start()
 
     def notify(self) -> None:
         """Say that there may be something new; it looks by itself once a second."""
         self._send(Order(do="notify"))
-        process = self._process
-        if process is not None and time.monotonic() - self._heard_s > HUNG_S:
-            _log.warning("the process that writes into the store hangs; it is killed")
-            self._heard_s = time.monotonic()
-            process.kill()
 
     def erase(self, site: str, agent: str, before: datetime | None = None) -> Future[int]:
         """Erase from the store, after all that was read from the spool before this call."""
@@ -115,16 +118,41 @@ class WriterProcess:
     def stop(self) -> None:
         """Have it write what can be written quickly, then end it; the rest stays in the spool."""
         self._stopping.set()
-        process = self._process
         self._send(Order(do="stop"))
-        if process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(END_WITHIN_S)
-            process.kill()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(END_WITHIN_S)
+        # Whatever is there by then, also if it was only being started just now.
+        while self._thread.is_alive():
+            self._kill()
+            self._thread.join(LOOK_EVERY_S)
+        if self._watch.is_alive():
+            self._watch.join()
+
+    def _kill(self) -> None:
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _watching(self) -> None:
+        """Kill a process that hangs: also while nobody has anything to tell it."""
+        # By looks and not by the clock: after a sleep of the whole machine it has its time again.
+        while not self._stopping.wait(LOOK_EVERY_S):
+            self._patience_s -= LOOK_EVERY_S
+            if self._process is not None and self._patience_s <= 0.0:
+                _log.warning("the process that writes into the store hangs; it is killed")
+                self._patience_s = STARTING_S
+                self._kill()
 
     def _run(self) -> None:
+        try:
+            self._keep_one()
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+            _log.exception("the store's writer cannot be kept running")
+            self.failure = Failure.of(error).error()
+        finally:
+            self._fail(*list(self._answers))
+
+    def _keep_one(self) -> None:
         failures = 0
         while not self._stopping.is_set() and self.failure is None:
             started_s = time.monotonic()
@@ -145,6 +173,9 @@ class WriterProcess:
         with self._spawned() as process:
             try:
                 self._listen(process)
+            except BaseException:
+                process.kill()  # its end is waited for
+                raise
             finally:
                 # Before its pipes are closed: their numbers may be another file's then.
                 with self._lock:
@@ -159,13 +190,14 @@ class WriterProcess:
             env=_without_ours(os.environ),
             # Ctrl-C reaches only us: we tell it when to end.
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
         )
         assert process.stdin is not None  # noqa: S101 - a pipe
         _write(process, line(self._begin))
         if os.name == "posix":
             # From here on a process that hangs must not make us wait.
             os.set_blocking(process.stdin.fileno(), False)
-        self._heard_s = time.monotonic()
+        self._patience_s = STARTING_S
         with self._lock:
             self._process = process
         if self._stopping.is_set():
@@ -182,10 +214,10 @@ class WriterProcess:
             self._hear(told)
 
     def _hear(self, told: Told) -> None:
-        self._heard_s = time.monotonic()
+        self._patience_s = HUNG_S
         if told.state is not None:
             self.written_id, self.live_id = told.written_id, told.live_id
-            self._now = told.state
+            self._counts = self._counts[0], told.state
         if told.log is not None:
             _log.log(told.level, "%s", told.log)
         error = told.error.error() if told.error is not None else None
@@ -203,8 +235,10 @@ class WriterProcess:
     def _died(self, how: str) -> None:
         trouble = f"the process that writes into the store {how}"
         _log.warning("%s; results wait in the spool, starting it again", trouble)
-        self._before = replace(self.state, restarts=self._before.restarts + 1)
-        self._now = StoreState(trouble=f"{trouble}; it is started again", catching_up=True)
+        self._counts = (
+            replace(self.state, restarts=self._counts[0].restarts + 1),
+            StoreState(trouble=f"{trouble}; it is started again", catching_up=True),
+        )
 
     def _send(self, order: Order) -> bool:
         """Return whether the process was told: there may be none just now."""

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from analytics import set_aside, spool_lanes, writer_process
-from analytics.state_file import FILE_NAME, open_state
+from analytics.state_file import _BUSY_S, FILE_NAME, open_state
 from analytics.steps import Commit, StepLog
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
@@ -200,9 +200,10 @@ def test_one_that_hangs_makes_nobody_wait(
     assert writer.pid is None
 
 
-def test_one_that_hangs_is_started_anew(
+def test_one_that_hangs_is_started_anew_also_while_there_is_nothing_to_tell_it(
     log: StepLog, embedded: StoreSettings, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer_process, "HUNG_S", 3.0)
     writer = start(embedded)
     log.commit(Commit(points=[point(1)]))
     wait_until(lambda: writer.state.written == 1, PATIENCE_S)
@@ -210,10 +211,53 @@ def test_one_that_hangs_is_started_anew(
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)
     log.commit(Commit(points=[point(2)]))
-    monkeypatch.setattr(writer_process, "HUNG_S", 0.5)
-    wait_until(lambda: writer.notify() or is_gone(hung), PATIENCE_S)
-    monkeypatch.undo()
+    asked = writer.erase("lab", "k9")
+    wait_until(lambda: is_gone(hung), PATIENCE_S)
+    with pytest.raises(StoreUnreachableError):
+        asked.result(PATIENCE_S)
     wait_until(lambda: seqs(embedded) == [1, 2], PATIENCE_S)
+
+
+HANGS_WITH_THE_FILE_LOCKED = """
+import sqlite3, sys, time
+from analytics.spool_report import StoreState
+from analytics.writer_protocol import Told, line, read_begin
+begin = read_begin(sys.stdin.buffer.readline())
+db = sqlite3.connect(begin.directory + "/server.sqlite", isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+sys.stdout.buffer.write(line(Told(state=StoreState(written=1))))
+sys.stdout.flush()
+time.sleep(600)
+"""
+
+
+def test_one_that_hangs_with_the_file_locked_does_not_end_the_server(
+    log: StepLog, embedded: StoreSettings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_process, "COMMAND", ("-c", HANGS_WITH_THE_FILE_LOCKED))
+    assert writer_process.HUNG_S + 2 * writer_process.LOOK_EVERY_S < _BUSY_S
+    writer = start(embedded)
+    wait_until(lambda: writer.state.written == 1, PATIENCE_S)
+    monkeypatch.undo()  # the next one is as it should be
+    log.commit(Commit(points=[point(1)]))
+    wait_until(lambda: seqs(embedded) == [1], PATIENCE_S)
+
+
+def test_what_lies_where_the_server_was_started_is_no_module_of_it(
+    log: StepLog,
+    embedded: StoreSettings,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("analytics", "logging"):
+        (tmp_path / "elsewhere" / name).mkdir(parents=True)
+        (tmp_path / "elsewhere" / name / "__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    log.commit(Commit(points=[point(1)]))
+    writer = start(embedded)
+    wait_until(lambda: writer.state.written == 1 or writer.state.restarts > 0, PATIENCE_S)
+    assert writer.state.restarts == 0
 
 
 def test_what_the_store_refuses_is_set_aside_and_told(
