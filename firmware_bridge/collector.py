@@ -17,7 +17,7 @@ from firmware_bridge.ports.serial_port import SerialPort, check_port
 from firmware_bridge.printed.csv_lines import SKIP, CsvLines, channel_of, check_columns
 from firmware_bridge.printed.raw_lines import RawLines, check_rate
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.readings.board import CHANNELS, Readings
+from firmware_bridge.readings.board import CHANNELS, Readings, undescribed
 from sensors.collector import Clock, Link, Note, Reading
 from sensors.config import section
 from sensors.errors import ConfigurationError, DeviceError
@@ -156,7 +156,7 @@ class SerialCollector:
                     yield item
             for item in readings.quiet(now_s):
                 yield item
-            if session.hello is not None:
+            if session.is_whole:
                 described_s = now_s
             heard_s = opened_s if session.heard_s is None else session.heard_s
             if now_s - min(heard_s, described_s) > self._settings.silence_s:
@@ -193,6 +193,8 @@ def _silent_frames(settings: SerialSettings, session: Session, count: int) -> st
     after = f"for {settings.silence_s:g} s"
     if session.hello is None and session.heard_s is not None:
         return f"{settings.port} sends frames but has not said HELLO {after}; see hardware.md"
+    if session.hello is not None and not session.is_whole:
+        return f"{settings.port} {undescribed(session)}"
     if session.hello is None and count:
         return (
             f"{settings.port} sends nothing that is a frame {after} ({count} bytes so far); "

@@ -28,7 +28,7 @@ from firmware_bridge.protocol.messages import (
     Stream,
 )
 from firmware_bridge.protocol.session import Session
-from firmware_bridge.readings.board import Readings
+from firmware_bridge.readings.board import Readings, undescribed
 from sensors.collector import Link, Note, Reading
 from sensors.signals import SIGNALS
 
@@ -74,6 +74,10 @@ class BoardFeed:
         self._battery: Battery | None = None
         self._faults: dict[tuple[int, int], Fault] = {}
 
+    def opened(self) -> None:
+        """Take that the port was opened again, perhaps on another board."""
+        self.session.reopened()
+
     def due(self, now_s: float) -> bytes:
         """Return what to write to the board now; may be nothing."""
         return self.session.due(now_s)
@@ -86,9 +90,12 @@ class BoardFeed:
         taken: list[Taken] = []
         readings: list[Reading] = []
         log: list[str] = []
+        notices: list[str] = []
         for event in self.session.feed(data, now_s):
             taken += _measured(event)
-            log += self._noticed(event)
+            lines = self._noticed(event)
+            log += lines
+            notices += [] if isinstance(event, Said) else lines
             for item in self._readings.take(event):
                 if isinstance(item, Reading):
                     readings.append(item)
@@ -97,10 +104,11 @@ class BoardFeed:
                     self._channels[item.channel] = item.state
                 elif isinstance(item, Note) and item.text:
                     log.append(item.text)
+                    notices.append(item.text)
         for item in self._readings.quiet(now_s):
             if isinstance(item, Link):
                 self._channels[item.channel] = item.state
-        return Heard(tuple(taken), tuple(readings), tuple(log))
+        return Heard(tuple(taken), tuple(readings), tuple(log), tuple(notices))
 
     def _derived(self, reading: Reading) -> list[Taken]:
         """Return what was made of a board's values; what it sent itself is shown as sent."""
@@ -123,7 +131,7 @@ class BoardFeed:
                 self._contact[PARTS[part]] = on
             case Powered(battery):
                 self._battery = battery
-            case Faulted(fault, _):
+            case Faulted(fault):
                 return self._faulted(fault)
             case Answered(setting):
                 self.answers[setting.reply_to] = setting
@@ -149,26 +157,32 @@ class BoardFeed:
         return f"{printable(stream.signal) if stream else where}: {words}{told}"
 
     def trouble(self, name: str) -> str:
-        """Return what to say about the port called `name` where nobody has said who it is.
+        """Return what to say about the port called `name` where not all is said of who it is.
 
-        Empty once somebody has.
+        Empty once it is.
         """
-        if self.session.hello is not None:
+        if self.session.is_whole:
             return ""
+        if self.session.hello is not None:
+            return f"{name} {undescribed(self.session)}"
+        return f"{name} {self._unsaid()}"
+
+    def _unsaid(self) -> str:
+        """Return what a port does on which nobody has said who it is."""
         if self.session.counts.refused.version:
-            return f"{name} speaks the protocol in another version than 1; update this program"
+            return "speaks the protocol in another version than 1; update this program"
         if self.session.counts.frames:
-            return f"{name} speaks the protocol but sends no HELLO; see hardware.md, Messages"
+            return "speaks the protocol but sends no HELLO; see hardware.md, Messages"
         heard = bytes(self._tail)
         line = newest_line(heard)
         if line:
             return (
-                f"{name} does not speak the protocol; it prints lines like "
+                "does not speak the protocol; it prints lines like "
                 f"{line[:SHOWN_CHARS]!r}; try: --csv with a name for each column"
             )
         if heard:
-            return f"{name} sends bytes that are no frames; check --baud, or their zero bytes"
-        return f"{name} says nothing; is the board running, and wired to this port?"
+            return "sends bytes that are no frames; check --baud, or their zero bytes"
+        return "says nothing; is the board running, and wired to this port?"
 
     def health(self) -> Health:
         """Return how the board does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 
@@ -31,9 +32,11 @@ class Conversation:
     """
 
     def __init__(self, port: SerialPort, name: str) -> None:
-        self.feed = BoardFeed()
+        # A random start keeps apart the answers to whoever asked just before.
+        self.feed = BoardFeed(secrets.randbits(32))
         self._port = port
         self._name = name
+        self._asks = True
 
     def listen(self, is_enough: Callable[[], bool], seconds: float) -> bool:
         """Listen until `is_enough`, and return whether it came to that within `seconds`."""
@@ -44,9 +47,21 @@ class Conversation:
                 return False
             due = self.feed.due(now_s)
             if due:
-                self._port.write(due)
+                self._write(due)
             self.feed.feed(self._port.read(), time.monotonic())
         return True
+
+    def _write(self, data: bytes) -> None:
+        """Write to the board; one that takes nothing is listened to, and not asked again.
+
+        If it is gone, reading says so.
+        """
+        if not self._asks:
+            return
+        try:
+            self._port.write(data)
+        except DeviceError:
+            self._asks = False
 
     def introduced(self) -> Hello:
         """Return who is there, once all its streams are described.
@@ -67,10 +82,11 @@ class Conversation:
 
     def ask(self, message: FromHost) -> Setting | None:
         """Return what the board answers; None where it does not, however often it is asked."""
-        for _ in range(_TRIES):
+        answer = None
+        for _ in range(_TRIES if self._asks else 0):
             data, counter = self.feed.session.request(message)
             self.feed.answers.clear()
-            self._port.write(data)
+            self._write(data)
             self.listen(lambda at=counter: at in self.feed.answers, ANSWERED_WITHIN_S)  # type: ignore[misc]
             answer = self.feed.answers.pop(counter, None)
             if answer is not None and answer.status is not Status.BUSY:

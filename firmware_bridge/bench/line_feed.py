@@ -9,7 +9,7 @@ import numpy as np
 
 from firmware_bridge.bench.board_feed import derived
 from firmware_bridge.bench.watching import Health, Heard, Taken
-from firmware_bridge.printed.csv_lines import SKIP, CsvLines, unit_of
+from firmware_bridge.printed.csv_lines import SKIP, CsvLines, range_of, unit_of
 from firmware_bridge.printed.raw_lines import RawLines
 
 _LONGEST_PAUSE_S = 1.0  # between two reads, over which what came together is spread
@@ -33,6 +33,11 @@ class LineFeed:
         self._refused = 0
         self._heard_s: float | None = None
         self._is_announced = False
+
+    def opened(self) -> None:
+        """Take that the port was opened again: a line that was cut off is none."""
+        self._lines.reopened()
+        self._raw.reopened()
 
     def due(self, now_s: float) -> bytes:  # noqa: ARG002 - one shape for all feeds
         """Return nothing: such a board is not asked."""
@@ -79,6 +84,9 @@ class LineFeed:
         counts = self._lines.counts
         if counts.read:
             return self._raw.trouble and f"{name} prints {self._raw.trouble}"
+        if counts.out_of_range and not counts.unreadable:
+            ranges = ", ".join(map(range_of, self._columns))
+            return f"{name} prints numbers, but none within {ranges}; check units and columns"
         if counts.unreadable:
             return (
                 f"{name} prints lines like {counts.last_unreadable}; "

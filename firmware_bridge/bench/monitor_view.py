@@ -17,6 +17,9 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _LEAST_SPARK, _MOST_SPARK = 8, 60
 _LEAST_ROWS_OF_LOG = 1
 _HEADS = ("signal", "value", "unit", "per s")
+BEATLESS_S = 10.0
+"""After so long the last beat's rate is nobody's any more. [s]"""
+
 _SILENT_SHARE, _FAST_SHARE = 0.9, 1.1  # of the nominal rate, outside which the rate is marked
 
 
@@ -113,6 +116,8 @@ def pulse_part(signals: Sequence[SignalReport]) -> list[str]:
     by_name = {signal.name: signal for signal in signals}
     interval = by_name.get("rr_ms")
     if interval is not None and interval.value and interval.value[0]:
+        if (interval.age_s or 0.0) > BEATLESS_S:
+            return [f"no beats for {interval.age_s:.0f} s"]
         return [f"pulse {60_000.0 / interval.value[0]:.0f} per min"]
     if "ppg" in by_name:
         return ["no beats yet; the first come ten seconds after the sensor lies still on the skin"]

@@ -42,6 +42,8 @@ class SignalReport:
         Of the newest 10 s, by the times of measurement; None before the second value. [1/s]
     quality : float or None
         0-1, of the newest value; None where it has none.
+    age_s : float or None
+        Since the newest value arrived; None before the first. [s]
     """
 
     name: str
@@ -50,6 +52,7 @@ class SignalReport:
     nominal_hz: float | None
     measured_hz: float | None
     quality: float | None = None
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class Trace:
             self.nominal_hz,
             None if rate is None else round(rate, 3),
             self.quality,
+            round(now_s - self.arrived_s, 3) if self.newest else None,
         )
 
 

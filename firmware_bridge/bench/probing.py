@@ -52,10 +52,14 @@ def probe(port: str, baud: int, seconds: float, over: threading.Event) -> Recogn
     end_s = time.monotonic() + seconds
     try:
         with SerialPort(port, baud) as opened:
+            asks = True
             while not (asking.is_done or over.is_set()) and time.monotonic() < end_s:
-                due = asking.due(time.monotonic())
+                due = asking.due(time.monotonic()) if asks else b""
                 if due:
-                    opened.write(due)
+                    try:
+                        opened.write(due)
+                    except DeviceError:
+                        asks = False  # it takes nothing; if it is gone, reading says so
                 asking.feed(opened.read(), time.monotonic())
     except DeviceError as error:
         return Recognised(port, "unusable", fault=str(error).removeprefix(f"{port} "))

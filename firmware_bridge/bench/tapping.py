@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware_bridge.bench.watching import Feed, Heard
 from firmware_bridge.ports.capture import CaptureWriter, Chunk
 from firmware_bridge.ports.serial_port import SerialPort
+from sensors.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class Tap:
         self._feed = feed
         self._capture = capture
         self._start_ns = time.monotonic_ns()
+        self._asks = True
+
+    def opened(self) -> None:
+        """Take that the port is another opening's: whatever was half said is over."""
+        self._asks = True
+        self._feed.opened()
 
     def now_s(self) -> float:
         """Return the time since the start, in seconds."""
@@ -65,16 +72,32 @@ class Tap:
         DeviceError
             If the board was unplugged.
         """
-        now_ns = self._now_ns()
-        due = self._feed.due(_seconds(now_ns))
-        if due:
-            self._keep(Chunk(now_ns, from_board=False, data=due))
-            port.write(due)
+        news = self._ask(port)
         data = port.read()
         now_ns = self._now_ns()
         if data:
             self._keep(Chunk(now_ns, from_board=True, data=data))
-        return Step(_seconds(now_ns), self._feed.feed(data, _seconds(now_ns)), len(data))
+        heard = self._feed.feed(data, _seconds(now_ns))
+        if news:
+            heard = replace(heard, log=(*news, *heard.log), notices=(*news, *heard.notices))
+        return Step(_seconds(now_ns), heard, len(data))
+
+    def _ask(self, port: SerialPort) -> tuple[str, ...]:
+        """Write what is due; a board that takes nothing is read all the same, and not asked again.
+
+        If it is gone, reading says so.
+        """
+        now_ns = self._now_ns()
+        due = self._feed.due(_seconds(now_ns)) if self._asks else b""
+        if not due:
+            return ()
+        self._keep(Chunk(now_ns, from_board=False, data=due))
+        try:
+            port.write(due)
+        except DeviceError as error:
+            self._asks = False
+            return (f"{error}; it is asked no more",)
+        return ()
 
     def _keep(self, chunk: Chunk) -> None:
         if self._capture is not None:

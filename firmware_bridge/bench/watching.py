@@ -58,11 +58,14 @@ class Heard:
         What the edge would have been handed.
     log : tuple of str
         Lines to show.
+    notices : tuple of str
+        Those of them that are no LOG of the board's: what is not read, faults, restarts.
     """
 
     taken: tuple[Taken, ...] = ()
     readings: tuple[Reading, ...] = ()
     log: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,9 @@ class Health:
 
 class Feed(Protocol):
     """A board, however it speaks."""
+
+    def opened(self) -> None:
+        """Take that the port was opened again, perhaps on another board."""
 
     def due(self, now_s: float) -> bytes:
         """Return what to write to the board now; may be nothing."""

@@ -84,6 +84,7 @@ def _read(port: str, baud: int, tap: Tap, seconds: float | None, *, stay: bool) 
             try:
                 with SerialPort(port, baud) as opened:
                     told = ""
+                    tap.opened()
                     while not is_over():
                         yield tap.step(opened)
             except DeviceError as error:

@@ -96,14 +96,21 @@ def check_places(to: Path | None, raw: Path | None) -> None:
     for option, path in (("--to", to), ("--raw", raw)):
         if path is not None and path.exists():
             raise ConfigurationError(f"{option} is {path}, which exists; choose another name")
+        if path is not None and not path.parent.is_dir():
+            raise ConfigurationError(f"{option} is {path}; there is no folder {path.parent}")
     if to is not None and not to.name.endswith((".csv", ".csv.gz")):
         raise ConfigurationError(f"--to is {to}; expected NAME.csv or NAME.csv.gz")
+    if to is not None and raw is not None and to.resolve() == raw.resolve():
+        raise ConfigurationError(f"--to and --raw are both {to}; each needs a file of its own")
 
 
 def _until_lost(found: Iterator[Step], lost: list[WellbeingError]) -> Iterator[Step]:
-    """Yield what arrives; a lost board ends it, so that what came before is kept."""
+    """Yield what arrives, and say what is amiss; a lost board ends it, what came before is kept."""
     try:
-        yield from found
+        for step in found:
+            for line in step.heard.notices:
+                note(line)
+            yield step
     except DeviceError as error:
         lost.append(error)
 

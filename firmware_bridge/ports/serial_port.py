@@ -211,6 +211,10 @@ class SerialPort:
         """
         try:
             self._driver.write(data)
+        except TimeoutError:
+            raise DeviceError(
+                f"{self._port} takes nothing for {WRITE_WITHIN_S:g} s; does the board read its port?"
+            ) from None
         except (OSError, TypeError):
             raise DeviceError(f"{self._port} is gone; plug the board in again") from None
 
@@ -238,10 +242,11 @@ class _SystemPort:
     """A port of the system, with the methods of `TcpPort`."""
 
     def __init__(self, name: str, baud: int) -> None:
-        self._serial = _driver().Serial(
+        driver = _driver()
+        self._late = driver.SerialTimeoutException
+        self._serial = driver.Serial(
             name, baud, timeout=READ_WITHIN_S, write_timeout=WRITE_WITHIN_S, exclusive=True
         )
-        self.write = self._serial.write
         self.cancel_read = self._serial.cancel_read
         self.close = self._serial.close
 
@@ -249,6 +254,12 @@ class _SystemPort:
         first: bytes = self._serial.read(1)
         waiting = min(self._serial.in_waiting, limit) if first else 0
         return first + self._serial.read(waiting) if waiting else first
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except self._late:
+            raise TimeoutError("the other end takes nothing") from None
 
 
 def _open(name: str, baud: int) -> _SystemPort | tcp_port.TcpPort:

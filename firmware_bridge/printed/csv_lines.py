@@ -67,6 +67,17 @@ def unit_of(column: str) -> str:
     return SIGNALS[column].unit
 
 
+def range_of(column: str) -> str:
+    """Return in which range a column's values are believed, in words."""
+    if column == PPG:
+        return f"{column} (any number)"
+    if column in ACC:
+        return f"{column} ({-_MOST_G:g} to {_MOST_G:g} g)"
+    signal = SIGNALS[column]
+    unit = "" if signal.unit == "1" else f" {signal.unit}"
+    return f"{column} ({signal.low:g} to {signal.high:g}{unit})"
+
+
 def _accepts(column: str, value: float) -> bool:
     if column == PPG:
         return math.isfinite(value)
@@ -161,6 +172,11 @@ class CsvLines:
                 samples.append(sample)
         self._take(rest)
         return samples
+
+    def reopened(self) -> None:
+        """Take that the port was opened again: what comes next may begin within a line."""
+        self._pending.clear()
+        self._joined = self._overlong = False
 
     def _take(self, piece: bytes) -> None:
         if len(self._pending) + len(piece) > MAX_LINE_BYTES:

@@ -83,6 +83,11 @@ class RawLines:
         self._pulse = PulseStream(self._rate_hz or 1.0)
         self._movement = Movement()
 
+    def reopened(self) -> None:
+        """Take that the port was opened again: nobody knows how many lines were not printed."""
+        self._start()
+        self._last_s = self._begin_s = self._mark = None
+
     @property
     def rate_hz(self) -> float | None:
         """Lines per second, as told or found so far; None before. [1/s]."""
@@ -130,8 +135,7 @@ class RawLines:
         self, samples: Sequence[Mapping[str, float]], now_s: float, lost: int
     ) -> Iterable[Reading]:
         if self._last_s is not None and now_s - self._last_s > PAUSE_S:
-            self._start()
-            self._begin_s = self._mark = None
+            self.reopened()
         self._last_s = now_s
         first = self._line + lost
         self._line = first + len(samples)

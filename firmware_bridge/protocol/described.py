@@ -118,7 +118,7 @@ class DescribedBoard:
             case Contact():
                 return [Touched(message.part, message.on, self._past_s(message.at, now_s))]
             case Fault():
-                return [Faulted(message, self._past_s(message.at, now_s))]
+                return [Faulted(message, self._past_s(message.at, now_s), now_s)]
             case Time():
                 self._time(message, now_s)
                 return []

@@ -90,10 +90,20 @@ class Powered:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """A fault began, lasts or ended at `at_s` (host's clock, in s)."""
+    """A fault began, lasts or ended.
+
+    Parameters
+    ----------
+    fault : Fault
+    at_s : float
+        When, as the board says, on the host's clock. [s]
+    heard_s : float
+        When that arrived, which is what counts for whether it lasts. [s]
+    """
 
     fault: Fault
     at_s: float
+    heard_s: float
 
 
 @dataclass(frozen=True, slots=True)

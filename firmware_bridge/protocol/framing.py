@@ -104,6 +104,10 @@ class Deframer:
     _pending: bytes = b""
     _joined: bool = False
 
+    def rejoin(self) -> None:
+        """Take that the stream was cut: what comes next may begin within a frame."""
+        self._pending, self._joined = b"", False
+
     def feed(self, data: bytes) -> list[Frame]:
         """Return each frame that `data` completes, oldest first."""
         pieces = data.split(b"\0")

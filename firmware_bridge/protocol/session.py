@@ -91,7 +91,7 @@ class Session:
     Attributes
     ----------
     heard_s : float or None
-        When a whole frame last arrived. [s]
+        When a whole frame of the board's last arrived. [s]
     """
 
     def __init__(self, start: int = 0) -> None:
@@ -141,6 +141,20 @@ class Session:
             restarts=self._board.restarts,
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether HELLO and all the streams it announces have come."""
+        return self._board.is_whole
+
+    def reopened(self) -> None:
+        """Take that the port was opened again: who is there is asked anew.
+
+        A frame that was cut off is none.
+        """
+        self._deframer.rejoin()
+        self._asks, self._asking, self._ask_at_s = True, 0, float("-inf")
+        self._open.clear()
+
     # From the board.
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
@@ -156,14 +170,14 @@ class Session:
         events: list[Event] = []
         for frame in self._deframer.feed(data):
             self._frames += 1
-            self.heard_s = now_s
             events += self._take(frame, now_s)
         return events
 
     def _take(self, frame: Frame, now_s: float) -> list[Event]:
         if frame.type in _OF_HOST:
-            self._echoed += 1  # its counter is ours
+            self._echoed += 1  # its counter is ours, and it says nothing about the board
             return []
+        self.heard_s = now_s
         message: Message | None = None
         try:
             message = messages.unpack(frame.type, frame.payload)

@@ -20,6 +20,7 @@ from firmware_bridge.protocol.events import (
     Touched,
 )
 from firmware_bridge.protocol.messages import Hello, Part, Stream
+from firmware_bridge.protocol.session import Session
 from firmware_bridge.readings.movement import Movement
 from firmware_bridge.readings.pulse import Beat, PulseStream
 from firmware_bridge.readings.wearing import Wearing
@@ -104,8 +105,8 @@ class Readings:
             case Touched():
                 self._wearing.touch(event.part, event.on)
                 items = [*self._links(), *self._contact(event)]
-            case Faulted(fault, at_s):
-                self._wearing.fault(fault.code, fault.stream, at_s, active=fault.active)
+            case Faulted(fault, _, heard_s):
+                self._wearing.fault(fault.code, fault.stream, heard_s, active=fault.active)
                 items = self._links()
             case Powered(battery):
                 items = self._powered(battery.percent, charging=battery.charging == 1)
@@ -243,6 +244,16 @@ class Readings:
         for channel, state in self._wearing.changes():
             if channel in self._channels:
                 yield Link(channel, state)
+
+
+def undescribed(session: Session) -> str:
+    """Return what to say of a board that said who it is, but not all that it streams."""
+    announced = 0 if session.hello is None else session.hello.streams
+    return (
+        f"describes {len(session.streams)} of the {announced} streams it announces, so none is "
+        f"read ({session.counts.content} messages held something impossible); "
+        "run: firmware-bridge check"
+    )
 
 
 def _unsuited(stream: Stream) -> str:

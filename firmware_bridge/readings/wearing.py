@@ -62,11 +62,11 @@ class Wearing:
         """Take that `part` touches skin, or not."""
         self._contact[part] = on
 
-    def fault(self, code: int, stream: int, at_s: float, *, active: bool) -> None:
-        """Take that a fault began, lasts or ended at `at_s` (in s)."""
+    def fault(self, code: int, stream: int, heard_s: float, *, active: bool) -> None:
+        """Take that a fault was heard to begin, last or end at `heard_s` (in s)."""
         self._faults.pop((code, stream), None)
         if active:
-            self._faults[code, stream] = at_s
+            self._faults[code, stream] = heard_s
             if len(self._faults) > _MOST_FAULTS:
                 del self._faults[next(iter(self._faults))]
 

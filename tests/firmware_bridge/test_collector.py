@@ -3,6 +3,7 @@
 import asyncio
 import tomllib
 from contextlib import aclosing
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sensors.collector import Clock, Collector, Link, Reading
 from sensors.edge.clock import SystemTime
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.signals import Channel
+from tests.firmware_bridge.protocol.talking import EDA, Talking
 from tests.rig import wait_until_async
 
 CSV = ["eda_us", "-", "skin_temp_c", "hr_bpm"]
@@ -93,6 +95,15 @@ async def test_a_board_that_says_nothing_is_a_device_error(board, sent, words):
     board.keep_sending(sent)
     async with aclosing(collector(board, silence_s=0.3).readings(SystemTime())) as readings:
         with pytest.raises(DeviceError, match=words):
+            await anext(readings)
+
+
+async def test_a_board_that_does_not_describe_its_streams_is_a_device_error(board):
+    """Nothing of it is read, and that must not look like a board that is well."""
+    board.keep_sending(b"\0" + Talking().hello(0, replace(EDA, stream=1)))
+    made = collector(board, csv=[], silence_s=0.3)
+    async with aclosing(made.readings(SystemTime())) as readings:
+        with pytest.raises(DeviceError, match="describes 0 of the 1 streams it announces"):
             await anext(readings)
 
 

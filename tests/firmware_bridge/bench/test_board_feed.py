@@ -1,9 +1,11 @@
 """What the bench is told of a board's faults and silences."""
 
+from dataclasses import replace
+
 import pytest
 
 from firmware_bridge.bench.board_feed import BoardFeed
-from firmware_bridge.protocol.messages import Contact, Fault, FaultCode, Part
+from firmware_bridge.protocol.messages import Contact, Fault, FaultCode, Log, Part
 from tests.firmware_bridge.protocol.talking import EDA, Talking
 
 
@@ -54,3 +56,24 @@ def test_values_that_are_refused_or_not_believed_are_counted():
     feed.feed(talking.frame(off) + talking.values(EDA, 3, 3.0), 3.0)
     counts = feed.health().counts
     assert (counts["out_of_range"], counts["withheld"]) == (1, 1)
+
+
+def test_a_board_that_does_not_describe_all_its_streams_is_named():
+    """Numbering from 1 is the likeliest mistake; nothing of such a board is read."""
+    talking, feed = Talking(), BoardFeed()
+    feed.feed(b"\0" + talking.hello(0, replace(EDA, stream=1)), 0.0)
+    assert feed.trouble("ttyACM0") == (
+        "ttyACM0 describes 0 of the 1 streams it announces, so none is read "
+        "(1 messages held something impossible); run: firmware-bridge check"
+    )
+    feed.feed(talking.hello(1, EDA), 1.0)
+    assert not feed.trouble("ttyACM0")
+
+
+def test_what_is_not_read_is_a_notice_and_what_the_board_logs_is_none():
+    talking, feed = Talking(), BoardFeed()
+    unsuited = replace(EDA, unit="nS")
+    heard = feed.feed(b"\0" + talking.hello(0, unsuited) + talking.frame(Log(1, "hi")), 0.0)
+    (notice,) = heard.notices
+    assert "'eda_us' in 'nS'" in notice
+    assert heard.log == (notice, "information: hi")

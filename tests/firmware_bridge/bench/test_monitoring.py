@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firmware_bridge.bench.line_feed import LineFeed
-from firmware_bridge.bench.monitor_view import number, plain_lines, screen, sparkline
+from firmware_bridge.bench.monitor_view import number, plain_lines, pulse_part, screen, sparkline
 from firmware_bridge.bench.monitoring import Monitor, Trace
 from firmware_bridge.bench.watching import ClockHealth, Health, Heard, Taken
 
@@ -182,3 +182,19 @@ def test_a_rate_is_unknown_before_the_second_value():
         line for line in screen(report, monitor.traces, [], "p", (80, 24)) if "33.00" in line.text
     ]
     assert ("- of 1" in row.text, row.style) == (True, "plain")
+
+
+def test_a_rate_of_beats_that_come_no_more_is_not_shown():
+    monitor = Monitor(0.0)
+    monitor.take(Heard((Taken("rr_ms", "ms", np.array([1.0]), np.array([[800.0]])),)), 4.0)
+    assert pulse_part(monitor.report(9.0, HEALTH).signals) == ["pulse 75 per min"]
+    assert pulse_part(monitor.report(30.0, HEALTH).signals) == ["no beats for 26 s"]
+
+
+def test_numbers_out_of_range_are_not_called_a_wrong_speed():
+    feed = LineFeed(("eda_us", "acc_g"))
+    feed.feed(b"\n3400,50\n", 1.0)
+    assert feed.trouble("p") == (
+        "p prints numbers, but none within eda_us (0.001 to 200 uS), acc_g (-32 to 32 g); "
+        "check units and columns"
+    )

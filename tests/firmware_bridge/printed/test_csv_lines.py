@@ -127,3 +127,11 @@ def test_wrong_columns_are_named(columns, words):
 def test_boards_may_deliver_what_headsets_and_modules_measure_and_nothing_else():
     assert {channel_of(name) for name in known_columns()} == {"heart", "modules"}
     assert check_columns(["-", *known_columns(), "-"], "--csv")
+
+
+def test_a_line_cut_off_by_unplugging_is_never_glued_to_the_next():
+    lines = CsvLines(TWO)
+    assert lines.feed(b"\n3.42,33.1\n3.4") == [{"eda_us": 3.42, "skin_temp_c": 33.1}]
+    lines.reopened()
+    assert lines.feed(b"2,33.1\n3.5,33.2\n") == [{"eda_us": 3.5, "skin_temp_c": 33.2}]
+    assert lines.counts.unreadable == 0

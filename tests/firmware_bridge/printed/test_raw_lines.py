@@ -95,6 +95,14 @@ def test_a_pause_begins_anew(scene):
     assert min(r.at_monotonic_s for r in late) > HOST_S + 130
 
 
+def test_a_port_opened_again_begins_anew_without_a_pause(scene):
+    row = [b"%.4f\n" % sample for sample in scene.samples]
+    raw, _ = printed(scene, ["ppg"], row.__getitem__, RATE_HZ, true_hz=1.01 * RATE_HZ)
+    assert raw.rate_hz != RATE_HZ, "its drift is known"
+    raw.reopened()
+    assert raw.rate_hz == RATE_HZ
+
+
 def test_a_rate_without_beats_is_said(scene):
     row = lambda n: b"%.4f\n" % scene.samples[n]  # noqa: E731
     raw, found = printed(scene, ("ppg",), row, true_hz=10.0)

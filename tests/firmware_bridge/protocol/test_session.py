@@ -146,7 +146,7 @@ def test_everything_else_a_board_says():
     assert touched == Touched(Part.SKIN, on=True, at_s=pytest.approx(HOST_S + 2))
     assert powered == Powered(Battery(80, 0, 0))
     assert spoke == Said(Log(1, "hi"))
-    assert faulted == Faulted(fault, pytest.approx(HOST_S + 2))
+    assert faulted == Faulted(fault, pytest.approx(HOST_S + 2), HOST_S + 2)
     assert answered == Answered(setting)
 
 
@@ -265,3 +265,22 @@ def _told(pieces):
         else event
         for event in events
     ]
+
+
+def test_what_comes_back_of_our_own_is_no_sign_of_life():
+    _, session = described(EDA)
+    echoed, _ = session.request(TimeRequest(7))
+    session.feed(echoed, HOST_S + 30.0)
+    assert (session.heard_s, session.counts.echoed) == (HOST_S, 1)
+
+
+def test_a_port_opened_again_is_asked_anew_and_half_a_frame_is_forgotten():
+    board, session = described(EDA)
+    session.due(HOST_S + 0.5)
+    session.feed(board.values(EDA, 1.0, 3.0)[:12], HOST_S + 1.0)
+    session.reopened()
+    asked = [message for message, _ in said_to(session.due(HOST_S + 2.0))]
+    assert asked == [HelloRequest()]
+    assert session.counts.refused.total == 0
+    session.feed(b"\x05\x06\0" + board.values(EDA, 2.0, 3.0), HOST_S + 2.0)
+    assert session.counts.refused.total == 0, "the tail of a frame is none"

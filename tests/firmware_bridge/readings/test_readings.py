@@ -308,3 +308,13 @@ def test_movement_makes_beats_less_believed():
 
     assert mean_quality(0.0) > 0.9
     assert mean_quality(0.3) < 0.5
+
+
+def test_a_fault_counts_from_when_it_was_heard_whatever_time_it_names():
+    """A board may say since when; it lasts while it is said again."""
+    worn = Worn(EDA)
+    worn.measure(0, 100.0, 3.0)
+    begun = Fault(worn.board.ticks(40.0), 3, 0, active=True)
+    assert links(worn.say(begun, 100.0)) == [("modules", Absence.FAULT)]
+    assert links(worn.readings.quiet(HOST_S + 101.0)) == []
+    assert values(worn.measure(0, 101.0, 3.0)) == []
