@@ -46,7 +46,9 @@ RateOption = Annotated[
         show_default=False,
     ),
 ]
-BaudOption = Annotated[int, typer.Option(min=50, help="Speed; without meaning on USB CDC.")]
+BaudOption = Annotated[
+    int, typer.Option(min=50, max=12_000_000, help="Speed; without meaning on USB CDC.")
+]
 SecondsOption = Annotated[float | None, typer.Option(min=0.0, help="Stop after so long. [s]")]
 PlainOption = Annotated[
     bool,
@@ -97,13 +99,25 @@ def feed_of(csv: str | None, rate_hz: float | None) -> Feed:
     ConfigurationError
         If the columns or the rate cannot be those of a board, or do not go together.
     """
+    columns = columns_of(csv, rate_hz)
+    return BoardFeed() if columns is None else LineFeed(columns, rate_hz)
+
+
+def columns_of(csv: str | None, rate_hz: float | None) -> tuple[str, ...] | None:
+    """Return the columns of a board that prints lines; None for one that speaks the protocol.
+
+    Raises
+    ------
+    ConfigurationError
+        If the columns or the rate cannot be those of a board, or do not go together.
+    """
     if csv is None:
         if rate_hz is not None:
             raise ConfigurationError("--rate goes with --csv; a board that speaks says its rates")
-        return BoardFeed()
+        return None
     if rate_hz is not None:
         check_rate(rate_hz, "--rate")
-    return LineFeed(split_columns(csv), rate_hz)
+    return split_columns(csv)
 
 
 def split_columns(csv: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import typer
 
 from firmware_bridge.bench.probing import PROBE_S, probe_all
 from firmware_bridge.bench.scanning import Recognised
+from firmware_bridge.bench.watching import printable
 from firmware_bridge.commands.options import BAUD, BaudOption, print_json
 from firmware_bridge.ports.serial_port import PortInfo, ports
 from sensors.command_line import JsonOption
@@ -51,4 +52,5 @@ def shown(info: PortInfo) -> str:
 
 def told(info: PortInfo) -> str:
     """Return what the system knows about what is plugged in; empty if nothing."""
-    return "  ".join(word for word in (info.description, info.lasting) if word)
+    # What a device calls itself goes to a terminal.
+    return "  ".join(word for word in map(printable, (info.description, info.lasting)) if word)

@@ -13,7 +13,7 @@ from firmware_bridge.commands.options import (
     CsvOption,
     PortOption,
     RateOption,
-    split_columns,
+    columns_of,
 )
 from firmware_bridge.ports.serial_port import check_port
 from sensors import codec
@@ -57,8 +57,9 @@ def run(  # noqa: PLR0917 - typer calls it by name
     """
     check_port(port, "--port")
     options = [f"serial.port={_quoted(port)}", f"serial.baud={baud}"]
-    if csv is not None:
-        options.append(f"serial.csv={codec.dump_json(split_columns(csv)).decode()}")
+    columns = columns_of(csv, rate)
+    if columns is not None:
+        options.append(f"serial.csv={codec.dump_json(columns).decode()}")
     if rate is not None:
         options.append(f"serial.rate_hz={rate}")
     given = {

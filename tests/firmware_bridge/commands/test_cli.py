@@ -55,6 +55,12 @@ def test_monitor_shows_values_and_counts(board, capsys):
     assert "skin_temp_c 33.25 degC at " in out
 
 
+def test_what_a_device_calls_itself_moves_no_cursor(capsys, monkeypatch):
+    found = [PortInfo("/dev/ttyACM0", "U\x1b[2Jno", "2341:0043", "7\x1b5")]
+    monkeypatch.setattr("firmware_bridge.commands.ports.ports", lambda: found)
+    assert "\x1b" not in run(capsys, "ports")[1]
+
+
 def test_monitor_of_an_unplugged_board_ends_in_one_line(board, capsys):
     board.keep_sending(50 * LINE, unplug_after=2 * BUFFER)
     code, out, err = run(capsys, "monitor", "--port", board.port, *CSV, "--every", "0.1")
@@ -119,6 +125,27 @@ def test_ctrl_c_ends_a_recording_and_keeps_it(board, tmp_path):
         pytest.param(["monitor", "--port", "p", "--csv", "eda"], 2, "--csv has 'eda'", id="column"),
         pytest.param(["monitor", "--csv", "eda_us"], 2, "--port", id="no port"),
         pytest.param(["record", "--port", "p", *CSV], 2, "--to", id="no file"),
+        pytest.param(
+            ["monitor", "--port", "p", "--baud", "99999999999"], 2, "--baud", id="impossible speed"
+        ),
+        pytest.param(
+            ["record", "--port", "p", "--to", "one.csv", "--raw", "./one.csv"],
+            2,
+            "--to and --raw are both one.csv",
+            id="one file for two",
+        ),
+        pytest.param(
+            ["run", "--port", "p", "--agent", "k7", "--rate", "64"],
+            2,
+            "--rate goes with --csv",
+            id="a rate of nothing",
+        ),
+        pytest.param(
+            ["run", "--port", "p", "--agent", "k7", *CSV, "--rate", "3"],
+            2,
+            "--rate is 3",
+            id="an impossible rate",
+        ),
         pytest.param(["nonsense"], 2, "nonsense", id="command"),
     ],
 )
@@ -133,7 +160,7 @@ def test_a_place_that_cannot_be_written(board, capsys, tmp_path):
     to = tmp_path / "no" / "folder.csv"
     code, _, err = run(capsys, "record", "--port", board.port, *CSV, "--to", to)
     assert code == 2
-    assert f"firmware-bridge: --to is {to}; No such file or directory" in err
+    assert err == f"firmware-bridge: --to is {to}; there is no folder {to.parent}\n"
 
 
 def test_without_the_driver_help_answers_and_the_remedy_is_named(capsys, monkeypatch):
