@@ -5,12 +5,12 @@ The same table stands in hardware.md, *How to pass check*; a test keeps them equ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, pairwise
 
 import numpy as np
 
-from firmware_bridge.conformance.heart_trace import HeartTrace
+from firmware_bridge.conformance.heart_trace import HeartTrace, is_beating
 from firmware_bridge.conformance.verdict import (
     Requirement,
     Verdict,
@@ -20,6 +20,7 @@ from firmware_bridge.conformance.verdict import (
     passed,
 )
 from sensors.heart_rate.details import parse_battery
+from sensors.heart_rate.measurement import Measurement
 from sensors.signals import SIGNALS
 
 RECONNECT_S = 10.0
@@ -101,14 +102,23 @@ def rr_present(trace: HeartTrace) -> Verdict:
 
 def rr_complete(trace: HeartTrace) -> Verdict:
     """Judge whether no beat is left out, or sent twice."""
-    beating = [(at_s, m) for at_s, m in trace.worn if m.rr_ms]
-    if len(beating) < 2 or not _has_intervals(trace):
+    span_s = sum_s = 0.0
+    for beating in _stretches(trace):
+        span_s += beating[-1][0] - beating[0][0]
+        sum_s += sum(sum(m.rr_ms) for _, m in beating[1:]) / 1000
+    if not span_s or not _has_intervals(trace):
         return not_applicable("too few intervals came")
-    span_s = beating[-1][0] - beating[0][0]
-    sum_s = sum(sum(m.rr_ms) for _, m in beating[1:]) / 1000
     words = f"intervals of {sum_s:.1f} s in {span_s:.1f} s"
     off_s = abs(sum_s - span_s)
     return failed(words) if off_s > _SUM_SHARE * span_s + _SUM_S + trace.slack_s else passed(words)
+
+
+def _stretches(trace: HeartTrace) -> Iterator[list[tuple[float, Measurement]]]:
+    """Yield notifications with intervals, from each putting on to the next taking off."""
+    for is_worn, stretch in groupby(trace.measured, lambda one: is_beating(one[1])):
+        beating = [(at_s, m) for at_s, m in stretch if is_worn and m.rr_ms]
+        if beating:
+            yield beating
 
 
 def _has_intervals(trace: HeartTrace) -> bool:
@@ -159,6 +169,11 @@ def contact_bits(trace: HeartTrace) -> Verdict:
     if not trace.measured:
         return not_applicable(_NOTHING)
     unknown = sum(m.contact is None for _, m in trace.measured)
+    if unknown == len(trace.measured):
+        return not_applicable(
+            "it cannot tell (flag bits 0x): that it is not worn will be inferred, and nobody can "
+            "claim it by taking it off; set bit 2 always if it can tell"
+        )
     words = f"said in {len(trace.measured) - unknown} of {len(trace.measured)} notifications"
     return failed(words) if unknown else passed(words)
 
@@ -209,7 +224,7 @@ _ROWS: Sequence[tuple[str, str, str, Callable[[HeartTrace], Verdict]]] = (
     ("rr-complete", "RR intervals add up to the time that passes: no beat is left out or sent twice.", "send all intervals since the last notification, oldest first, several if need be", rr_complete),
     ("rr-resolution", "RR intervals are measured in 1/1024 s, and not rounded or made from the rate.", "time the beats by a clock of 1 kHz or more, and interpolate the pulse", rr_resolution),
     ("plausible", "Rate and intervals are those of a heart, and agree with each other.", "check the unit of the intervals: 1/1024 s, not milliseconds", plausible),
-    ("contact-bits", "Each notification says whether it touches skin (flag bits 1 and 2).", "set bit 2 always, bit 1 while it is worn", contact_bits),
+    ("contact-bits", "A headset that can tell says in each notification whether it touches skin (flag bits 1 and 2).", "set bit 2 always, bit 1 while it is worn", contact_bits),
     ("information", "The Device Information Service says maker, model and firmware.", "add 0x2A29, 0x2A24 and 0x2A26", information),
     ("battery-level", "The Battery Service says how full the battery is, 0 to 100 %.", "add 0x180F with 0x2A19, readable", battery_level),
     ("reconnect", "Let go of, it advertises again with the same address and is connected within 10 s.", "advertise again on every disconnection; do not change the address of a bonded device", reconnect),

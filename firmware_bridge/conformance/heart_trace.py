@@ -89,4 +89,9 @@ class HeartTrace:
     @cached_property
     def worn(self) -> list[tuple[float, Measurement]]:
         """Those in which a heart is beating."""
-        return [(at_s, m) for at_s, m in self.measured if m.contact is not False and m.hr_bpm > 0]
+        return [(at_s, m) for at_s, m in self.measured if is_beating(m)]
+
+
+def is_beating(measurement: Measurement) -> bool:
+    """Return whether a heart is beating there: it is worn, and has a rate."""
+    return measurement.contact is not False and measurement.hr_bpm > 0

@@ -36,7 +36,8 @@ def _bumble() -> Any:
         import bumble.transport  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError(
-            "bumble, which speaks to the controller, is not installed; run: pip install bumble"
+            "bumble, which speaks to the controller, is not installed; run: pip install "
+            "'agent-wellbeing[bench]'"
         ) from None
     return bumble
 

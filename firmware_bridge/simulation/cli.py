@@ -43,7 +43,7 @@ def simulate(  # noqa: PLR0917 - typer calls it by name
         typer.Option(
             metavar="TRANSPORT",
             help="Be a Bluetooth headset on this HCI controller, as bumble spells it: usb:0, "
-            "hci-socket:0, serial:/dev/ttyACM0. Needs the package bumble.",
+            "hci-socket:0, serial:/dev/ttyACM0. Needs agent-wellbeing[bench].",
         ),
     ] = None,
     script: Annotated[

@@ -64,7 +64,8 @@ class HeartBroadcast:
         self._recent = [*self._recent, *intervals][-5:] if worn else []
         mean_ms = sum(self._recent) / len(self._recent) if self._recent else 0.0
         rate = min(round(60_000 / mean_ms), 255) if mean_ms else 0
-        flags = 0 if on("no_contact_bits") else _CONTACT_KNOWN | (_CONTACT_ON if worn else 0)
+        is_mute = on("no_contact_bits") or (on("some_contact_bits") and round(at_s) % 2 == 0)
+        flags = 0 if is_mute else _CONTACT_KNOWN | (_CONTACT_ON if worn else 0)
         sent = [] if on("no_rr") else [ms for ms in intervals[-_MOST:] if not self._misses()]
         if sent:
             flags |= _RR_PRESENT

@@ -9,11 +9,12 @@ from firmware_bridge.cli import main
 from firmware_bridge.conformance import heart_check
 from firmware_bridge.conformance.heart_check import HeartExamination, report
 from firmware_bridge.conformance.heart_requirements import HEART_NOT_TESTED, HEART_REQUIREMENTS
-from firmware_bridge.conformance.heart_trace import HeartTrace
+from firmware_bridge.conformance.heart_trace import HeartTrace, Notified
 from firmware_bridge.conformance.page import page
 from firmware_bridge.conformance.verdict import Result, judge_all
 from firmware_bridge.simulation.faults import BLUETOOTH_FAULTS
 from sensors.errors import DeviceError
+from sensors.heart_rate.measurement import parse
 from tests.firmware_bridge.conformance.examining import failures
 from tests.firmware_bridge.conformance.test_page import outline
 from tests.firmware_bridge.simulation.on_air import on_air, put_on_air
@@ -25,7 +26,7 @@ HEARD = {
     "no_rr": "rr-present",
     "missed_rr": "rr-complete",
     "coarse_rr": "rr-resolution",
-    "no_contact_bits": "contact-bits",
+    "some_contact_bits": "contact-bits",
     "seldom": "notifications",
 }
 """Faults that notifications show."""
@@ -77,8 +78,22 @@ def test_a_headset_that_is_right_passes():
     assert {finding.result for finding in findings.values()} == {Result.PASS}
 
 
+def test_one_that_cannot_tell_contact_is_told_what_that_costs():
+    findings = findings_of(trace_of("no_contact_bits"))
+    assert failures(findings) == set()
+    assert findings["contact-bits"].result is Result.NOT_APPLICABLE
+    assert "set bit 2 always if it can tell" in findings["contact-bits"].seen
+
+
+def test_a_while_without_contact_leaves_no_beat_out():
+    trace = trace_of()
+    for number in range(10, 25):  # taken off, and said so: no rate, no intervals
+        trace.notified[number] = Notified(number + 1.0, parse(bytes((0b100, 0))))
+    assert failures(findings_of(trace)) == set()
+
+
 def test_every_fault_is_tried_and_the_names_are_one_each():
-    assert set(HEARD) | set(SERVICES) == set(BLUETOOTH_FAULTS)
+    assert set(HEARD) | set(SERVICES) == set(BLUETOOTH_FAULTS) - {"no_contact_bits"}
     names = [one.id for one in HEART_REQUIREMENTS] + [name for name, _ in HEART_NOT_TESTED]
     assert len(set(names)) == len(names)
 
@@ -130,7 +145,7 @@ async def _examined(fault, seconds):
 
 async def test_over_the_radio_each_fails_on_what_it_offends(monkeypatch):
     monkeypatch.setattr(heart_check, "RECONNECT_S", 1.0)
-    faults = [None, *SERVICES, "no_rr", "no_contact_bits"]
+    faults = [None, *SERVICES, "no_rr", "some_contact_bits"]
     found = await asyncio.gather(*(_examined(fault, 9.0) for fault in faults))
     offended = {**HEARD, **SERVICES}
     for fault, findings in zip(faults, found, strict=True):

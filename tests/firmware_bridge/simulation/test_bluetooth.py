@@ -53,6 +53,7 @@ def test_taken_off_it_says_so_and_has_no_rate():
 def test_its_faults_show():
     assert not any(parse(data).rr_ms for data in notified(60, "no_rr"))
     assert {parse(data).contact for data in notified(60, "no_contact_bits")} == {None}
+    assert {parse(data).contact for data in notified(60, "some_contact_bits")} == {None, True}
     assert len(notified(60, "seldom")) == 15
     coarse = [ms for data in notified(60, "coarse_rr") for ms in parse(data).rr_ms]
     assert max(abs(ms - 50 * round(ms / 50)) for ms in coarse) < 0.5
@@ -107,4 +108,4 @@ async def test_the_command_is_a_headset_on_any_controller(tmp_path):
 def test_without_bumble_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "bumble.device", None)
     assert main(["simulate", "--bluetooth", "usb:0"]) == 4
-    assert capsys.readouterr().err.endswith("run: pip install bumble\n")
+    assert capsys.readouterr().err.endswith("run: pip install 'agent-wellbeing[bench]'\n")
