@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,7 @@ class Analysis:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.slack_s = trace.slack_s
+        self._of: dict[type, Any] = {}  # judgements ask for each frame: looking again is quadratic
 
     @cached_property
     def of_board(self) -> list[Heard]:
@@ -142,8 +143,13 @@ class Analysis:
         return [heard for boot in self.boots for heard in boot.heard]
 
     def of(self, kind: type[Kind]) -> list[tuple[float, Kind]]:
-        """Return the messages of `kind` with their arrivals [s]."""
-        return [(h.at_s, h.message) for h in self.heard if isinstance(h.message, kind)]
+        """Return the messages of `kind` with their arrivals [s]; not to be changed."""
+        if kind not in self._of:
+            self._of[kind] = [
+                (h.at_s, h.message) for h in self.heard if isinstance(h.message, kind)
+            ]
+        found: list[tuple[float, Kind]] = self._of[kind]
+        return found
 
     def unreadable(self, kind: type[Kind]) -> list[Heard]:
         """Return the frames of `kind` whose payload cannot be read."""
@@ -333,6 +339,14 @@ class Analysis:
             return [None for _ in self.boots]
         hz = self.tick_hz
         return [fit_steady(seen, hz) if len(seen) > 1 else None for seen in self.observations]
+
+    def clock_open_s(self, boot: int) -> float:
+        """Return by how much the clock of `boot` may be shifted and still fit all of it; in s.
+
+        Of a board that is not asked only HELLO is known, and that may have been on its way.
+        """
+        clock = self.clocks[boot]
+        return 0.0 if clock is None else max(-clock.miss_s, 0.0)
 
     def measured_s(self, boot: int, block: Block) -> NDArray[np.float64] | None:
         """Return when the samples of `block` were measured, on the host's clock [s]."""

@@ -56,6 +56,8 @@ def _unlike(analysis: Analysis) -> list[str]:
         one, other = analysis.answer(first), analysis.answer(second)
         if first.message != second.message or one is None or other is None:
             continue
+        if Status.BUSY in {one[1].status, other[1].status}:
+            continue  # it was to be asked again
         if (one[1].status, one[1].value) != (other[1].status, other[1].value):
             wrong.append(f"SET at {second.at_s:.1f} s, the same as before, was answered otherwise")
     return wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,8 +13,6 @@ from firmware_bridge.conformance.clockfit import MAX_DRIFT
 from firmware_bridge.conformance.verdict import Verdict, by_faults, failed, not_applicable
 from firmware_bridge.protocol.messages import (
     WHOLE_BOARD,
-    Beat,
-    Beats,
     Contact,
     Fault,
     FaultCode,
@@ -31,15 +30,17 @@ _SKIN = {PPG: Part.PULSE, "hr_bpm": Part.PULSE, "eda_us": Part.SKIN, "skin_temp_
 _MOVES_WITHIN_S = {PPG: 2.0, ACC: 10.0, "eda_us": 10.0}
 _RATE_SHARE = 0.1
 _PAUSE_S = 1.0
+_FEW_PAUSES = 2
+_LEAST_REPEATS = 3  # a slow or coarse sensor may well give the same twice
 _FRESH_S = 1.0
-_AHEAD_S = 0.05  # a tick from the future, beyond what the clock's line leaves open
+AHEAD_S = 0.05
+"""A tick may be so far in the future, beyond what the clock's line leaves open. [s]"""
+
 _LEAST_SPAN_S = 5.0
-_BEAT_MISS_S = 0.002
-_INTERVALS = (2_000, 30_000)  # rr_ms of the catalogue, in tenths of a millisecond
 _TICKS = 1 << 32
 
 
-def _apart(later: int, earlier: int) -> int:
+def apart(later: int, earlier: int) -> int:
     """Return ticks from `earlier` to `later`, negative if it is the other way round."""
     return (later - earlier + _TICKS // 2) % _TICKS - _TICKS // 2
 
@@ -54,6 +55,8 @@ def catalogue(analysis: Analysis) -> Verdict:
     described = dict.fromkeys(stream for _, stream in analysis.of(Stream))
     for stream in described:
         faults += [f"stream {stream.stream} ({stream.signal!r}): {f}" for f in _unknown(stream)]
+    signals = Counter(stream.signal for stream in analysis.streams.values())
+    faults += [f"{count} streams of {name}" for name, count in signals.items() if count > 1]
     if not described and not faults:
         return not_applicable("no stream was described")
     names = dict.fromkeys(stream.signal for stream in described)
@@ -157,9 +160,10 @@ def not_repeated(analysis: Analysis) -> Verdict:
         believed = [b.values for b in blocks if _is_believed(analysis, stream, b)]
         if limit_s is None or not believed:
             continue
-        longest_s = _longest_run(np.concatenate(believed)) * 1000 / stream.rate_mhz
+        repeats = _longest_run(np.concatenate(believed))
+        longest_s = repeats * 1000 / stream.rate_mhz
         looked.append(stream.signal)
-        if longest_s > limit_s:
+        if longest_s > limit_s and repeats >= _LEAST_REPEATS:
             faults.append(f"{stream.signal} has one and the same value for {longest_s:.1f} s")
     if not looked:
         return not_applicable("no raw waveform and no skin conductance")
@@ -174,14 +178,19 @@ def _longest_run(rows: NDArray[np.float64]) -> int:
 
 
 def _spacings(analysis: Analysis, blocks: list[Block], tick_hz: int) -> list[float]:
-    """Return seconds per sample from each frame to the next, pauses left out."""
-    found = []
+    """Return seconds per sample from each frame to the next, pauses left out.
+
+    Where there are more pauses than anything else, they are the rate.
+    """
+    found: list[float] = []
+    paused: list[float] = []
     for before, after in stretches(blocks, analysis):
-        ticks = _apart(after.samples.first, before.samples.first)
+        ticks = apart(after.samples.first, before.samples.first)
         expected = before.samples.count * before.samples.step
-        if 0 < ticks <= expected + _PAUSE_S * tick_hz:
-            found.append(ticks / before.samples.count / tick_hz)
-    return found
+        if ticks > 0:
+            is_pause = ticks > expected + _PAUSE_S * tick_hz
+            (paused if is_pause else found).append(ticks / before.samples.count / tick_hz)
+    return found + paused if len(paused) > max(len(found), _FEW_PAUSES) else found
 
 
 def rate(analysis: Analysis) -> Verdict:
@@ -203,14 +212,14 @@ def rate(analysis: Analysis) -> Verdict:
     return by_faults(faults, "; ".join(seen))
 
 
-def _is_steady(analysis: Analysis) -> bool:
+def is_steady(analysis: Analysis) -> bool:
     """Return whether times of this board mean anything."""
     return all(line is None or line.is_steady for line in analysis.clocks)
 
 
 def steps(analysis: Analysis) -> Verdict:
     """Judge whether each frame goes on where the one before ends."""
-    if analysis.tick_hz is None or not _is_steady(analysis):
+    if analysis.tick_hz is None or not is_steady(analysis):
         return not_applicable("no clock to go by; see hello and clock")
     faults, looked = [], 0
     for _, stream, blocks in _series(analysis):
@@ -232,7 +241,7 @@ def steps(analysis: Analysis) -> Verdict:
 def _off_step(before: Block, after: Block, tick_hz: int) -> int:
     """Return by how many ticks `after` does not follow; 0 if it does, or after a pause."""
     one = before.samples
-    off = _apart(after.samples.first, (one.first + one.count * one.step) % _TICKS)
+    off = apart(after.samples.first, (one.first + one.count * one.step) % _TICKS)
     # Half a sample, and what rounding `step` to whole ticks adds up to.
     allowed = (max(one.step, after.samples.step) + one.count) / 2 + 1
     is_pause = off > _PAUSE_S * tick_hz or (one.count == 1 and one.step == 0)
@@ -250,7 +259,7 @@ def _overran(analysis: Analysis, stream: Stream, block: Block) -> bool:
 
 def fresh(analysis: Analysis) -> Verdict:
     """Judge how old samples are when they arrive."""
-    if not _is_steady(analysis) or all(line is None for line in analysis.clocks):
+    if not is_steady(analysis) or all(line is None for line in analysis.clocks):
         return not_applicable("no clock to go by; see hello and clock")
     oldest, youngest, faults = [0.0], [1.0], []
     for boot, stream, blocks in _series(analysis):
@@ -261,9 +270,10 @@ def fresh(analysis: Analysis) -> Verdict:
             age_s, ahead_s = block.at_s - measured_s[0], measured_s[-1] - block.at_s
             oldest.append(age_s)
             youngest.append(-ahead_s)
-            if age_s > _FRESH_S + analysis.slack_s:
+            open_s = analysis.slack_s + analysis.clock_open_s(boot)
+            if age_s > _FRESH_S + open_s:
                 faults.append(f"{stream.signal} at {block.at_s:.1f} s is {age_s:.2f} s old")
-            elif ahead_s > _AHEAD_S + analysis.slack_s:
+            elif ahead_s > AHEAD_S + open_s:
                 faults.append(f"{stream.signal} at {block.at_s:.1f} s is {ahead_s:.2f} s early")
     if len(oldest) == 1:
         return not_applicable("no SAMPLES came")
@@ -316,50 +326,8 @@ def time_answer(analysis: Analysis) -> Verdict:
             faults.append(f"{name} was not answered within {ANSWER_S * 1000:.0f} ms")
             continue
         slowest_s = max(slowest_s, at_s - sent.at_s)
-        if _apart(time.sent, time.received) < 0:
+        if apart(time.sent, time.received) < 0:
             faults.append(f"{name}: sent at {time.sent}, before it was received at {time.received}")
     if faults and not answers:
         return failed(f"none of {len(asked)} requests was answered with its token")
     return by_faults(faults, f"{len(asked)} answers within {slowest_s * 1000:.0f} ms")
-
-
-def beats(analysis: Analysis) -> Verdict:
-    """Judge heartbeats that the board found itself."""
-    faults = [f"BEATS at {h.at_s:.1f} s: {h.error}" for h in analysis.unreadable(Beats)]
-    found = analysis.of(Beats)
-    if not found and not faults:
-        return not_applicable("the board finds no beats itself")
-    if any(stream.signal == PPG for stream in analysis.streams.values()):
-        faults.append("BEATS are sent beside a ppg stream")
-    if analysis.tick_hz is not None and _is_steady(analysis):
-        faults += _beat_faults(analysis, found, analysis.tick_hz)
-    return by_faults(faults, f"{sum(len(message.beats) for _, message in found)} beats")
-
-
-def _beat_faults(analysis: Analysis, found: list[tuple[float, Beats]], tick_hz: int) -> list[str]:
-    faults = []
-    last: tuple[float, Beat] | None = None
-    for at_s, message in found:
-        for beat in message.beats:
-            whole = last is not None and not analysis.is_disturbed(last[0], at_s)
-            before = last[1] if last is not None and whole else None
-            faults += [f"beat at {at_s:.1f} s: {f}" for f in _one_beat(beat, before, tick_hz)]
-            last = at_s, beat
-    return faults
-
-
-def _one_beat(beat: Beat, before: Beat | None, tick_hz: int) -> list[str]:
-    low, high = _INTERVALS
-    if beat.interval and not low <= beat.interval <= high:
-        return [f"interval of {beat.interval / 10:g} ms"]
-    if before is None:
-        return []
-    apart_s = _apart(beat.at, before.at) / tick_hz
-    if apart_s <= 0:
-        return ["not later than the one before"]
-    miss_s = abs(apart_s - beat.interval / 10_000) if beat.interval else 0.0
-    if miss_s > _BEAT_MISS_S + 2 / tick_hz:
-        return [
-            f"interval of {beat.interval / 10:g} ms, {apart_s * 1000:.1f} ms after the one before"
-        ]
-    return []

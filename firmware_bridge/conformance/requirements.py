@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from firmware_bridge.conformance import answering, measuring, speaking
+from firmware_bridge.conformance import answering, beating, measuring, speaking
 from firmware_bridge.conformance.analysis import Analysis
 from firmware_bridge.conformance.verdict import Requirement, Verdict, not_applicable
 
@@ -48,7 +48,7 @@ _ROWS: Sequence[tuple[str, str, str, Callable[[Analysis], Verdict]]] = (
     ("identity", "HELLO is complete and possible: maker, model and firmware are not empty, `tick_hz` is 1 000 to 10 000 000, `device_id` is as described; nothing of it changes by itself.", "fill every field of HELLO from constants and from the settings", _once_heard(speaking.identity)),
     ("streams", "Behind HELLO stands one STREAM for each of its streams; only a HELLO that breaks a silence may stand alone.", "send as many STREAM frames as HELLO announces, each with its own number, right behind it", _once_heard(speaking.streams)),
     ("contact", "Behind the STREAMs stands CONTACT for each part the board can tell, always for the same ones.", "send CONTACT for each part behind the last STREAM, too, not only on changes", _once_heard(speaking.contact)),
-    ("catalogue", "Each STREAM names a signal of the catalogue or a raw waveform, with its unit, width and rate, and possible numbers.", "spell signal and unit as in hardware.md, *Signals a module may deliver* and the table of raw waveforms", _once_heard(measuring.catalogue)),
+    ("catalogue", "Each STREAM names a signal of the catalogue or a raw waveform, with its unit, width and rate, and possible numbers; no two the same.", "spell signal and unit as in hardware.md, *Signals a module may deliver* and the table of raw waveforms", _once_heard(measuring.catalogue)),
     ("described-first", "No SAMPLES come of a stream that was not described since the start.", "send STREAM before the first SAMPLES, for every stream number in use", _once_heard(measuring.described_first)),
     ("samples", "SAMPLES are complete: at least one sample, and as many raw values as announced.", "count times width values of the described encoding must follow `step`", _once_heard(measuring.samples)),
     ("values", "What is measured lies within the range of its signal.", "check scale, offset and encoding in STREAM; say *not measured* instead of a value that cannot be", _once_heard(measuring.values)),
@@ -58,7 +58,7 @@ _ROWS: Sequence[tuple[str, str, str, Callable[[Analysis], Verdict]]] = (
     ("fresh", "Samples arrive at most 1 s after they were measured, and not before.", "send smaller frames more often; take `first` when the sample is taken", _once_heard(measuring.fresh)),
     ("clock", "Ticks are one steady clock: it neither stops nor jumps, and is off by at most 2 %.", "use a free-running timer that also runs in sleep; check `tick_hz` and the oscillator", _once_heard(measuring.clock)),
     ("time-answer", "TIME answers each TIME_REQUEST within 500 ms, with its token; `received` is not after `sent`.", "answer at once, with ticks of the same clock as the samples", _asking(measuring.time_answer)),
-    ("beats", "BEATS go forward in time, their intervals agree with their times, and no `ppg` stream is sent beside them.", "take `at` and `interval` from the same ticks; send 0 as interval when a beat was missed", _once_heard(measuring.beats)),
+    ("beats", "BEATS go forward in time and are sent at most 4 s after they were, none without contact; their intervals agree with their times, and no `ppg` stream is sent beside them.", "take `at` and `interval` from the same ticks; send 0 as interval when a beat was missed; drop beats that are older", _once_heard(beating.beats)),
     ("battery", "BATTERY is possible: 0 to 100 % or 255, charging 0, 1 or 255.", "send 255 for what is not known", _once_heard(speaking.battery)),
     ("faults", "FAULT names a described stream or 255, and a code of the table or above 0x8000; while it lasts it comes again with each HELLO.", "use the codes of hardware.md, and the numbers of the streams; say what lasts again behind CONTACT", _once_heard(speaking.faults)),
     ("set-get", "SETTING answers each SET and GET within 500 ms and names the counter, key and index of the frame it answers; GET says status 0 or 2; a SET that comes twice gives the same answer twice.", "copy counter, key and index from the request; answer also what is refused", _asking(answering.set_get)),

@@ -20,6 +20,8 @@ from firmware_bridge.protocol.messages import (
     FaultCode,
     Hello,
     HelloRequest,
+    Key,
+    Setting,
     Stream,
 )
 
@@ -173,8 +175,14 @@ class _Burst:
         """Whether streams are described, or none are announced, or that cannot be read."""
         message = self.hello.message
         has_none = isinstance(message, Hello) and message.streams == 0
-        described = any(h.frame.type == Stream.TYPE for h in self.behind)
-        return described or has_none or bool(self.hello.error)
+        described = has_none or bool(self.hello.error)
+        anew: set[int] = set()  # rates were set: their STREAMs come by themselves
+        for h in self.behind:
+            if isinstance(h.message, Setting) and h.message.key == Key.RATE:
+                anew.add(h.message.index)
+            elif h.frame.type == Stream.TYPE:
+                described |= not (isinstance(h.message, Stream) and h.message.stream in anew)
+        return described
 
 
 def _hellos(analysis: Analysis) -> list[_Burst]:
