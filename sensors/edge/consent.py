@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -74,6 +74,9 @@ class Given:
     channels: tuple[Channel, ...]
 
 
+_NEXT = timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
     """What is allowed, and what stands against capturing it now."""
@@ -110,6 +113,18 @@ class Permission:
     def consenting(self, channels: Iterable[Channel], at: datetime) -> Permission:
         """Return the state after the agent allowed exactly `channels`."""
         return replace(self, given=Given(CONSENT_VERSION, at, _ordered(channels)))
+
+    def lapsing(self, at: datetime) -> Permission:
+        """Return the state where the words have changed: what was allowed ends `at`.
+
+        Not when it was given: what was captured until then was allowed, and may
+        still wait in an outbox.
+        """
+        if self.given is None or self.is_asked or not self.given.channels:
+            return self
+        # A clock that went back must not let the end come before the beginning.
+        end_at = max(at, self.given.at + _NEXT)
+        return replace(self, given=Given(self.given.version, end_at, ()))
 
     def withdrawing(self, channels: Iterable[Channel], at: datetime) -> Permission:
         """Return the state after the agent took `channels` back; none named means all."""

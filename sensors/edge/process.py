@@ -170,6 +170,7 @@ class EdgeProcess:
             If a collector refuses its options.
         """
         self._say_notes()
+        self._let_lapse()
         self._check_shift()
         await self._control.start()
         work = [
@@ -291,6 +292,15 @@ class EdgeProcess:
         local_at = self._times.wall_at().astimezone()
         inside = in_shift(self._settings.shifts, local_at)
         self._apply(self._permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS))
+
+    def _let_lapse(self) -> None:
+        """End now what was allowed under earlier words; the agent is asked again."""
+        lapsed = self._permission.lapsing(self._times.wall_at())
+        if lapsed != self._permission:
+            try:
+                self._change(lapsed)
+            except StateError as error:  # it holds all the same, and is written at the next start
+                self.say(str(error))
 
     def _follow(self) -> None:
         """Take over what the agent said to another of their edges here: all keep one file."""

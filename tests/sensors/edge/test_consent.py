@@ -7,11 +7,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from analytics.consent_book import ConsentBook
 from sensors.edge import consent as consent_module
 from sensors.edge.consent import ConsentFile, Event, Permission, Reason, events_of, parse_channels
 from sensors.edge.words import CONSENT_TEXT, CONSENT_VERSION, measured
 from sensors.errors import ConfigurationError, StateError
-from sensors.messages import ContextState
+from sensors.messages import ConsentMessage, ContextState, Heart, ReadingMessage
 from sensors.signals import Channel, of_channel
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -85,6 +86,29 @@ def test_consent_to_older_words_is_no_consent(monkeypatch):
     message = permission.message()
     assert message is not None
     assert message.channels == ()
+
+
+def test_what_was_allowed_under_earlier_words_ends_now_and_not_when_it_was_given(monkeypatch):
+    """Or what waits in an outbox since then would be refused, and the history be another."""
+    permission = Permission().consenting([Channel.HEART], NOW)
+    later = NOW + timedelta(days=3)
+    assert permission.lapsing(later) is permission
+    assert Permission().lapsing(later) == Permission()
+    version = permission.given.version
+    monkeypatch.setattr(consent_module, "CONSENT_VERSION", "later")
+    message = permission.lapsing(later).message()
+    assert (message.version, message.at, message.channels) == (version, later, ())
+    assert not permission.lapsing(later).is_asked
+    assert permission.lapsing(later).lapsing(later + timedelta(days=1)).given.at == later
+    assert permission.lapsing(NOW - timedelta(days=1)).given.at > NOW
+
+    book = ConsentBook()
+    book.record("k1", ConsentMessage(version=version, at=NOW, channels=(Channel.HEART,)))
+    book.record("k1", message)
+    section = Heart(hr_bpm=70.0, quality=1.0)
+    for at, refused in ((NOW + timedelta(hours=8), None), (later + timedelta(hours=1), "heart")):
+        window = ReadingMessage(source="pc", run="a1b2c3d4", seq=1, window_end_at=at, heart=section)
+        assert book.refused_channel("k1", window) == refused
 
 
 def test_choices_outlive_the_process_with_version_time_and_history(tmp_path):

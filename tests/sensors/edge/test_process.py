@@ -5,13 +5,20 @@ from itertools import pairwise
 import pytest
 
 from sensors import codec, topics
+from sensors.edge import consent as consent_module
 from sensors.edge import control, supervise
 from sensors.edge.control import ask
 from sensors.edge.offline import command_everywhere
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.shift import Shift
 from sensors.errors import ConfigurationError, StateError
-from sensors.messages import Absence, ContextMessage, ContextState, RequestKind, RequestMessage
+from sensors.messages import (
+    Absence,
+    ContextMessage,
+    ContextState,
+    RequestKind,
+    RequestMessage,
+)
 from sensors.signals import Channel
 from tests.rig.waiting import wait_until_async as wait_until
 from tests.sensors.edge.scripted import SECRET, Scripted
@@ -113,6 +120,28 @@ async def test_pause_and_lock_are_the_same_bytes_on_the_broker(mosquitto, run_ed
             seen[command] = plain
     assert seen["pause"] == seen["lock"]
     assert len(seen["pause"]) == 1
+
+
+async def test_after_the_words_changed_the_consent_on_the_broker_ends_then(
+    mosquitto, run_edge, monkeypatch
+):
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH):
+            await wait_until(lambda: server.consents)
+        given = server.consents[-1]
+        monkeypatch.setattr(consent_module, "CONSENT_VERSION", "later")
+        Scripted.opened.clear()
+        async with run_edge(mosquitto.port) as edge:
+            await wait_until(lambda: not server.consents[-1].channels)
+            await wait_until(after(server, 1))
+            assert Scripted.opened == []
+            assert not edge.process.permission.is_asked
+        ended = server.consents[-1]
+        assert given.channels == BOTH
+        assert (ended.version, ended.at > given.at) == (given.version, True)
+        async with run_edge(mosquitto.port):
+            await wait_until(after(server, 1))
+        assert {m.at for m in server.consents} == {given.at, ended.at}, "it ends once"
 
 
 async def test_a_pause_outlives_the_process(mosquitto, run_edge):
