@@ -81,7 +81,7 @@ def _summary(words: Words, plan: Plan, found: Sequence[Column]) -> str:
     if top is None:
         return words.say("Nobody differed.")
     return words.say(
-        "Most people differed {time}: {share}.",
+        "At most {share} differed ({time}).",
         time=_moment(words, plan, top.begin_at),
         share=_percent(top.different or 0.0),
     )
@@ -144,8 +144,10 @@ def _moment(words: Words, plan: Plan, at: datetime) -> str:
     local = at.astimezone(plan.zone)
     if plan.span is Span.MONTH:
         return f"{local:%Y-%m-%d}"
-    day = words.say(_DAYS[local.weekday()])
-    return f"{day} {clock(at, plan.zone)}" if plan.span is Span.WEEK else clock(at, plan.zone)
+    if plan.span is Span.SHIFT:
+        return clock(at, plan.zone)
+    # A day has the same hour at both of its ends.
+    return f"{words.say(_DAYS[local.weekday()])} {clock(at, plan.zone)}"
 
 
 def _stretch(words: Words, plan: Plan, column: Column) -> str:

@@ -1,5 +1,6 @@
 """The floor over time drawn by Streamlit itself: empty, loading, with the store away, full."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_shift_and_a_week_in_pictures_and_words(desk: Desk, store: EmbeddedSto
     fill(store)
     app = look_back(desk)
     said = html(app)
-    assert "Most people differed 09:15: 29 %." in said
+    assert "At most 29 % differed (09:15)." in said
     assert (
         said.count('class="wb-few"') == 1 + 24
     )  # in the legend; and of 32 quarters nobody was there
@@ -80,8 +81,17 @@ def test_a_shift_and_a_week_in_pictures_and_words(desk: Desk, store: EmbeddedSto
     assert '<th scope="row">08:00</th><td>14 %</td><td>9 %</td>' in said, "half an hour of each"
     assert "too few people" in said
     app.radio(key="span").set_value(Span.WEEK).run()
-    wait_until(lambda: "Most people differed Wed 08:00" in html(app.run()), what="the week")
+    wait_until(lambda: "% differed (Wed 08:00)" in html(app.run()), what="the week")
     assert '<th scope="row">Wed 2026-07-01</th>' in html(app)
+
+
+def test_a_day_tells_its_two_ends_apart(desk: Desk, store: EmbeddedStore) -> None:
+    fill(store)
+    said = html(look_back(desk, Span.DAY))
+    begins = re.findall(r'<th scope="row">([^<]+)</th>', said)
+    assert len(begins) == 9
+    assert len(set(begins)) == len(begins)
+    assert "% differed (Wed 09:15)" in said
 
 
 def test_nobody_is_named_and_nothing_measured_is_shown(desk: Desk, store: EmbeddedStore) -> None:
@@ -97,7 +107,7 @@ def test_in_chinese_and_back_to_people(desk: Desk, store: EmbeddedStore) -> None
     fill(store)
     app = look_back(desk)
     app.button(key="language-zh_CN").click().run()
-    assert "与平时不同的人最多的时段 09:15" in html(app)
+    assert "最多时有 29 % 的人与平时不同" in html(app)
     app.button(key="go-back").click().run()
     assert not app.exception
     assert "回看" in labels(app)

@@ -55,7 +55,7 @@ def test_looking_back_by_key_in_both_languages(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     most = re.compile(
-        "时段 周" if language == "zh_CN" else "differed (Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
+        "不同.周" if language == "zh_CN" else r"differed \((Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
     )
     page.get_by_text(most).first.wait_for()
     folded = page.locator("summary").first
