@@ -20,7 +20,8 @@ from analytics.rights_receipt import Receipt, as_lines, with_exports
 from analytics.service import Service
 from analytics.settings import ServerSettings, require_tls
 from analytics.state_file import open_for_reading
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.settings import StoreSettings
 from sensors import codec
 from sensors.command_line import (
     BrokerOption,

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from analytics.server_log import QuietFormatter
 from analytics.spool import SpoolWriter
 from analytics.spool_report import StoreState
-from analytics.store.settings import open_store
+from analytics.store.opening import open_store
 from analytics.subscriber import now_utc
 from analytics.writer_protocol import Failure, Order, Told, line, read_begin, read_order
 

@@ -28,8 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from analytics.store.base import Query, Store  # noqa: E402
+from analytics.store.opening import open_store  # noqa: E402
 from analytics.store.points import Measurement  # noqa: E402
-from analytics.store.settings import StoreSettings, open_store  # noqa: E402
+from analytics.store.settings import StoreSettings  # noqa: E402
 from sensors import codec, topics  # noqa: E402
 from sensors.config import BrokerSettings  # noqa: E402
 from sensors.messages import (  # noqa: E402

@@ -27,9 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from analytics.store.base import Aggregate, Query, Store  # noqa: E402
+from analytics.store.opening import open_store  # noqa: E402
 from analytics.store.points import FieldValue, Measurement, Point, point_time_ns  # noqa: E402
 from analytics.store.sampling import interval_for  # noqa: E402
-from analytics.store.settings import StoreSettings, open_store  # noqa: E402
+from analytics.store.settings import StoreSettings  # noqa: E402
 from tests.rig import Influxd  # noqa: E402
 
 IDS = (

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from analytics.store.base import Store
-from analytics.store.settings import open_store
+from analytics.store.opening import open_store
 from analytics.teams import Roster, Teams, load_roster, load_teams
 from dashboard.cards import my_teams
 from dashboard.live import Live

@@ -20,7 +20,8 @@ from analytics.research.catalogue import Cover, Kind
 from analytics.research.ledger import ExportRecord, Ledger, ResearchSettings, exports_of
 from analytics.research.printing import Printed
 from analytics.research.report import overview
-from analytics.research.study import Plan, Study, open_study
+from analytics.research.slices import Plan
+from analytics.research.study import Study, open_study
 from analytics.research.study_file import FILE_NAME, TEMPLATE
 from sensors import codec
 from sensors.checks import check_identity

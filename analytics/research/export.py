@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from analytics.research import table
-from analytics.research.ledger import ExportRecord, Ledger
-from analytics.research.slices import Slice
+from analytics.research.ledger import ExportRecord, Ledger, account
+from analytics.research.slices import Plan, Slice
 from analytics.research.study_file import StudyFile
 from analytics.research.table import Tidy
 from sensors import codec
 from sensors.errors import ConfigurationError, StateError
-
-if TYPE_CHECKING:
-    from analytics.research.study import Plan
 
 ENDINGS = (".parquet", ".csv", ".feather")
 
@@ -178,14 +174,6 @@ class Exporter:
             by=account(),
             agents=tuple(sorted(agents)),
         )
-
-
-def account() -> str:
-    """Return the name of the account that asks."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
-        return "unknown"
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -7,19 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from analytics.research.catalogue import Variable
+from analytics.research.source import Source
 from analytics.store.base import Row
 from analytics.store.groups import GRID, Blocks, GroupQuery, ask, cells, figures, pin
 from analytics.store.points import epoch_ns
 from sensors import codec
 from sensors.errors import ConfigurationError, StateError
-
-if TYPE_CHECKING:
-    from analytics.research.coverage import Source
 
 RECORD_NAME = "groups.json"
 

@@ -8,6 +8,7 @@ so only its owner can read it; the pseudonyms of the study are not in it.
 from __future__ import annotations
 
 import errno
+import getpass
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -161,3 +162,11 @@ def exports_of(
     """
     book = Ledger(ResearchSettings().file() if ledger is None else ledger)
     return [r for r in book.records() if agent in r.agents and site in {None, r.site}]
+
+
+def account() -> str:
+    """Return the name of the account that asks."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
+        return "unknown"

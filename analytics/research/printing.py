@@ -22,8 +22,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TextIO, cast
 
-from analytics.research.export import account
-from analytics.research.ledger import ExportRecord, Ledger
+from analytics.research.ledger import ExportRecord, Ledger, account
 from analytics.research.study_file import StudyTable
 
 _IN_MEMORY = 8 << 20

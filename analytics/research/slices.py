@@ -88,6 +88,18 @@ NDArrayInt = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 NDArrayBool = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a question will read: slice by slice, so that progress can be shown."""
+
+    wanted: Wanted
+    slices: tuple[Slice, ...]
+    start_at: datetime
+    end_at: datetime
+    agents: tuple[str, ...]
+    """At the site; those who have something in it."""
+
+
 class SliceReader:
     """Reads slices of one site for one study.
 

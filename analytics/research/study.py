@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,29 +19,19 @@ from analytics.research.export import Exporter
 from analytics.research.ledger import ExportRecord, Ledger, ResearchSettings
 from analytics.research.printing import Printed, printing
 from analytics.research.pseudonyms import Pseudonyms, study_key
-from analytics.research.slices import Slice, SliceReader, Wanted
+from analytics.research.slices import Plan, Slice, SliceReader, Wanted
+from analytics.research.source import Source
 from analytics.research.study_file import StudyFile, read_study
 from analytics.research.table import Format, Tidy, columns, joined, stacked
 from analytics.research.table import frame as _frame
 from analytics.store.base import Store
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.settings import StoreSettings
 from sensors.config import read_file, section
 from sensors.errors import ConfigurationError
 
 Length = str | timedelta
 Hours = str | tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a question will read: slice by slice, so that progress can be shown."""
-
-    wanted: Wanted
-    slices: tuple[Slice, ...]
-    start_at: datetime
-    end_at: datetime
-    agents: tuple[str, ...]
-    """At the site; those who have something in it."""
 
 
 class Study(AbstractContextManager["Study"]):
@@ -122,10 +111,10 @@ class Study(AbstractContextManager["Study"]):
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return _frame(coverage.absences(self._coverage(), self._pinned(None), today), frame)
 
-    def _coverage(self) -> coverage.Source:
+    def _coverage(self) -> Source:
         self._access.need_consent()
         study = self.file.study
-        return coverage.Source(self.store, study.site, tuple(self.file.grants.values()), self.names)
+        return Source(self.store, study.site, tuple(self.file.grants.values()), self.names)
 
     # Series
 

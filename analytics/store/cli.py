@@ -14,8 +14,9 @@ from analytics import set_aside_cli
 from analytics.store import copy_cli
 from analytics.store.base import Query, Row, Store
 from analytics.store.findings import Account, AccountsError, Finding, Level
+from analytics.store.opening import open_store
 from analytics.store.points import Measurement
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from sensors import codec
 from sensors.command_line import ConfigOption, JsonOption, plain_app, read_tables
 from sensors.config import section

@@ -20,8 +20,8 @@ from datetime import UTC, datetime, timedelta
 
 from analytics.store.base import Aggregate, Query, Row, Store
 from analytics.store.copy_proof import HOUR_NS, Hours
-from analytics.store.inventory import KEY, ends_ns, sites
-from analytics.store.points import Database, Measurement, Point, epoch_ns
+from analytics.store.inventory import ends_ns, sites
+from analytics.store.points import KEY, Database, Measurement, Point, epoch_ns
 from analytics.tombstones import Tombstones
 
 POINTS_AT_ONCE = 20_000

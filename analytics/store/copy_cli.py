@@ -23,8 +23,9 @@ from analytics.rights_files import tombstones_beside
 from analytics.settings import ServerSettings
 from analytics.store.copy import Copy, Difference, Part, Progress, told
 from analytics.store.copy_proof import shown
+from analytics.store.opening import open_store
 from analytics.store.points import Database
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from sensors import codec
 from sensors.command_line import JsonOption
 from sensors.config import read_file, section

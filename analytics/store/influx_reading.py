@@ -19,8 +19,7 @@ from typing import Protocol
 
 from analytics.store import influxql
 from analytics.store.base import Aggregate, Query, Row
-from analytics.store.inventory import KEY
-from analytics.store.points import Database, FieldValue, Measurement, epoch_ns
+from analytics.store.points import KEY, Database, FieldValue, Measurement, epoch_ns
 from sensors.errors import StoreError
 
 SHORTEST = timedelta(minutes=1)

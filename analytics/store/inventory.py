@@ -11,17 +11,6 @@ from analytics.store.points import Measurement
 if TYPE_CHECKING:
     from analytics.store.influx import InfluxStore
 
-KEY: dict[Measurement, str] = {
-    Measurement.READING: "seq",
-    Measurement.BEAT: "seq",
-    Measurement.FEATURE: "seq",
-    Measurement.SCORE: "seq",
-    Measurement.SUMMARY: "windows",
-    Measurement.TRANSITION: "event",
-    Measurement.DECISION: "action",
-}
-"""A field that every point of the measurement has: what is counted where points are."""
-
 
 def sites(store: Store, measurement: Measurement) -> list[str]:
     """Return the sites that have points of `measurement`."""

@@ -54,6 +54,18 @@ class Measurement(StrEnum):
         return Database.RAW if self in raw else Database.DERIVED
 
 
+KEY: dict[Measurement, str] = {
+    Measurement.READING: "seq",
+    Measurement.BEAT: "seq",
+    Measurement.FEATURE: "seq",
+    Measurement.SCORE: "seq",
+    Measurement.SUMMARY: "windows",
+    Measurement.TRANSITION: "event",
+    Measurement.DECISION: "action",
+}
+"""A field that every point of the measurement has: what is counted where points are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One row: a measurement, its tags, its fields and its time in nanoseconds (UTC)."""

@@ -13,8 +13,9 @@ import wellbeing
 from analytics.research.ledger import ExportRecord, Ledger
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
+from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point, epoch_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.messages import (

@@ -11,7 +11,8 @@ import pytest
 from analytics.store.base import Query, Row, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.groups import GRID
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.settings import StoreSettings
 from dashboard import trend as trends
 from dashboard import trend_reader
 from dashboard.trend import LENGTH, WIDTH, Column, Span, columns, most, parts, plan

@@ -19,8 +19,9 @@ from analytics.research import Study
 from analytics.research.ledger import Ledger
 from analytics.research.study_file import read_study
 from analytics.store.base import Store
+from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point, epoch_ns, point_time_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from tests.rig import Influxd, wait_until
 
 SITE = "north"

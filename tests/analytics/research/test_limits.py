@@ -16,8 +16,9 @@ from analytics import evidence
 from analytics.research import coverage
 from analytics.research.catalogue import LOOK_BACK, SLOW_LOOK_BACK, VARIABLES, variable
 from analytics.research.compare import By, compare, holm, lines
+from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point, point_time_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from tests.analytics.research.conftest import (
     CONSENTED,
     DAY,

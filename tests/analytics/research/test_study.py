@@ -10,8 +10,9 @@ import pytest
 from analytics.hrv import rmssd
 from analytics.research.catalogue import LOOK_BACK, VARIABLES, Cover, Kind
 from analytics.research.table import COLUMNS
+from analytics.store.opening import open_store
 from analytics.store.points import Database, Measurement, Point, epoch_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from sensors.errors import ConfigurationError
 from tests.analytics.research.conftest import (
     AGENTS,

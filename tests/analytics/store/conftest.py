@@ -12,7 +12,8 @@ import pytest
 
 from analytics.store.base import Store
 from analytics.store.influx import InfluxStore
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.settings import StoreSettings
 from tests.rig import Influxd
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import wellbeing
+from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point, epoch_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 
 NOW = datetime.now(UTC)
 

@@ -355,7 +355,8 @@ _READER = """
 import json, select, sys
 from analytics.store.base import Query
 from analytics.store.points import Measurement
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.settings import StoreSettings
 store = open_store(StoreSettings(**json.loads(sys.argv[1])), read_only=True)
 query = Query(measurement=Measurement.SCORE, site="north")
 while True:

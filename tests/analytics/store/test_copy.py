@@ -18,9 +18,10 @@ from analytics.store import copy as copying
 from analytics.store.base import Query, Row, Store
 from analytics.store.copy import Copy, Progress
 from analytics.store.copy_proof import Hours
-from analytics.store.inventory import KEY, ends_ns, sites
-from analytics.store.points import Database, FieldValue, Measurement, Point, epoch_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.inventory import ends_ns, sites
+from analytics.store.opening import open_store
+from analytics.store.points import KEY, Database, FieldValue, Measurement, Point, epoch_ns
+from analytics.store.settings import StoreSettings
 from analytics.tombstones import Tombstone
 from tests.analytics.store.conftest import given
 from wellbeing import main

@@ -8,9 +8,9 @@ import pytest
 from analytics.store import influx
 from analytics.store.base import Query
 from analytics.store.influx import InfluxStore
-from analytics.store.inventory import KEY
-from analytics.store.points import Measurement, Point, epoch_ns
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.points import KEY, Measurement, Point, epoch_ns
+from analytics.store.settings import StoreSettings
 from sensors.errors import CannotEraseError, ConfigurationError, StoreError
 from tests.analytics.store.conftest import given
 from tests.rig import Influxd, VictoriaMetrics, free_port

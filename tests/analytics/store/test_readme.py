@@ -20,8 +20,9 @@ from analytics.alerting import Event
 from analytics.features import FEATURES
 from analytics.store.admission import KINDS, plain_value
 from analytics.store.influx import InfluxStore
+from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.settings import StoreSettings
 from sensors.messages import (
     Absence,
     Action,

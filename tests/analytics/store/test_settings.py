@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.store.settings import StoreSettings, open_store
+from analytics.store.opening import open_store
+from analytics.store.settings import StoreSettings
 from sensors import config
 from sensors.errors import ConfigurationError
 
