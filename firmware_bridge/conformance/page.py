@@ -48,7 +48,9 @@ svg { width: 100%; height: auto; display: block; }
 .s3 { stroke: var(--c3); } .s4 { stroke: var(--c4); } .s5 { stroke: var(--c5); }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0;
   margin: .4rem 0; font-size: .95rem; } .key { width: 28px; height: 14px; display: inline-block; }
-summary { cursor: pointer; } summary:focus-visible { outline: 2px solid var(--c0); }
+summary { cursor: pointer; } summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--c0); }
+@media (max-width: 40rem) { body { padding: 1rem; } .mend { display: block; }
+  .mend dd { margin: 0 0 .8rem; } }
 """
 
 
@@ -118,13 +120,13 @@ def _failures(report: Report) -> str:
         f"<strong>Try:</strong> {_words(one.remedy)}</dd>"
         for one in failed
     )
-    return f"<h2>What to mend</h2><dl>{items}</dl>"
+    return f'<h2>What to mend</h2><dl class="mend">{items}</dl>'
 
 
 def _table(report: Report) -> str:
     rows = "".join(_row(finding) for finding in report.findings)
     return (
-        '<div class="scroll"><table><thead><tr><th scope="col">Result</th>'
+        '<div class="scroll" role="region" aria-labelledby="requirements" tabindex="0"><table><thead><tr><th scope="col">Result</th>'
         '<th scope="col">Requirement</th><th scope="col">Seen</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -34,8 +34,8 @@ def draw(plot: Plot) -> str:
         left, y_low, y_high = _LEFT_OF_NAMES, 0.5, len(plot.rows) + 0.5
         y_ticks = {float(row + 1): escape(name) for row, name in enumerate(plot.rows)}
     else:
-        left, (y_low, y_high) = _LEFT, _limits([series.y for series in shown])
-        y_ticks = {tick: _number(tick) for tick in _ticks(y_low, y_high)}
+        left, (y_low, y_high) = _LEFT, _limits([series.y for series in shown], plot.least_span)
+        y_ticks = _labels(_ticks(y_low, y_high))
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = (x - x_low) / (x_high - x_low)
@@ -77,16 +77,17 @@ def _thinned(series: Series) -> Series:
     return Series(series.name, list(x[kept]), list(y[kept]), series.joined)
 
 
-def _limits(found: Sequence[Sequence[float]]) -> tuple[float, float]:
+def _limits(found: Sequence[Sequence[float]], least_span: float = 0.0) -> tuple[float, float]:
     values = np.concatenate([np.asarray(one, dtype=np.float64) for one in found])
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
-    if low == high:
+    if low == high and not least_span:
         margin = abs(low) / 10 or 1.0
         return low - margin, high + margin
-    return low, high
+    margin = max(least_span - (high - low), 0.0) / 2
+    return low - margin, high + margin
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -98,8 +99,17 @@ def _ticks(low: float, high: float) -> list[float]:
     return [k * step for k in range(first, last + 1)] or [low, high]
 
 
-def _number(value: float) -> str:
-    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
+def _labels(ticks: Sequence[float]) -> dict[float, str]:
+    """Return what stands beside each of `ticks`: with as many digits as tell them apart."""
+    for digits in range(6, 17):
+        labels = {tick: _number(tick, digits) for tick in ticks}
+        if len(set(labels.values())) == len(labels):
+            break
+    return labels
+
+
+def _number(value: float, digits: int = 6) -> str:
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _grid_x(tick: float, at: float) -> str:

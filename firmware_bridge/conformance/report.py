@@ -43,6 +43,8 @@ class Plot:
     series : sequence of Series
     rows : sequence of str
         Names of the heights 1, 2, ... from below, where these are no numbers.
+    least_span : float
+        What is shown upwards at least, in units of `y`: less would make much of nothing.
     """
 
     title: str
@@ -51,6 +53,7 @@ class Plot:
     meaning: str
     series: Sequence[Series]
     rows: Sequence[str] = ()
+    least_span: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

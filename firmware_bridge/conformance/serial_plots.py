@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.conformance.analysis import Analysis
+from firmware_bridge.conformance.analysis import Analysis, Block
 from firmware_bridge.conformance.report import Plot, Series
 from firmware_bridge.protocol.messages import Hello
 
@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 _SECONDS = "seconds since the check began"
 _RATE_OVER_S = 4.0
 _GAP_STEPS = 2.5
+_CLOCK_SPAN_MS = 10.0  # what lies within is the link, not the clock
 
 
 def plots(analysis: Analysis) -> list[Plot]:
@@ -33,7 +34,7 @@ def _names(analysis: Analysis) -> dict[int, str]:
 
 def _ages(analysis: Analysis) -> Plot:
     series: dict[str, tuple[list[float], list[float]]] = {}
-    for (boot, number), blocks in analysis.blocks.items():
+    for (boot, number), blocks in sorted(analysis.blocks.items(), key=lambda one: one[0][1]):
         x, y = series.setdefault(_names(analysis)[number], ([], []))
         for block in blocks:
             measured_s = analysis.measured_s(boot, block)
@@ -52,14 +53,13 @@ def _ages(analysis: Analysis) -> Plot:
 
 def _rates(analysis: Analysis) -> Plot:
     found = []
+    edges = np.arange(0.0, analysis.trace.end_s, _RATE_OVER_S)
+    came: dict[int, list[Block]] = {}  # a restart is no second stream
     for (_, number), blocks in analysis.blocks.items():
+        came.setdefault(number, []).extend(blocks)
+    for number, blocks in sorted(came.items() if len(edges) > 1 else ()):
         times = np.array([block.at_s for block in blocks])
         counts = np.array([block.samples.count for block in blocks], dtype=np.float64)
-        if not len(times):
-            continue
-        edges = np.arange(0.0, analysis.trace.end_s, _RATE_OVER_S)
-        if len(edges) < 2:
-            continue
         per_s = np.histogram(times, edges, weights=counts)[0] / _RATE_OVER_S
         share = 100 * per_s / (analysis.streams[number].rate_mhz / 1000)
         found.append(Series(_names(analysis)[number], list(edges[1:]), list(share), joined=True))
@@ -86,6 +86,7 @@ def _clock(analysis: Analysis) -> Plot:
         "milliseconds by which TIME and HELLO arrived after the steady clock that fits best",
         "A steady clock stays level; a step is a jump, a bend is an oscillator that changes.",
         [Series("TIME and HELLO", x, y)],
+        least_span=_CLOCK_SPAN_MS,
     )
 
 
@@ -133,7 +134,7 @@ def _said(analysis: Analysis) -> Plot:
         "HELLO of the board": hellos,
         "requests of the host": [sent.at_s for sent in trace.sent],
         "pieces refused": [at_s for at_s, _ in analysis.refusals],
-        "frames lost or out of order": [b for _, b in analysis.counted.disturbed_s],
+        "gaps in the counter": [b for _, b in analysis.counted.disturbed_s],
     }
     return Plot(
         "What was said when",

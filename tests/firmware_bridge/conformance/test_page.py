@@ -3,6 +3,9 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
 
 from firmware_bridge.conformance.page import page
 from firmware_bridge.conformance.plots import draw
@@ -10,6 +13,10 @@ from firmware_bridge.conformance.report import Plot, Series
 from firmware_bridge.conformance.requirements import NOT_TESTED, REQUIREMENTS
 from firmware_bridge.conformance.serial_check import report
 from tests.firmware_bridge.conformance.examining import board, examine
+from tests.rig.display import chromium_page
+
+AXE = Path(__file__).parents[2] / "vendor" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 class Outline(HTMLParser):
@@ -112,3 +119,40 @@ def test_plots_of_little_and_odd_data():
             outline(drawn)
     gap = draw(Plot("t", "x", "y", "m", [Series("s", [0, 1, 2, 3], [1, 2, nan, 4], joined=True)]))
     assert re.search(r'd="M[^M"]+M[^M"]+"', gap)
+
+
+def test_numbers_beside_a_plot_are_told_apart():
+    x, y = [0.0, 1.0, 2.0], [250.00001, 250.00002, 250.00004]
+    labels = numbers(draw(Plot("t", "x", "y", "m", [Series("s", x, y)])))
+    assert len(set(labels)) == len(labels) >= 3
+    wide = numbers(draw(Plot("t", "x", "y", "m", [Series("s", x, y)], least_span=10.0)))
+    assert {"246", "250", "254"} <= set(wide)
+
+
+def numbers(drawn):
+    return re.findall(r'text-anchor="end">([^<]+)<', drawn)
+
+
+def test_a_board_that_started_anew_is_drawn_as_one():
+    found = report("/dev/ttyACM0", examine(board("restart@8")))
+    rates = next(plot for plot in found.plots if plot.title == "Rate")
+    names = [series.name for series in rates.series]
+    assert names == ["ppg (0)", "eda_us (1)", "skin_temp_c (2)", "acc_g (3)"]
+    pulse = list(rates.series[0].y)
+    assert min(pulse) > 60
+
+
+@pytest.mark.needs("chromium")
+def test_axe_finds_nothing_on_a_desk_and_on_a_phone(tmp_path):
+    path = tmp_path / "board.html"
+    faults = board("wrong_unit", "restart@14", "no_time_answer")
+    path.write_text(page(report("/dev/ttyACM0", examine(faults))), encoding="utf-8")
+    with chromium_page() as chromium:
+        for width, scheme in ((1100, "light"), (1100, "dark"), (360, "light")):
+            chromium.emulate_media(color_scheme=scheme)
+            chromium.set_viewport_size({"width": width, "height": 800})
+            chromium.goto(path.as_uri())
+            chromium.add_script_tag(path=AXE)
+            found = chromium.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+            assert [one["id"] for one in found["violations"]] == []
+            assert chromium.evaluate("document.documentElement.scrollWidth") <= width
