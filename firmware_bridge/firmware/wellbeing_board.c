@@ -31,6 +31,14 @@ static uint32_t since(uint32_t then, uint32_t now) {
     return now - then;
 }
 
+/*
+ * Whether `ticks` have passed since `then`. None have if `then` is up to a second ahead: an
+ * interrupt came after the caller had looked at the clock.
+ */
+static bool is_over(const wbs_board *board, uint32_t then, uint32_t now, uint32_t ticks) {
+    return since(then, now) >= ticks && since(now, then) > board->tick_hz;
+}
+
 /* ---- describing: HELLO, each STREAM, CONTACT of each part, each FAULT that lasts ---- */
 
 static wbs_result send_hello(wbs_board *board, uint32_t now) {
@@ -333,11 +341,11 @@ void wbs_board_receive(wbs_board *board, uint8_t byte, uint32_t now) {
 void wbs_board_step(wbs_board *board, uint32_t now) {
     for (unsigned i = 0; i < board->stream_count; i++) {
         wbs_board_stream *const stream = board->streams + i;
-        if (stream->count > 0 && since(stream->first, now) >= hold_for(board)) {
+        if (stream->count > 0 && is_over(board, stream->first, now, hold_for(board))) {
             (void)flush(board, stream);
         }
     }
-    if (since(board->described_at, now) >= describe_every(board)) {
+    if (is_over(board, board->described_at, now, describe_every(board))) {
         (void)describe(board, now);
     } else {
         (void)go_on_describing(board, now);
@@ -345,7 +353,7 @@ void wbs_board_step(wbs_board *board, uint32_t now) {
     if (board->spoke != board->sender.counter) { /* the caller may have spoken, too */
         board->spoke = board->sender.counter;
         board->spoke_at = now;
-    } else if (since(board->spoke_at, now) >= speak_every(board)) {
+    } else if (is_over(board, board->spoke_at, now, speak_every(board))) {
         (void)send_hello(board, now);
     }
 }

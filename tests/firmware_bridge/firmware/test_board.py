@@ -200,6 +200,18 @@ def test_an_old_sample_does_not_wait_for_others(board_lines):
     assert STREAM[1].values(sent).ravel().tolist() == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("now", [5000, 2**32 - 3])
+def test_what_happened_after_the_loop_looked_at_its_clock_is_not_old(board_lines, now):
+    """An interrupt puts its own time on a sample; the loop then goes on with an earlier one."""
+    bench = Bench(board_lines, now=now)
+    assert pushed(bench, [now + 4]) == []
+    assert bench.do(f"step {now}") == []
+    assert bench.ask((now + 9) % 2**32, m.HelloRequest()) == description((now + 9) % 2**32)
+    assert bench.do(f"step {(now + 8) % 2**32}") == []
+    (sent,) = bench.do(f"step {(now + 7004) % 2**32}")
+    assert (sent.stream, sent.count) == (0, 1)
+
+
 @pytest.mark.parametrize("gap", [49, 151, 5000, 2**31])
 def test_a_gap_is_never_smoothed_over(board_lines, gap):
     bench = Bench(board_lines)
