@@ -16,8 +16,9 @@ from concurrent.futures import Future
 from datetime import datetime
 
 from analytics.spool_lanes import patience_s
+from analytics.spool_report import said_of
 from analytics.store.base import Eraser
-from sensors.errors import StoreUnreachableError, WellbeingError
+from sensors.errors import StoreUnreachableError
 
 Errand = Callable[[Eraser], None]
 """Given what erases; raises when it is to be tried again."""
@@ -71,10 +72,7 @@ class Errands:
             return False  # the writer tells it
         except Exception as error:  # noqa: BLE001 - told, and tried again
             if not failures:
-                # Of a bug not its words: they may be about a person (TRUST T5).
-                ours = isinstance(error, WellbeingError)
-                said = str(error) if ours else f"a bug of this program: {type(error).__name__}"
-                _log.warning("an erasure waits for the store: %s", said)
+                _log.warning("an erasure waits for the store: %s", said_of(error))
             return False
         return True
 

@@ -84,7 +84,7 @@ class StoreReport:
         """
         if isinstance(error, WellbeingError) and not isinstance(error, StoreError):
             raise error
-        trouble = _said(error)
+        trouble = said_of(error)
         if not self.state.trouble:
             # Of a bug the places, too: its own words may quote what was measured, as a
             # server's may that refuses points.
@@ -106,8 +106,10 @@ class StoreReport:
             self.state = replace(self.state, catching_up=is_behind, held=held)
 
 
-def _said(error: Exception) -> str:
-    """Return what to say of `error`: a bug's own words may hold what was measured."""
+def said_of(error: Exception) -> str:
+    """Return what to say of `error`: words of a bug or a refusal may hold what was measured."""
+    if isinstance(error, StoreRefusedError):
+        return in_short(str(error))
     if isinstance(error, WellbeingError):
         return str(error)
     return f"a bug of this program, please report it: {type(error).__name__} while writing"

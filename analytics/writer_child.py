@@ -153,6 +153,14 @@ def _erase(writer: SpoolWriter, order: Order, out: _Out) -> None:
     writer.erase(order.site, order.agent, order.before).add_done_callback(answer)
 
 
+def _ended_by_bug(how: threading.ExceptHookArgs) -> None:
+    """End the whole process with a thread that died: nobody would write, and nobody would say so."""
+    if how.exc_value is not None:
+        places = (how.exc_type, how.exc_value, how.exc_traceback)
+        _log.error("the store's writer has ended by a bug; please report it", exc_info=places)
+    os._exit(1)
+
+
 @contextmanager
 def _stop_on_term() -> Iterator[None]:
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -174,6 +182,7 @@ def main() -> int:
         logger = logging.getLogger("wellbeing")
         logger.addHandler(_Handler(out))
         logger.setLevel(logging.INFO)
+        threading.excepthook = _ended_by_bug
         with _stop_on_term():
             try:
                 serve(sys.stdin.buffer, out)

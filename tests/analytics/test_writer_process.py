@@ -243,6 +243,35 @@ def test_one_that_hangs_with_the_file_locked_does_not_end_the_server(
     wait_until(lambda: seqs(embedded) == [1], PATIENCE_S)
 
 
+DIES_OF_A_BUG = """
+from analytics.spool import SpoolWriter
+from analytics.writer_child import main
+
+def _is_over(self, tail):
+    raise LookupError("k1 was measured")
+
+SpoolWriter._is_over = _is_over
+main()
+"""
+
+
+def test_one_whose_writing_dies_of_a_bug_is_started_anew(
+    log: StepLog,
+    embedded: StoreSettings,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(writer_process, "COMMAND", ("-c", DIES_OF_A_BUG))
+    log.commit(Commit(points=[point(1)]))
+    writer = start(embedded)
+    wait_until(lambda: writer.state.restarts > 0, PATIENCE_S)
+    monkeypatch.undo()
+    wait_until(lambda: seqs(embedded) == [1], PATIENCE_S)
+    assert "LookupError" in caplog.text
+    assert "k1 was measured" not in "".join(record.getMessage() for record in caplog.records)
+
+
 def test_what_lies_where_the_server_was_started_is_no_module_of_it(
     log: StepLog,
     embedded: StoreSettings,
