@@ -120,8 +120,7 @@ def _table(words: Words, plan: Plan, found: Sequence[Column]) -> str:
         for text in (words.say("Since"), words.say("Different"), words.say("Not known"))
     )
     rows = "".join(
-        f'<tr><th scope="row">{escape(_stretch(words, plan, column))}</th>'
-        f"<td>{_share(words, column.different)}</td><td>{_share(words, column.unknown)}</td></tr>"
+        f'<tr><th scope="row">{escape(_stretch(words, plan, column))}</th>{_cells(words, column)}</tr>'
         for column in reversed(found)
     )
     caption = escape(words.say("The same in words"))
@@ -131,8 +130,12 @@ def _table(words: Words, plan: Plan, found: Sequence[Column]) -> str:
     )
 
 
-def _share(words: Words, share: float | None) -> str:
-    return escape(words.say("too few people")) if share is None else _percent(share)
+def _cells(words: Words, column: Column) -> str:
+    if column.different is None or column.unknown is None:
+        return (
+            f'<td colspan="2">{escape(words.say("too few people"))}</td>'  # said once, in one line
+        )
+    return f"<td>{_percent(column.different)}</td><td>{_percent(column.unknown)}</td>"
 
 
 def _percent(share: float) -> str:
