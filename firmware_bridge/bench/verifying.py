@@ -49,8 +49,16 @@ def read(text: str, where: str) -> dict[str, Any]:
             found: dict[str, Any] = codec.load_json(text)
         except ValueError as error:
             raise ConfigurationError(f"{where} is no JSON: {error}") from None
-        if not any(isinstance(found.get(part), list) for part in PARTS):
+        parts = [found[part] for part in PARTS if part in found]
+        if not parts:
             raise ConfigurationError(f"{where} holds none of {', '.join(PARTS)}")
+        if not all(
+            isinstance(part, list) and all(isinstance(e, dict) for e in part) for part in parts
+        ):
+            raise ConfigurationError(
+                f"{where}: each of {', '.join(PARTS)} is a list of objects; "
+                "see: firmware-bridge vectors --json"
+            )
         return found
     ours = {entry["name"]: entry for entry in vectors.load()["messages"]}
     entries = []

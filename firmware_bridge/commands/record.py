@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -129,6 +130,8 @@ def write_rows(to: Path | None, steps: Iterator[Step]) -> dict[str, object]:
             pass
         return {"recording": None, "values": 0, "left_out": 0}
     try:
+        # Only its owner may read it: it holds a person's heart.
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         count = write_recording(to, _rows(steps, order))
     except ConfigurationError:
         raise

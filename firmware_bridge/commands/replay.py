@@ -26,7 +26,7 @@ from firmware_bridge.commands.record import check_places, write_rows
 from firmware_bridge.ports.capture import Capture, Chunk
 from firmware_bridge.simulation.endpoints import Endpoint, Listener, Terminal
 from sensors.command_line import JsonOption, parse_speed
-from sensors.errors import ConfigurationError
+from sensors.errors import ConfigurationError, DeviceError
 
 
 def replay(  # noqa: PLR0917 - typer calls it by name
@@ -126,6 +126,9 @@ def _decode(
         note(f"{to}: {summary['values']} values")
     if capture.is_cut:
         note(f"{capture.path} ends within a record; what is whole was read")
+    trouble = feed.trouble(name)
+    if trouble and not interrupted.is_set():
+        raise DeviceError(trouble)
 
 
 def paced(chunks: Iterable[Chunk], speed: float, interrupted: threading.Event) -> Iterator[Chunk]:

@@ -143,7 +143,7 @@ def verify(vectors: Mapping[str, Any]) -> list[Finding]:
             name = f"{part}: {entry.get('name', number)}"
             try:
                 found += [Finding(name, problem) for problem in check(entry)]
-            except (KeyError, TypeError, ValueError, ContentError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError, ContentError) as error:
                 found.append(Finding(name, f"cannot be read: {type(error).__name__}: {error}"))
     return found
 

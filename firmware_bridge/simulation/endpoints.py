@@ -83,8 +83,10 @@ class Terminal:
 
     def unplug(self) -> None:
         """Close it; who reads it sees that it is gone."""
-        if self._link is not None:
-            self._link.unlink(missing_ok=True)
+        # Another one may have taken the link over meanwhile: then it is not ours to take away.
+        link = self._link
+        if link is not None and link.is_symlink() and str(link.readlink()) == self._name:
+            link.unlink(missing_ok=True)
         if self._master >= 0:
             os.close(self._master)
             self._master = -1

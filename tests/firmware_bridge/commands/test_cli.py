@@ -4,6 +4,7 @@ import builtins
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -84,6 +85,7 @@ def test_record_writes_what_replay_reads(board, capsys, tmp_path):
     )
     assert set(recording.series["eda_us"].values.tolist()) == {3.5}
     assert 0 < recording.duration_s <= 60
+    assert stat.S_IMODE(to.stat().st_mode) == 0o600, "it holds a person's heart"
     code, _, err = run(capsys, *record)
     assert (code, "exists; choose another name" in err) == (2, True)
 

@@ -379,5 +379,7 @@ def test_a_capture_that_was_cut_off_is_read_as_far_as_it_is_whole(tmp_path, caps
     code, out, err = run(capsys, "replay", raw, "--every", "1")
     assert (code, err) == (0, f"{raw} ends within a record; what is whole was read\n")
     assert len(out.splitlines()) >= 4
+    code, _, err = run(capsys, "replay", raw, "--csv", "eda_us")
+    assert (code, "prints lines like " in err) == (3, True), "and not in silence"
     code, _, err = run(capsys, "replay", __file__)
     assert (code, "is no capture; expected a file of" in err) == (2, True)

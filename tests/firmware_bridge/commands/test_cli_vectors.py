@@ -70,6 +70,8 @@ def test_vectors_with_other_fields_are_checked_for_what_they_say(capsys, tmp_pat
     [
         ("{", "is no JSON"),
         ("{}", "holds none of messages, refused, values, streams"),
+        ('{"messages": 3}', "each of messages, refused, values, streams is a list of objects"),
+        ('{"streams": [], "messages": [1]}', "is a list of objects; see: firmware-bridge vectors"),
         ("hello, typical: 0a0", "expected NAME: HEX"),
         ("nothing like it: 0a00", "expected NAME: HEX with a name that firmware-bridge vectors"),
     ],

@@ -86,6 +86,15 @@ def test_on_a_terminal_it_answers_keeps_and_cleans_up(tmp_path):
         ended(process)
 
 
+def test_a_link_that_another_board_took_over_stays_its_own(tmp_path):
+    link = tmp_path / "headset"
+    first, second = Terminal(link), Terminal(link)
+    first.unplug()
+    assert link.is_symlink()
+    second.unplug()
+    assert not link.is_symlink()
+
+
 def test_unplugged_it_is_gone_and_comes_back_under_its_link(tmp_path):
     link, faults, happened = tmp_path / "headset", [], []
     server, over = Server(Board(faults=faults), Terminal(link)), threading.Event()
