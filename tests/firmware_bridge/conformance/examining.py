@@ -11,9 +11,9 @@ STEP_S = 0.05
 START_S = 500.0
 
 
-def examine(board, seconds=20.0, *, one_way=False, deaf=False, delay_s=0.0):
+def examine(board, seconds=20.0, *, one_way=False, deaf=False, delay_s=0.0, slack_s=0.25):
     """Return the trace of a check; `delay_s` holds back what the board says."""
-    examination = Examination(seconds, Trace(is_one_way=one_way))
+    examination = Examination(seconds, Trace(slack_s, is_one_way=one_way))
     at_s, on_the_way = 0.0, []
     while not examination.is_over(at_s):
         said = board.step(START_S + at_s)

@@ -1,10 +1,13 @@
 """`firmware-bridge check` as an integrator runs it, on a real pseudo-terminal."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
+import tty
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +18,11 @@ from firmware_bridge.simulation.endpoints import Terminal
 from firmware_bridge.simulation.faults import ScriptedFault
 from firmware_bridge.simulation.serving import Server
 from tests.firmware_bridge.conformance.examining import board
+from tests.firmware_bridge.firmware.building import LIBRARY, compile_c
 from tests.firmware_bridge.simulation.test_simulate import ended, simulated
 from tests.rig import wait_until
 
+SECOND_BOARD = Path(__file__).resolve().parents[2] / "fixtures" / "second_board.pl"
 SLACK = ["--slack", "8"]  # this machine may be busy; the board is not to blame
 
 
@@ -46,15 +51,56 @@ def plug(servers):
         thread.join()
 
 
+@pytest.fixture
+def run_program():
+    """Run boards that are programs, each at the other end of a pseudo-terminal; return its name."""
+    running = []
+
+    def run_at_port(*command):
+        board, named = os.openpty()
+        tty.setraw(named)
+        running.append((subprocess.Popen(command, stdin=board, stdout=board), named))
+        os.close(board)
+        return os.ttyname(named)
+
+    yield run_at_port
+    for process, named in running:
+        process.terminate()
+        process.wait()
+        os.close(named)
+
+
 def check(port, *arguments):
     """Start the command."""
     command = [sys.executable, "-m", "firmware_bridge", "check", "--port", port, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_boards_pass_or_fail_by_what_they_do(plug, servers, tmp_path):
+def results_of(process):
+    """Return what was seen by id, for each result; wait for the check to end."""
+    out, err = process.communicate(timeout=240)
+    assert out, err
+    plain = json.loads(out)
+    assert process.returncode == (0 if plain["result"] == "pass" else 1)
+    assert len(plain["requirements"]) == len(REQUIREMENTS)
+    results = {"pass": {}, "fail": {}, "not applicable": {}}
+    for one in plain["requirements"]:
+        results[one["result"]][one["id"]] = one["seen"]
+    return results
+
+
+@pytest.mark.needs("gcc", "perl")
+def test_boards_pass_or_fail_by_what_they_do(plug, run_program, servers, tmp_path):
     """All at once: a check takes half a minute, however many there are."""
     page = tmp_path / "board.html"
+    in_c = compile_c(tmp_path / "board", "example_board.c", *LIBRARY)
+    independent = {
+        name: check(run_program(*command), *SLACK, "--seconds", "20", "--json")
+        for name, command in {
+            "in C": [in_c],
+            "in Perl, from the text alone": ["perl", SECOND_BOARD],
+        }.items()
+    }
     fine = check(plug(board()), *SLACK, "--seconds", "20", "--report", str(page))
     found = {
         fault: check(plug(board(fault)), *SLACK, "--seconds", "20", "--json")
@@ -68,13 +114,10 @@ def test_boards_pass_or_fail_by_what_they_do(plug, servers, tmp_path):
     assert (fine.returncode, err) == (0, f"report: {page}\n"), out
     assert out.splitlines()[-1].startswith("passed: ")
     assert "<h1>Check of /dev/pts/" in page.read_text("utf-8")
-    failed = {}
-    for fault, process in found.items():
-        out, _ = process.communicate(timeout=240)
-        assert process.returncode == 1
-        plain = json.loads(out)
-        failed[fault] = {one["id"] for one in plain["requirements"] if one["result"] == "fail"}
-        assert len(plain["requirements"]) == len(REQUIREMENTS)
+    results = {name: results_of(process) for name, process in independent.items()}
+    assert {name: one["fail"] for name, one in results.items() if one["fail"]} == {}
+    assert {"beats", "in-force"} <= results["in Perl, from the text alone"]["pass"].keys()
+    failed = {fault: set(results_of(process)["fail"]) for fault, process in found.items()}
     assert failed == {
         "wrong_unit": {"catalogue"},
         "crc": {"framing"},
