@@ -34,8 +34,10 @@ from sensors.edge.page.cli import app as page_app
 from sensors.edge.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import (
+    ASKED_AGAIN,
     CONSENT_INTRODUCTION,
     CONSENT_TEXT,
+    NOT_ASKED,
     PRIVATE_INTRODUCTION,
     measured,
     names,
@@ -162,7 +164,7 @@ async def _run(
         if sys.stdin.isatty():
             process.consent(_ask(process.channels, is_private=given.edge.private))
         else:
-            _line(say("nobody was asked yet, so nothing is measured; run: wellbeing edge consent"))
+            _line(say(ASKED_AGAIN if process.permission.is_asked_again else NOT_ASKED))
     with stopping_on_signals(process.stop):  # from before it says that it started
         _line(process.start_line())
         if for_s is not None:

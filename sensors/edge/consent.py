@@ -96,6 +96,11 @@ class Permission:
         """Whether the agent has answered the present text, with yes or with no."""
         return self.given is not None and self.given.version == CONSENT_VERSION
 
+    @property
+    def is_asked_again(self) -> bool:
+        """Whether the agent has answered an earlier text, and not the present one."""
+        return self.given is not None and not self.is_asked
+
     def may_capture(self, channel: Channel) -> bool:
         """Return whether `channel` may be read at this moment."""
         against = self.reasons if channel is Channel.VOICE else self.reasons - {Reason.OFF_CALL}

@@ -38,6 +38,12 @@ PRIVATE_INTRODUCTION = N_(
 )
 """The same where nothing leaves the machine: there is no supervisor, and nobody to ask."""
 
+NOT_ASKED = N_("nobody was asked yet, so nothing is measured; run: wellbeing edge consent")
+
+ASKED_AGAIN = N_(
+    "the words of the consent have changed, so nothing is measured; run: wellbeing edge consent"
+)
+
 CONSENT_TEXT: dict[Channel, str] = {
     Channel.HEART: N_(
         "Heart: your headset's heart rate and the time between beats, over Bluetooth or a cable."

@@ -101,6 +101,10 @@ def sentence(words: Words, facts: Facts, found: list[ChannelRow]) -> str:
     read = [row.name for row in found if row.is_read]
     if read:
         return words.say("Being read now: {names}.", names=words.series(read))
+    if facts.permission.is_asked_again:
+        return words.say(
+            "Nothing is read: the words below have changed since you answered. Please choose again."
+        )
     if Reason.PAUSED in facts.permission.reasons:
         return words.say("Nothing is read: you paused.")
     return words.say("Nothing is read right now.")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from sensors.edge.consent import Event, Permission
+from sensors.edge.consent import Event, Given, Permission
 from sensors.edge.page import capture, seen, told
 from sensors.edge.page.facts import MIRROR_LASTS
 from sensors.edge.page.remembered import Asked, Remembered
@@ -60,6 +60,9 @@ def test_what_is_read_in_one_sentence():
     assert said() == "Being read now: Heart, Voice."
     assert "paused" in said(permission=allowing(*BOTH, events=(Event.PAUSE,)))
     assert said(permission=Permission()) == "Nothing is read right now."
+    earlier = Permission(Given("earlier", NOW, BOTH))
+    assert "have changed since you answered" in said(permission=earlier)
+    assert "have changed" in said(permission=earlier.lapsing(NOW))
     assert "All else works without" in said(channels=())
 
 
