@@ -20,6 +20,9 @@ from sensors.errors import ConfigurationError, StateError, StoreError
 _TABLES = ("consent", "sequences", "rights", "tombstone", "journal")
 """Tables of the state with a column of agents."""
 
+_OF_ERASED = ("rights", "tombstone")
+"""Tables that keep whom an erasure was about: known, but nobody to be suggested."""
+
 _NEAR = 3
 _SIMILAR = 0.5  # k71 is as near to k17 as 0.67, and as far from m42 as 0
 
@@ -60,12 +63,12 @@ def require_known(
         If only the store could tell and it does not answer.
     """
     named = _in_teams(teams)
-    known, held = _in_state(directory, agent)
+    known, there, held = _in_state(directory, agent)
     if agent in named | known or held or exports_of(agent, site=site, ledger=ledger):
         return
     if _in_store(agent, site, open_store, remedy):
         return
-    near = difflib.get_close_matches(agent, sorted(named | known), _NEAR, _SIMILAR)
+    near = difflib.get_close_matches(agent, sorted(named | there), _NEAR, _SIMILAR)
     did_you_mean = f"; did you mean {' or '.join(near)}?" if near else ""
     raise StateError(
         f"nobody called {agent!r} is known at site {site}: not in teams, consents, messages,"
@@ -85,15 +88,18 @@ def _in_teams(path: Path | None) -> set[str]:
     return {agent for version in teams.versions for agent in version.agents}
 
 
-def _in_state(directory: Path, agent: str) -> tuple[set[str], bool]:
-    """Return whose names the state holds, and whether any row of it is about `agent`."""
+def _in_state(directory: Path, agent: str) -> tuple[set[str], set[str], bool]:
+    """Return whose names the state holds, whose data, and whether any row is about `agent`."""
     path = directory / FILE_NAME
     db = open_for_reading(directory)
     try:
         with state_errors(path):
-            known = {name for table in _TABLES for name in _agents_of(db, table)}
-            known |= set(_scored(StepLog(db, path)))
-            return known, agent not in known and any(Purge(db, agent).count().values())
+            found = {table: set(_agents_of(db, table)) for table in _TABLES}
+            there = set(_scored(StepLog(db, path)))
+            there.update(*(found[table] for table in _TABLES if table not in _OF_ERASED))
+            known = there.union(*found.values())
+            held = agent not in known and any(Purge(db, agent).count().values())
+            return known, there, held
     finally:
         db.close()
 

@@ -70,6 +70,8 @@ def known(tmp_path: Path) -> Callable[..., int]:
     )
     with closing(open_state(state)) as db:
         db.execute("INSERT INTO consent VALUES ('m4', 1, '1', '[\"heart\"]')")
+        # Somebody erased: nobody is reminded of them by a suggestion.
+        db.execute("INSERT INTO tombstone VALUES ('k711', 'x', 1, 1)")
     store = EmbeddedStore(tmp_path / "store.sqlite")
     store.write([Point(Measurement.READING, {"site": SITE, "agent": "z9"}, {"a": 1.0}, 1)])
     store.close()
