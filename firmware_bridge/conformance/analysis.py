@@ -232,19 +232,20 @@ class Analysis:
             and self.is_within(sent.at_s, at_s)
         ]
         exact = [one for one in fitting if one[1].reply_to == sent.counter]
-        next_s = self._next_s(sent.at_s, asked)
-        return next(iter(exact or [one for one in fitting if one[0] < next_s]), None)
+        earlier, next_s = self._around(sent, asked)
+        rest = [one for one in fitting if one[0] < next_s and one[1].reply_to not in earlier]
+        return next(iter(exact or rest), None)
 
-    def _next_s(self, after_s: float, asked: Get | Set) -> float:
-        """Return when the next request for the same setting was sent; in s."""
-        later = (
-            s.at_s
+    def _around(self, sent: Sent, asked: Get | Set) -> tuple[set[int], float]:
+        """Return counters of earlier requests for the same setting, and when the next one was."""
+        same = [
+            s
             for s in self.trace.sent
-            if s.at_s > after_s
-            and isinstance(s.message, Get | Set)
+            if isinstance(s.message, Get | Set)
             and (s.message.key, s.message.index) == (asked.key, asked.index)
-        )
-        return next(later, float("inf"))
+        ]
+        earlier = {s.counter for s in same if s.at_s < sent.at_s}
+        return earlier, min((s.at_s for s in same if s.at_s > sent.at_s), default=float("inf"))
 
     # Descriptions and samples.
 
@@ -320,7 +321,7 @@ class Analysis:
             for heard in boot.heard:
                 message = heard.message
                 if isinstance(message, Hello):
-                    low_s = heard.at_s - _HELLO_AGE_S
+                    low_s = heard.at_s - _HELLO_AGE_S - self.slack_s
                     seen.append(Observation(message.now, low_s, heard.at_s))
                 elif isinstance(message, Time) and message.token in asked:
                     seen.append(Observation(message.sent, asked[message.token], heard.at_s))

@@ -154,3 +154,25 @@ def test_frames_are_put_in_order_once_however_often_they_are_asked_for():
     """Each judgement asks for them, some for each frame: looked for anew, that took minutes."""
     analysis = Analysis(examine(OddBoard([eda()]), 2.0))
     assert analysis.of(Samples) is analysis.of(Samples)
+
+
+def slow_line(baud):
+    return OddBoard(
+        [temperature(), eda(), pulse_rate(), pulse_rate("noise_level_db", "dB")], baud=baud
+    )
+
+
+def pulse_rate(signal="hr_bpm", unit="1/min"):
+    return Source(signal, unit, 1.0, value=lambda _t: 70.0)
+
+
+@pytest.mark.parametrize(("baud", "slack_s"), [(9_600, 0.25), (4_800, 0.25), (2_400, 3.0)])
+def test_a_slow_line_takes_slack_and_nothing_else(baud, slack_s):
+    assert failures(judged(slow_line(baud), slack_s=slack_s)) == set()
+
+
+def test_a_late_answer_is_none_to_the_next_request():
+    """What was confirmed was the trial before, not the impossible id."""
+    findings = judged(slow_line(2_400), slack_s=0.25)
+    assert "set-get" in failures(findings)
+    assert findings["refuses"].result is not Result.FAIL
