@@ -51,7 +51,7 @@ def test_monitor_shows_values_and_counts(board, capsys):
     counts = reports[-1]["health"]["counts"]
     assert counts["unreadable"] > 0
     assert abs(counts["read"] - counts["unreadable"]) <= 1
-    code, out, _ = run(capsys, *where)
+    code, out, _ = run(capsys, *where, "--seconds", "1")
     assert "eda_us 3.500 uS at " in out
     assert "skin_temp_c 33.25 degC at " in out
 

@@ -121,18 +121,22 @@ def test_a_shell_is_told_how_to_complete(shell, tmp_path):
     assert tmp_path.exists()
 
 
-def completed(words, tmp_path):
-    """Return what a real bash completes `words` to, with the script that is installed."""
+def completed(tmp_path, *typed):
+    """Return what a real bash completes each of `typed` to, with the script that is installed."""
     program = tmp_path / "firmware-bridge"
     program.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
     program.chmod(0o755)
     script = f"""
     cd {ROOT}
     eval "$(_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1 firmware-bridge --show-completion bash)"
+    completing=$(complete -p firmware-bridge | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+    """
+    for words in typed:
+        script += f"""
     COMP_WORDS=({words})
     COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-    $(complete -p firmware-bridge | sed 's/.*-F \\([^ ]*\\).*/\\1/') firmware-bridge
-    printf '%s\\n' "${{COMPREPLY[@]}}"
+    $completing firmware-bridge
+    echo "${{COMPREPLY[@]}}"
     """
     shown = subprocess.run(
         ["bash", "-c", script],
@@ -142,12 +146,12 @@ def completed(words, tmp_path):
         timeout=60,
         check=True,
     )
-    return shown.stdout.split()
+    return [line.split() for line in shown.stdout.splitlines()]
 
 
 def test_bash_completes_verbs_and_options(tmp_path):
-    assert completed("firmware-bridge re", tmp_path) == ["record", "replay"]
-    found = completed("firmware-bridge monitor --", tmp_path)
+    verbs, found = completed(tmp_path, "firmware-bridge re", "firmware-bridge monitor --")
+    assert verbs == ["record", "replay"]
     assert {"--port", "--csv", "--plain", "--json", "--stay"} <= set(found)
 
 
