@@ -32,12 +32,7 @@ from analytics.spool_report import StoreReport, StoreState
 from analytics.spool_tail import Batch, SpoolTail
 from analytics.store.base import Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
-from sensors.errors import (
-    StoreBusyError,
-    StoreRefusedError,
-    StoreUnreachableError,
-    WellbeingError,
-)
+from sensors.errors import StoreBusyError, StoreRefusedError, StoreUnreachableError, WellbeingError
 
 POINTS_AT_ONCE = 10_000
 OLDER_AT_ONCE = 10_000
@@ -110,6 +105,7 @@ class SpoolWriter:
         self._lanes = Lanes()
         self._taken = 0
         self._again: tuple[int, int] | None = None
+        self._again_refused: Held | None = None
         self._erasures: deque[_Erasure] = deque()
         self._report = StoreReport()
         self.failure: WellbeingError | None = None
@@ -288,19 +284,26 @@ class SpoolWriter:
         """Tell again what was confirmed until now, and let all else that is there wait."""
         newest = tail.newest()
         self._lanes.fall_behind(newest)
-        self._again, self._again_due_s = (0, newest), 0.0
+        self._again, self._again_due_s, self._again_refused = (0, newest), 0.0, None
 
     def _tell_again(self, store: Store, tail: SpoolTail, after: int, until: int) -> None:
         """Write what was confirmed lately; it has been counted, and what is refused set aside."""
         batch = tail.read(after, until, self._clock(), self._older_at_once, confirmed=True)
+        held, now_s = self._again_refused, time.monotonic()
+        hopeless = held is not None and self._lanes.is_hopeless(held, now_s, self._taken)
         try:
-            if batch.points:
-                store.write(batch.points)
+            report = self._written(store, batch, sifted=hopeless)
         except StoreRefusedError as error:
             # It took them once. All else goes on meanwhile.
+            held = held or Held(after, batch.last, len(batch.points), now_s, now_s, self._taken, 0)
+            held.tries += 1
+            self._again_refused = held
             self._again_due_s = time.monotonic() + _patience_s(_TOLD_AGAIN, error)
         else:
+            if hopeless:
+                tail.set_aside(bundle(report.refused, self._clock()))
             self._again = (batch.last, until) if batch.last > after else None
+            self._again_refused = None
 
     def _write_waiting(self, store: Store, tail: SpoolTail) -> None:
         after, until = self._lanes.waiting()
@@ -323,12 +326,8 @@ class SpoolWriter:
         batch = tail.read(held.after, held.last, self._clock(), _ALL)
         started_s = time.monotonic()
         try:
-            if self._lanes.is_hopeless(held, started_s, self._taken):
-                report = sift(
-                    store.write, batch.points, lambda: time.monotonic() < started_s + SIFT_S
-                )
-            else:
-                report = self._written(store, batch)
+            hopeless = self._lanes.is_hopeless(held, started_s, self._taken)
+            report = self._written(store, batch, sifted=hopeless)
         except StoreRefusedError as error:
             held.tries += 1
             self._refused_again(held, error)
@@ -380,7 +379,10 @@ class SpoolWriter:
         return bool(doubt)
 
     @staticmethod
-    def _written(store: Store, batch: Batch) -> WriteReport:
+    def _written(store: Store, batch: Batch, *, sifted: bool = False) -> WriteReport:
+        if sifted:
+            until_s = time.monotonic() + SIFT_S
+            return sift(store.write, batch.points, lambda: time.monotonic() < until_s)
         return store.write(batch.points) if batch.points else WriteReport(written=0)
 
     def _settle(self, tail: SpoolTail, batch: Batch, report: WriteReport) -> None:

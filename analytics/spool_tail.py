@@ -130,6 +130,11 @@ class SpoolTail:
             self._db.execute("DELETE FROM spool WHERE id BETWEEN ? AND ?", (first, last))
             set_aside.keep(self._db, refused)
 
+    def set_aside(self, refused: Sequence[RefusedPoints]) -> None:
+        """Keep what was refused of what had been confirmed before."""
+        with state_errors(self._path), transaction(self._db):
+            set_aside.keep(self._db, refused)
+
     def forget_confirmed(self, at: datetime) -> None:
         """Delete what was confirmed long ago: nobody will ask for it to be told again."""
         with state_errors(self._path), transaction(self._db):

@@ -169,6 +169,29 @@ def test_a_cause_mended_in_time_sets_nothing_aside(
     assert set_aside.listed(log._db, log._path) == []
 
 
+def test_what_a_store_took_once_and_will_not_take_again_is_not_told_for_ever(
+    log: StepLog, tmp_path: Path
+) -> None:
+    """Nothing confirmed is forgotten meanwhile: the state would grow until the disk is full."""
+    commit(log, 0, 3)
+    choosy = Choosy(tmp_path / "store.sqlite", set())
+    writer = SpoolWriter(tmp_path, choosy.open, in_1970)
+    writer.start()
+    wait_until(lambda: writer.written_id == 3)
+    writer.stop()
+    choosy.bad = {7}
+    again = SpoolWriter(tmp_path, choosy.open, in_1970)
+    again.start()
+    wait_until(lambda: choosy.tried > spool_lanes.HELD_TRIES, 60.0)
+    assert set_aside.listed(log._db, log._path) == [], "it takes nothing else either"
+    commit(log, 3, 4)
+    wait_until(lambda: bool(set_aside.listed(log._db, log._path)), 60.0)
+    wait_until(lambda: not again.state.catching_up, 60.0)
+    again.stop()
+    assert [one.points for one in set_aside.listed(log._db, log._path)] == [1]
+    assert choosy.times() == list(range(40))
+
+
 @pytest.mark.parametrize(
     "error",
     [
