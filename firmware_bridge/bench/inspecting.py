@@ -65,6 +65,8 @@ class InspectedBoard:
         What the board says when asked for its device id.
     health : Health
         Contact, battery, faults, losses and clock.
+    trouble : str
+        Why it is not read as it is; else empty.
     """
 
     port: str
@@ -77,6 +79,7 @@ class InspectedBoard:
     streams: tuple[InspectedStream, ...]
     device_id_setting: str
     health: Health
+    trouble: str = ""
 
 
 def inspect_board(talking: Conversation, port: str, seconds: float) -> InspectedBoard:
@@ -122,6 +125,7 @@ def inspect_board(talking: Conversation, port: str, seconds: float) -> Inspected
         tuple(streams),
         device_id,
         talking.feed.health(),
+        talking.feed.trouble(port),
     )
 
 
@@ -173,6 +177,8 @@ def board_lines(board: InspectedBoard) -> list[str]:
     lines.append(f"battery      {battery}")
     lines += [f"fault        {fault}" for fault in health.faults]
     lines += [f"stream {s.stream:<2}    {_stream_words(s)}" for s in board.streams]
+    if board.trouble:
+        lines.append(f"trouble      {board.trouble}")
     counts = health.counts
     lines.append(
         f"heard        {counts['frames']} frames, {counts['lost']} lost, "

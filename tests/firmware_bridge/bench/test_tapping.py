@@ -1,11 +1,13 @@
 """Reading one port: what is amiss with writing to it does not end the reading."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from firmware_bridge.bench.board_feed import BoardFeed
 from firmware_bridge.bench.conversation import Conversation
+from firmware_bridge.bench.inspecting import board_lines, inspect_board
 from firmware_bridge.bench.probing import probe
 from firmware_bridge.bench.tapping import Tap
 from firmware_bridge.protocol.messages import Get, Key
@@ -55,6 +57,14 @@ def test_it_can_be_introduced_and_does_not_answer(port):
     assert talking.introduced().maker == "Acme"
     assert talking.ask(Get(Key.RATE, 0)) is None
     assert port.refused == 1
+
+
+def test_streams_that_are_not_described_are_not_passed_over(monkeypatch):
+    monkeypatch.setattr("firmware_bridge.bench.conversation.INTRODUCED_WITHIN_S", 0.2)
+    port = OneWay(b"\0" + Talking().hello(0, replace(EDA, stream=1)))
+    board = inspect_board(Conversation(port, "ttyACM0"), "ttyACM0", 0.0)
+    (line,) = [one for one in board_lines(board) if one.startswith("trouble")]
+    assert "describes 0 of the 1 streams it announces" in line
 
 
 def test_it_is_recognised(port, monkeypatch):
