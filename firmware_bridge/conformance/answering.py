@@ -132,7 +132,26 @@ def refuses(analysis: Analysis) -> Verdict:
             wrong.append(
                 f"key {answer.key}: {value!r} was answered with status {answer.status.value}"
             )
+            continue
+        known = _last_known(analysis, sent)
+        if known is not None and answer.status != Status.UNKNOWN and answer.value != known:
+            wrong.append(
+                f"key {answer.key}: {value!r} was refused with {answer.value!r}; in force is {known!r}"
+            )
     return by_faults(wrong, f"{len(answers)} times refused")
+
+
+def _last_known(analysis: Analysis, sent: Sent) -> bytes | None:
+    """Return what was in force by the answer before `sent`; None if that is not known."""
+    asked = sent.message
+    found = None
+    for one in [*analysis.requests(Get), *analysis.requests(Set)]:
+        answer = analysis.answer(one) if one.at_s < sent.at_s else None
+        if answer is None or answer[1].status not in _DONE or not isinstance(asked, Get | Set):
+            continue
+        if (answer[1].key, answer[1].index) == (asked.key, asked.index):
+            found = max(found or answer, answer, key=lambda one: one[0])
+    return None if found is None else found[1].value
 
 
 def rate_setting(analysis: Analysis) -> Verdict:

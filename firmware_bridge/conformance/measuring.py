@@ -304,6 +304,11 @@ def clock(analysis: Analysis) -> Verdict:
     return by_faults(faults, "; ".join(seen_words))
 
 
+def _held_s(analysis: Analysis, time: Time) -> float:
+    """Return for how long the board had the request that `time` answers, as it says; in s."""
+    return apart(time.sent, time.received) / analysis.tick_hz if analysis.tick_hz else 0.0
+
+
 def time_answer(analysis: Analysis) -> Verdict:
     """Judge the answers to TIME_REQUEST."""
     answers = {time.token: (at_s, time) for at_s, time in analysis.of(Time)}
@@ -328,6 +333,8 @@ def time_answer(analysis: Analysis) -> Verdict:
         slowest_s = max(slowest_s, at_s - sent.at_s)
         if apart(time.sent, time.received) < 0:
             faults.append(f"{name}: sent at {time.sent}, before it was received at {time.received}")
+        elif _held_s(analysis, time) > at_s - sent.at_s + AHEAD_S:
+            faults.append(f"{name}: received {_held_s(analysis, time):.2f} s before it was sent")
     if faults and not answers:
         return failed(f"none of {len(asked)} requests was answered with its token")
     return by_faults(faults, f"{len(asked)} answers within {slowest_s * 1000:.0f} ms")

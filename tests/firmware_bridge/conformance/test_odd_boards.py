@@ -7,7 +7,7 @@ import pytest
 
 from firmware_bridge.conformance.analysis import Analysis
 from firmware_bridge.conformance.verdict import Result
-from firmware_bridge.protocol.messages import Beat, Beats, Encoding, Part, Samples, Status
+from firmware_bridge.protocol.messages import Beat, Beats, Encoding, Part, Samples, Status, Time
 from sensors.signals import SIGNALS, Channel
 from tests.firmware_bridge.conformance.examining import examine, failures, judged
 from tests.firmware_bridge.conformance.odd_board import WRAP, OddBoard, Source
@@ -176,3 +176,35 @@ def test_a_late_answer_is_none_to_the_next_request():
     findings = judged(slow_line(2_400), slack_s=0.25)
     assert "set-get" in failures(findings)
     assert findings["refuses"].result is not Result.FAIL
+
+
+class Forgetful(OddBoard):
+    """Refuses without saying what is in force."""
+
+    def set(self, counter, asked):
+        said = super().set(counter, asked)
+        return [replace(one, value=b"") if getattr(one, "status", 0) == 3 else one for one in said]
+
+
+def test_a_refusal_says_what_is_in_force():
+    findings = judged(Forgetful([temperature()]))
+    assert failures(findings) == {"refuses"}
+    assert "in force is b'check-" in findings["refuses"].seen
+
+
+class Early(OddBoard):
+    """Says that requests were there long before they came."""
+
+    def answer(self, counter, asked):
+        said = super().answer(counter, asked)
+        before = 5 * self.tick_hz
+        return [
+            replace(one, received=(one.received - before) % WRAP) if isinstance(one, Time) else one
+            for one in said
+        ]
+
+
+def test_a_request_was_not_there_before_it_was_sent():
+    findings = judged(Early([temperature()]))
+    assert failures(findings) == {"time-answer"}
+    assert "received 5.00 s before it was sent" in findings["time-answer"].seen
