@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -53,9 +54,9 @@ OF_PYTHON = {
     "python3-dev": lambda: Path(sysconfig.get_path("include"), "Python.h").exists(),
 }
 
-# Half of the time passes waiting for real parts, so there is a process more than there are
+# Half of the time passes waiting for real parts, so there are two processes more than there are
 # processors; a file stays in one, because some of its tests share a server.
-PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+PROCESSES = min(4, (os.cpu_count() or 1) + 2)
 SIDE_BY_SIDE = (
     *("-n", str(PROCESSES), "--dist", "loadfile"),
     "--no-loadscope-reorder",  # else the file with one test of minutes comes last, alone
@@ -72,6 +73,8 @@ CHECKS = (
 def main() -> int:
     """Install, check, test; return 0 only when all of it went well."""
     os.chdir(ROOT)
+    # A shell that starts this in the background has Ctrl-C ignored, and tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     bootstrap.require_python()
     arguments = sys.argv[1:]
     own = [a for a in arguments if a in {"--yes", "--no-install"}]
