@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
-from analytics.alerting import NO_DATA, SAYS_FINE
-from analytics.teams import Roster, Teams
+from analytics.alerts.alerting import NO_DATA, SAYS_FINE
+from analytics.people.teams import Roster, Teams
 from dashboard.live import Sent
 from sensors.messages import (
     DECISIONS,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from analytics.teams import load_roster, load_teams
+from analytics.people.teams import load_roster, load_teams
 from dashboard import settings as settings_module
 from dashboard.theme import STREAMLIT_OPTIONS
 from sensors.command_line import BrokerOption, ConfigOption, SiteOption, plain_app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from analytics.alerting import SMALLEST_GROUP
+from analytics.alerts.alerting import SMALLEST_GROUP
 from dashboard.rates import (
     FLOOD_OVER,
     FLOOD_SPAN,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from analytics.features import PARTS, UNKNOWN_LEVEL, Part
+from analytics.signals.features import PARTS, UNKNOWN_LEVEL, Part
 from analytics.store.base import Row
 from dashboard.records import row_time
 

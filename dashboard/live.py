@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from analytics import budget
+from analytics.alerts import budget
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, MessageError

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from analytics import budget
+from analytics.alerts import budget
 from analytics.store.base import Query, Row, Store
 from analytics.store.points import Measurement
 from dashboard import rates, records

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from analytics import budget
-from analytics.alerting import SMALLEST_GROUP
+from analytics.alerts import budget
+from analytics.alerts.alerting import SMALLEST_GROUP
 
 SPAN = timedelta(hours=8)
 """What the rate is taken over: a shift."""

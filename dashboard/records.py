@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from analytics.silences import LONGEST
+from analytics.alerts.silences import LONGEST
 from analytics.store.base import Row
 from dashboard.rates import Answer, Telling
 from sensors.messages import AlertKind, AlertState, ReplyKind

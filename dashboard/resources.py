@@ -10,9 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from analytics.people.teams import Roster, Teams, load_roster, load_teams
 from analytics.store.base import Store
 from analytics.store.opening import open_store
-from analytics.teams import Roster, Teams, load_roster, load_teams
 from dashboard.cards import my_teams
 from dashboard.live import Live
 from dashboard.queries import Reader

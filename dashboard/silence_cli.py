@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from analytics.silences import LONGEST
-from analytics.teams import Teams, load_teams
+from analytics.alerts.silences import LONGEST
+from analytics.people.teams import Teams, load_teams
 from dashboard import settings as settings_module
 from dashboard.live import CONFIRM_S
 from sensors import codec, topics

@@ -27,8 +27,8 @@ from typing import Annotated
 
 import typer
 
-from analytics.embedded_broker import DASHBOARD, SERVER, EmbeddedBroker, start_broker
-from analytics.teams import load_teams
+from analytics.one_machine.embedded_broker import DASHBOARD, SERVER, EmbeddedBroker, start_broker
+from analytics.people.teams import load_teams
 from dashboard import trial
 from dashboard.cli import free_port, url
 from sensors import codec
@@ -236,7 +236,7 @@ def _live_through_the_past(
     directory: Path, floor: tuple[trial.TrialAgent, ...], children: Children
 ) -> None:
     # SciPy and all: `--help` and a wrong option should be told at once.
-    from analytics.past import STEPS, write_past  # noqa: PLC0415
+    from analytics.one_machine.past import STEPS, write_past  # noqa: PLC0415
 
     seeds = {a.agent: a.seed for a in floor}
     teams = load_teams(directory / "teams.toml")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta, tzinfo
 from html import escape
 
-from analytics.features import PARTS, Part
+from analytics.signals.features import PARTS, Part
 from dashboard import formatting
 from dashboard.hour import BANDS_MINUTES, Bands, Run
 from sensors.shown import clock, first_upper, level, part

@@ -1,5 +1,6 @@
 // What HTML from a server cannot say: the page's language, one live region that
-// outlives its text, and focus that survives the end of the button that had it.
+// outlives its text, focus that survives the end of what had it, and a page that
+// lost its end and asks for it again.
 (() => {
   const mark = () => {
     document.documentElement.lang = LANGUAGE;
@@ -17,22 +18,49 @@
   window.wellbeingWatching = true;
   let held = null;
   let card = "";
+  let leaving = false;
   const cardOf = (node) => node.closest('[class*="st-key-card-"]');
   const nameOf = (box) => [...box.classList].find((name) => name.startsWith("st-key-card-")) || "";
   document.addEventListener("focusin", (event) => {
     held = event.target;
     const box = cardOf(event.target);
     card = box ? nameOf(box) : "";
+    leaving = Boolean(event.target.closest('[class*="st-key-go-"]'));
   });
   // Only focus that was lost because its element went away is put back; none is ever taken.
   const restore = () => {
     if (!held || held.isConnected || document.activeElement !== document.body) return;
+    if (leaving) { begin(); return; }
     if (!card) { held = null; return; }
     const box = document.querySelector("." + CSS.escape(card));
     const next = box ? box.querySelector("button, textarea") : document.querySelector(".st-key-told");
     held = null;
     if (next) next.focus({ preventScroll: Boolean(box) });
   };
+  // Whoever went to another page by key reads on at its heading, not at the browser's edge.
+  const begin = () => {
+    const top = document.querySelector(".st-key-told") || document.querySelector("h1.wb-lead");
+    if (!top) return;
+    held = null;
+    top.setAttribute("tabindex", "-1");
+    top.focus();
+  };
+  // Every page ends with the languages. Streamlit (1.67) empties a page when a refresh of the
+  // page before is answered after it, and dies of the next refresh: ask for the whole page, as
+  // going back in the history would, and if it has died start over once the server answers.
+  let bare = 0;
+  const whole = async () => {
+    const app = document.querySelector(".stApp");
+    const there = app && app.dataset.testConnectionState === "CONNECTED";
+    const drawn = document.querySelector(".st-key-languages");
+    if (drawn || (app && !(there && app.dataset.testScriptState === "notRunning"))) bare = 0;
+    else bare += 1;
+    if (bare === 2 && app) window.dispatchEvent(new PopStateEvent("popstate"));
+    if (bare % 25 !== 10) return;
+    const health = await fetch("/_stcore/health").catch(() => null);
+    if (health && health.ok) window.location.reload();
+  };
+  setInterval(whole, 200);
   new MutationObserver(() => { window.wellbeingMark(); restore(); })
     .observe(document.body, { childList: true, subtree: true });
 })();

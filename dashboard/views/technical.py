@@ -40,10 +40,17 @@ def back(label: str) -> None:
 
 
 def go(label: str, name: str, path: str) -> None:
-    """Draw the way to the page at `path`."""
+    """Draw the way to the page at `path`.
+
+    A link and not a button with ``st.switch_page``: with that the browser learns only from
+    the answer that the page has changed. A refresh of the old page that its timer asks for in
+    between is run after the new page, and empties it in the browser (Streamlit 1.67). On a
+    link the browser stops its timers first.
+    """
     pages = st.session_state.get("pages", {})
-    if st.button(label, key=f"go-{name}") and path in pages:
-        st.switch_page(pages[path])
+    with st.container(key=f"go-{name}"):
+        if path in pages:
+            st.page_link(pages[path], label=label)
 
 
 @st.fragment(run_every=REFRESH_S)

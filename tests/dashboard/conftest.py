@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from analytics.people.teams import Roster, parse_teams
 from analytics.store.embedded import EmbeddedStore
-from analytics.teams import Roster, parse_teams
 from dashboard import resources
 from dashboard.queries import Reader
 from dashboard.resources import Desk

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analytics import points_out
-from analytics.features import PARTS
+from analytics.alerts import points_out
+from analytics.signals.features import PARTS
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, point_time_ns
 from sensors import codec, topics

@@ -53,9 +53,20 @@ def page(desk: Desk) -> AppTest:
     return app
 
 
+def turn(app: AppTest, path: str) -> AppTest:
+    """Follow the link to the page at `path`, as a browser does."""
+    (link,) = (one.proto for one in app.get("page_link") if one.proto.page == path)
+    app._page_hash = link.page_script_hash  # AppTest.switch_page knows files only
+    return app.run()
+
+
 def html(app: AppTest) -> str:
     return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
+
+
+def links(app: AppTest) -> list[str]:
+    return [link.proto.label for link in app.get("page_link")]

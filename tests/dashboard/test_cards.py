@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analytics.teams import Roster, Teams, parse_teams
+from analytics.people.teams import Roster, Teams, parse_teams
 from dashboard.cards import Card, Decided, Section, Step, cards, my_teams
 from dashboard.live import Sent
 from sensors.messages import Action, AlertMessage, AlertState, DecisionMessage

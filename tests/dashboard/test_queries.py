@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from analytics import points_out
-from analytics.features import Part
-from analytics.silences import Silences
+from analytics.alerts import points_out
+from analytics.alerts.silences import Silences
+from analytics.signals.features import Part
 from analytics.store.base import Query, Row, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point, point_time_ns

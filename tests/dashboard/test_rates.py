@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analytics.alerting import SMALLEST_GROUP
+from analytics.alerts.alerting import SMALLEST_GROUP
 from dashboard import figures_words, rates
 from dashboard.rates import Answer, Figures, Load, Share, Telling, load, share
 from sensors.words import Words

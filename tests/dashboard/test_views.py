@@ -15,7 +15,7 @@ from tests.dashboard.floors import (
     keep_alive,
     personal,
 )
-from tests.dashboard.pages import NOW, Line, html, labels, page
+from tests.dashboard.pages import NOW, Line, html, labels, links, page, turn
 
 
 def test_before_the_store_has_answered(desk: Desk) -> None:
@@ -57,7 +57,7 @@ def test_one_of_everything_in_its_order(floor: Desk) -> None:
     assert places == sorted(places)
     for mark in ("ASKING", "■", "▲", "…"):
         assert mark in said
-    assert "✕ 1 fault" in labels(app)
+    assert "✕ 1 fault" in links(app)
 
 
 def test_nothing_measured_reaches_the_page(floor: Desk) -> None:
@@ -235,11 +235,11 @@ def test_chinese(floor: Desk) -> None:
 
 def test_technical_page(floor: Desk) -> None:
     app = page(floor)
-    app.button(key="go-technical").click().run()
+    turn(app, "technical")
     assert not app.exception
     said = html(app)
     assert "Heart: not worn, since 10:27." in said
     assert "Message broker" in said
     assert "Different from own usual" not in said
-    app.button(key="go-back").click().run()
+    turn(app, "")
     assert "3 need you" in html(app)

@@ -13,7 +13,7 @@ from dashboard.trend_reader import Stage
 from sensors.errors import StoreError
 from tests.dashboard.floors import NAMES
 from tests.dashboard.made_summaries import minutes
-from tests.dashboard.pages import NOW, html, labels, page
+from tests.dashboard.pages import NOW, html, links, page, turn
 from tests.rig.waiting import wait_until
 
 HOUR = timedelta(hours=1)
@@ -26,7 +26,7 @@ def look_back(desk: Desk, span: Span = Span.SHIFT) -> AppTest:
         lambda: desk.trend.look(span, zone).stage is not Stage.READING, what="the floor's past"
     )
     app = page(desk)
-    app.button(key="go-past").click().run()
+    turn(app, "past")
     if span is not Span.SHIFT:
         app.radio(key="span").set_value(span).run()
     assert not app.exception
@@ -51,7 +51,7 @@ def test_empty(desk: Desk, store: EmbeddedStore) -> None:
 def test_while_it_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk.trend, "_queue", desk.trend._queue.__class__())  # nobody reads it
     app = page(desk)
-    app.button(key="go-past").click().run()
+    turn(app, "past")
     said = html(app)
     assert "Reading…" in said
     assert "never 5 people" not in said, "what is not read yet is not nothing"
@@ -110,6 +110,6 @@ def test_in_chinese_and_back_to_people(desk: Desk, store: EmbeddedStore) -> None
     app = look_back(desk)
     app.button(key="language-zh_CN").click().run()
     assert "最多时有 29 % 的人与平时不同" in html(app)
-    app.button(key="go-back").click().run()
+    turn(app, "")
     assert not app.exception
-    assert "回看" in labels(app)
+    assert "回看" in links(app)

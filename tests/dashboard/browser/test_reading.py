@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from analytics import points_out
+from analytics.alerts import points_out
 from sensors.messages import Action
 from tests.dashboard.browser.running import Floor
 from tests.dashboard.browser.screen import card, fill, fits, shoot, speak, visit

@@ -46,7 +46,7 @@ def test_looking_back_by_key_in_both_languages(
     live_through(floor)
     visit(page, floor)
     speak(page, language)
-    way = page.get_by_role("button", name="回看" if language == "zh_CN" else "Look back")
+    way = page.get_by_role("link", name="回看" if language == "zh_CN" else "Look back")
     way.focus()
     way.press("Enter")
     page.locator(".wb-columns").first.wait_for()
