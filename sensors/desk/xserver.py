@@ -1,4 +1,4 @@
-"""X11: idle time, and one combination of keys; the only file that imports Xlib.
+"""X11: idle time, one combination of keys, and recordings; the only file that imports Xlib.
 
 The combination is registered with the server (a *passive grab*), which then
 tells us of it and of no other key: nothing of the keyboard is read for it
@@ -8,24 +8,35 @@ References
 ----------
 .. [1] X.Org, "X11 Screen Saver Extension", version 1.0 (``QueryInfo``: idle, in ms).
 .. [2] X.Org, "X Window System Protocol", ``GrabKey``.
+.. [3] X.Org, "X Record Extension Protocol", version 1.13.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import Xlib.display
 import Xlib.error
 from Xlib import XK, X
+from Xlib.ext import record as record_extension
 
 from sensors.aside import Aside
 from sensors.desk.combination import Combination
 from sensors.errors import ConfigurationError, DeviceError
 
 _ANSWER_S = 5.0
+_ENABLE = 5  # RecordEnableContext [3]
+_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("core_requests", "core_replies", "delivered_events", "errors"), (0, 0)),
+    **dict.fromkeys(("ext_requests", "ext_replies"), (0, 0, 0, 0)),
+    **dict.fromkeys(("client_started", "client_died"), False),
+}
+"""What X is asked not to record."""
 _REPEAT_MS = 20
 """A key that repeats is released and pressed again at one time; nobody does that so fast."""
 
@@ -39,6 +50,7 @@ _GONE = (
     Xlib.error.XauthError,
     Xlib.error.ConnectionClosedError,
     Xlib.error.DisplayError,
+    OverflowError,  # a display of a number beyond all ports
     OSError,
 )
 
@@ -57,6 +69,62 @@ def _in_one_line() -> Iterator[None]:
 def _connect() -> Any:
     with _in_one_line():
         return Xlib.display.Display()
+
+
+def key_codes(names: Iterable[str]) -> frozenset[int]:
+    """Return the codes of the keys that X calls by one of `names`; may block.
+
+    Raises
+    ------
+    DeviceError
+        If the display cannot be reached.
+    """
+    display = _connect()
+    try:
+        with _in_one_line():
+            found = [display.keysym_to_keycodes(XK.string_to_keysym(name)) for name in names]
+            # What a key means without Shift; with it, the decimal point of a keypad deletes.
+            return frozenset(code for codes in found for code, index in codes if index == 0)
+    finally:
+        _close(display)
+
+
+def record(first: int, last: int) -> socket.socket:
+    """Return a connection on which the server sends the device events of these types; may block.
+
+    What comes is for :class:`~sensors.hid.xrecord.Stream` to read. Closing it
+    ends the recording.
+
+    Parameters
+    ----------
+    first, last : int
+        From 2, a key pressed, to 6, the pointer moved. No others are sent [3]_.
+
+    Raises
+    ------
+    DeviceError
+        If the display cannot be reached, or records nothing.
+    """
+    display = _connect()
+    try:
+        with _in_one_line():
+            if not display.has_extension(record_extension.extname):
+                raise DeviceError("the X display has no RECORD extension")
+            context = display.record_create_context(
+                0, [record_extension.AllClients], [{**_NOTHING, "device_events": (first, last)}]
+            )
+            display.sync()
+            # From here on its answers are events, which python-xlib reads one field at a time.
+            connection: socket.socket = display.display.socket.dup()
+            code = display.display.get_extension_major(record_extension.extname)
+            try:
+                connection.sendall(struct.pack("=BBHI", code, _ENABLE, 2, context))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+    finally:
+        _forget(display)
 
 
 class XIdle:
@@ -200,6 +268,11 @@ def _close(display: Any) -> None:
     """Close a connection, also one whose display has gone."""
     with suppress(*_GONE):
         display.close()
+
+
+def _forget(display: Any) -> None:
+    """Let go of a connection that goes on elsewhere."""
+    display.display.socket.close()
 
 
 def _keysym(key: str) -> int:

@@ -17,7 +17,7 @@ from sensors.hid.pynput_events import PynputBackend, display_problem
 from sensors.messages import Absence
 from sensors.signals import Channel
 
-BackendName = Literal["auto", "pynput", "evdev"]
+BackendName = Literal["auto", "x11", "pynput", "evdev"]
 
 _CHANNELS = (Channel.KEYBOARD, Channel.POINTER)
 _FETCH_S = 0.2  # how often readings are fetched: one wake-up for many events, far below a window
@@ -25,7 +25,7 @@ _FETCH_S = 0.2  # how often readings are fetched: one wake-up for many events, f
 
 def choose_backend(
     wanted: BackendName, platform: str, environ: Mapping[str, str]
-) -> Literal["pynput", "evdev"]:
+) -> Literal["x11", "pynput", "evdev"]:
     """Return where events come from.
 
     Parameters
@@ -40,16 +40,23 @@ def choose_backend(
     """
     if wanted != "auto":
         return wanted
-    return "pynput" if display_problem(platform, environ) is None else "evdev"
+    if display_problem(platform, environ) is not None:
+        return "evdev"
+    return "x11" if platform.startswith("linux") else "pynput"
 
 
 def _build(
     wanted: BackendName, channels: frozenset[Channel], clock: Clock, waiting: Waiting
 ) -> Backend:
-    if choose_backend(wanted, sys.platform, os.environ) == "pynput":
+    chosen = choose_backend(wanted, sys.platform, os.environ)
+    if chosen == "pynput":
         return PynputBackend(channels, clock, waiting)
     try:
-        from sensors.hid.evdev_events import EvdevBackend  # noqa: PLC0415 - exists on Linux only
+        if chosen == "x11":
+            from sensors.hid.x11_events import X11Backend  # noqa: PLC0415 - on Linux only
+
+            return X11Backend(channels, clock, waiting)
+        from sensors.hid.evdev_events import EvdevBackend  # noqa: PLC0415 - on Linux only
     except ImportError as error:
         raise MissingExtraError(
             f"{error.name} is not installed; run: pip install 'agent-wellbeing[hid]' (Linux only)"
@@ -120,8 +127,9 @@ class HidSettings:
     channels : tuple of str
         ``keyboard``, ``pointer`` or both.
     backend : str
-        ``pynput`` listens to the desktop (Windows, macOS, X11), ``evdev`` reads
-        the input devices (Linux: Wayland, console); ``auto`` finds out.
+        ``x11`` has an X server record events (Linux), ``pynput`` listens to the
+        desktop (Windows, macOS), ``evdev`` reads the input devices (Linux:
+        Wayland, console); ``auto`` finds out.
     """
 
     channels: tuple[Channel, ...] = _CHANNELS

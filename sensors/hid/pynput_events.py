@@ -1,5 +1,6 @@
-"""Events as the desktop hands them out; the only file that imports pynput.
+"""Events as Windows and macOS hand them out; the only file that imports pynput.
 
+On X it works, too, but takes events one by one: see :mod:`sensors.hid.x11_events`.
 pynput calls back from threads of its own. There, inside the callback, the
 identity of a key is dropped (:mod:`sensors.hid.keys`) and positions become
 speeds (:mod:`sensors.hid.timing`).
@@ -8,7 +9,6 @@ speeds (:mod:`sensors.hid.timing`).
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import sys
 import threading
@@ -23,7 +23,6 @@ from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 from sensors.hid.backend import Backend, Waiting
 from sensors.hid.keys import KeyDropper
 from sensors.hid.timing import PointerTiming
-from sensors.hid.xrecord import EventParser, ReplyParser
 from sensors.signals import Channel
 
 _READY_S = 5.0
@@ -32,9 +31,6 @@ _STOP_S = 3.0  # below the 5 s within which a withdrawal ends capture (TRUST T6)
 
 _LOADING = Aside("pynput")
 """pynput asks the display when it is imported; one that hangs must not hold up the event loop."""
-
-_LONGEST_AGE_S = 10.0
-"""No event takes so long to reach us. [s]"""
 
 
 def display_problem(platform: str, environ: Mapping[str, str]) -> str | None:
@@ -77,53 +73,11 @@ def _load(part: str) -> ModuleType:
     return module  # type: ignore[no-any-return]
 
 
-class _Dates:
-    """When events happened, where the system dates them: X does, to the millisecond.
-
-    Its clock and ours run alike and differ by a constant; what an event takes
-    to reach us only adds to it. So the least difference seen is the constant,
-    and a busy moment of ours stretches no dwell and swallows no double letter.
-    """
-
-    def __init__(self) -> None:
-        self.event_ms: int | None = None
-        self._offset_s = math.inf
-
-    def dated(self, listener: type) -> type:
-        """Return `listener` as a class that notes each event's date before its callback."""
-        if not hasattr(listener, "_EVENT_PARSER"):
-            return listener  # not X: the moment of the callback has to do
-        dates = self
-        # pynput loaded it, and nothing else here records.
-        sys.modules["Xlib.ext.record"].EnableContext._reply = ReplyParser()  # noqa: SLF001
-
-        class Dated(listener):  # type: ignore[misc]
-            _EVENT_PARSER = EventParser(listener._EVENT_PARSER)  # type: ignore[attr-defined]  # noqa: SLF001
-
-            def _handle_message(self, display: object, event: Any, *more: object) -> None:
-                dates.event_ms = event.time
-                super()._handle_message(display, event, *more)
-
-        return Dated
-
-    def at_s(self, now_s: float) -> float:
-        """Return when the present event happened, on our clock."""
-        if self.event_ms is None:
-            return now_s
-        event_s = self.event_ms / 1e3
-        offset_s = now_s - event_s
-        # Far more: the server's 32 bits began anew, or one of the clocks was set.
-        if offset_s < self._offset_s or offset_s > self._offset_s + _LONGEST_AGE_S:
-            self._offset_s = offset_s
-        return event_s + self._offset_s
-
-
 class _Source(ABC):
     """One device: its callbacks, and the lock between their thread and ours."""
 
     def __init__(self, clock: Clock, waiting: Waiting) -> None:
         self._clock = clock
-        self._dates = _Dates()
         self._put = waiting.put
         self._lock = threading.Lock()
         self._is_closed = False
@@ -137,7 +91,7 @@ class _Source(ABC):
         """Put what `read` makes of the present event; return whether to go on listening."""
         with self._lock:
             if not self._is_closed:
-                self._put(read(self._dates.at_s(self._clock.monotonic_s())))
+                self._put(read(self._clock.monotonic_s()))
             return not self._is_closed
 
     @abstractmethod
@@ -166,7 +120,7 @@ class _Keyboard(_Source):
             name = repr(key)
             return self._take(lambda at_s: self._keys.release(name, at_s))
 
-        return self._dates.dated(keyboard.Listener)(on_press=press, on_release=release)
+        return keyboard.Listener(on_press=press, on_release=release)
 
     def settle(self, now_s: float) -> None:
         with self._lock:
@@ -190,8 +144,7 @@ class _Pointer(_Source):
         def scroll(_x_px: float, _y_px: float, dx: float, dy: float) -> bool:
             return self._take(lambda at_s: self._timing.scroll(abs(dx) + abs(dy), at_s))
 
-        kind = self._dates.dated(mouse.Listener)
-        return kind(on_move=move, on_click=click, on_scroll=scroll)
+        return mouse.Listener(on_move=move, on_click=click, on_scroll=scroll)
 
     def settle(self, now_s: float) -> None:
         with self._lock:
@@ -202,7 +155,7 @@ _SOURCES: dict[Channel, type[_Source]] = {Channel.KEYBOARD: _Keyboard, Channel.P
 
 
 class PynputBackend(Backend):
-    """Windows, macOS and X11."""
+    """Windows and macOS."""
 
     def __init__(self, channels: frozenset[Channel], clock: Clock, waiting: Waiting) -> None:
         super().__init__(channels, clock, waiting)

@@ -1,98 +1,131 @@
-"""What X's RECORD extension sends, from its bytes: replies, and the events in them.
+"""What X's RECORD extension sends, from its bytes: events in, and nothing of them stays.
 
-python-xlib reads every field of both by name; on a desk in use that is a third
-of what listening costs, and listening most of what this whole program costs.
-Nothing else is kept than what python-xlib and pynput ask for.
+The bytes are read in gulps, some times a second, into one buffer that is wiped
+after each: a desk in constant use costs a few wake-ups and a loop over numbers,
+where a callback for each event costs a thread, a lock and a Python object per
+field; and no key that was typed is left in memory for a core dump to find.
+
+References
+----------
+.. [1] X.Org, "X Record Extension Protocol", version 1.13, ``RecordEnableContext``.
+.. [2] X.Org, "X Window System Protocol", appendix B, "Protocol Encoding".
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import NamedTuple
 
-_EVENT = struct.Struct("=BB2xI12xhh4xH2x")
-"""X11 protocol, section 11: type, detail, time, root x and y, state; in this machine's order."""
+from sensors.errors import DeviceError
 
+KEY_PRESS, KEY_RELEASE, BUTTON_PRESS, BUTTON_RELEASE, MOTION = range(2, 7)
+
+_EVENT = struct.Struct("=BB2xI12xhh8x")
+"""Type, detail, time, root x and y; in this machine's order."""
+
+_LENGTH = struct.Struct("=4xI")
+_SERVER_TIME = struct.Struct("=16xI")
+_HEAD_BYTES = 32  # of everything a server sends
+_ERROR, _REPLY, _MAPPING_NOTIFY, _GENERIC_EVENT = 0, 1, 34, 35
+_FROM_SERVER, _START_OF_DATA, _END_OF_DATA = 0, 4, 5
 _SENT = 0x80  # set in the type of an event that a program made up
-_KEY_PRESS, _MOTION = 2, 6
 
-
-_REPLY = struct.Struct("=xBHI24x")
-"""Record protocol, RecordEnableContext: category, sequence number, length in 4 bytes."""
+_BUFFER_BYTES = 65_536
+"""The server sends at most some 1 kB at once [1]; more is no such stream."""
 
 
 class Event(NamedTuple):
-    """What pynput reads of an event, under python-xlib's names.
+    """A press, a release or a movement.
 
     Parameters
     ----------
-    type : int
-        2 to 6: key press and release, button press and release, motion.
+    kind : int
+        `KEY_PRESS` to `MOTION`.
     detail : int
-        Key or button.
-    time : int
-        Of the X server. [ms]
-    root_x, root_y : int
-        [px]
-    state : int
-        Modifiers and buttons held.
-    send_event : bool
-        Whether a program made it up.
+        Code of the key, number of the button.
+    at_ms : int
+        On the server's clock; begins anew after 32 bits. [ms]
+    x_px, y_px : int
+        Of the pointer. [px]
     """
 
-    type: int
+    kind: int
     detail: int
-    time: int
-    root_x: int
-    root_y: int
-    state: int
-    send_event: bool
+    at_ms: int
+    x_px: int
+    y_px: int
 
 
-class Reply(NamedTuple):
-    """A reply to RecordEnableContext: what python-xlib reads of it, and the events."""
+class Stream:
+    """One recording connection's bytes.
 
-    category: int
-    sequence_number: int
-    data: bytes
+    Attributes
+    ----------
+    began_ms : int or None
+        The server's time when it began to record; ``None`` before. [ms]
+    is_remapped : bool
+        Keys have other meanings since this was last set to ``False``.
+    """
 
+    def __init__(self) -> None:
+        self.began_ms: int | None = None
+        self.is_remapped = False
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
 
-class ReplyParser:
-    """Takes the place of python-xlib's ``EnableContext._reply``."""
+    @property
+    def room(self) -> memoryview:
+        """Where the next bytes go."""
+        return self._view[self._filled :]
 
-    def parse_binary(
-        self,
-        data: bytes,
-        display: object,  # noqa: ARG002 - python-xlib's signature
-        rawdict: int = 0,  # noqa: ARG002
-    ) -> tuple[Reply, bytes]:
-        """Return the reply in `data` and the bytes after it."""
-        category, number, words = _REPLY.unpack_from(data)
-        end = _REPLY.size + 4 * words
-        return Reply(category, number, data[_REPLY.size : end]), data[end:]
+    def took(self, number: int) -> Iterator[Event]:
+        """Yield the events in what came, of which `number` bytes are new; then wipe it.
 
+        Raises
+        ------
+        DeviceError
+            If the server refuses, or ends recording.
+        """
+        self._filled += number
+        start = 0
+        try:
+            while (end := self._end(start)) <= self._filled:
+                head, start = start, end
+                yield from self._packet(head, end)
+        finally:
+            rest = bytes(self._view[start : self._filled])
+            self._view[: self._filled] = bytes(self._filled)
+            self._view[: len(rest)] = rest
+            self._filled = len(rest)
 
-class Parser(Protocol):
-    """The part of python-xlib's that pynput uses."""
+    def _end(self, start: int) -> int:
+        """Return where the packet at `start` ends; beyond what is there if that is not known."""
+        if self._filled - start < _HEAD_BYTES:
+            return self._filled + 1
+        words = 0
+        if self._buffer[start] & ~_SENT in (_REPLY, _GENERIC_EVENT):
+            (words,) = _LENGTH.unpack_from(self._buffer, start)
+        if _HEAD_BYTES + 4 * words > _BUFFER_BYTES:
+            raise DeviceError("the display sends what is no recording")
+        return start + _HEAD_BYTES + 4 * int(words)
 
-    def parse_binary_value(
-        self, data: bytes, display: Any, length: Any, form: Any
-    ) -> tuple[Any, bytes]:
-        """Return the first event and the bytes after it."""
-
-
-class EventParser:
-    """Reads the events above, and leaves all others to `other`."""
-
-    def __init__(self, other: Parser) -> None:
-        self._other = other
-
-    def parse_binary_value(
-        self, data: bytes, display: Any, length: Any, form: Any
-    ) -> tuple[Any, bytes]:
-        """Return the first event in `data` and the bytes after it."""
-        kind = data[0] & ~_SENT
-        if len(data) < _EVENT.size or not _KEY_PRESS <= kind <= _MOTION:
-            return self._other.parse_binary_value(data, display, length, form)
-        code, detail, at_ms, x_px, y_px, state = _EVENT.unpack_from(data)
-        return Event(kind, detail, at_ms, x_px, y_px, state, bool(code & _SENT)), data[32:]
+    def _packet(self, start: int, end: int) -> Iterator[Event]:
+        kind = self._buffer[start] & ~_SENT
+        if kind == _ERROR:
+            raise DeviceError(f"the display refuses to tell (error {self._buffer[start + 1]})")
+        if kind == _MAPPING_NOTIFY:
+            self.is_remapped = True
+        if kind != _REPLY:
+            return
+        category = self._buffer[start + 1]
+        if category == _START_OF_DATA:
+            (self.began_ms,) = _SERVER_TIME.unpack_from(self._buffer, start)
+        elif category == _END_OF_DATA:
+            raise DeviceError("the display ended the recording")
+        elif category == _FROM_SERVER:
+            data = self._view[start + _HEAD_BYTES : end]
+            for code, *more in _EVENT.iter_unpack(data[: len(data) // 32 * 32]):
+                if KEY_PRESS <= code & ~_SENT <= MOTION:
+                    yield Event(code & ~_SENT, *more)

@@ -280,7 +280,7 @@ def _holds(row, secret) -> bool:
     [
         ("auto", "win32", {}, "pynput"),
         ("auto", "darwin", {}, "pynput"),
-        ("auto", "linux", {"DISPLAY": ":0"}, "pynput"),
+        ("auto", "linux", {"DISPLAY": ":0"}, "x11"),
         ("auto", "linux", {"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0"}, "evdev"),
         ("auto", "linux", {"XDG_SESSION_TYPE": "tty"}, "evdev"),
         ("evdev", "linux", {"DISPLAY": ":0"}, "evdev"),
@@ -292,8 +292,8 @@ def test_the_backend_follows_the_session_unless_it_is_named(wanted, platform, en
 
 
 def test_an_unknown_backend_lists_the_known_ones():
-    with pytest.raises(ConfigurationError, match=r"backend is 'x11'; expected one of auto, pynput"):
-        create({"backend": "x11"})
+    with pytest.raises(ConfigurationError, match=r"backend is 'xinput'; expected one of auto, x11"):
+        create({"backend": "xinput"})
 
 
 async def test_a_machine_without_evdev_names_the_command(devices, monkeypatch):

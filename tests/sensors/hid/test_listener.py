@@ -1,4 +1,4 @@
-"""pynput on a real X server: known timing in, known timing out; a typed secret found nowhere."""
+"""A real X server: known timing in, known timing out; a typed secret found nowhere."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ from tests.sensors.hid.x11 import (
     xdotool,
 )
 
+BACKENDS = pytest.mark.parametrize("options", [{}, {"backend": "pynput"}], ids=["x11", "pynput"])
+
 pytestmark = [pytest.mark.needs("Xvfb", "xdotool"), pytest.mark.usefixtures("x11")]
 
 
@@ -54,11 +56,31 @@ async def test_typing_with_known_timing(xvfb):
     assert not values(readings, "pointer_speed_px_s")
 
 
-async def test_characters_without_a_key_of_their_own_are_counted_and_timed(xvfb):
+@BACKENDS
+async def test_typing_and_pointing_are_seen_by_either_backend(xvfb, options):
+    """pynput is what Windows and macOS run; here on X, where its callbacks come late if at all."""
+    _, readings = await gather(
+        create(options), xvfb, ["type", "--delay", "40", "slowly"], ["key", "BackSpace"],
+        ["mousemove", "10", "10", *SENT, "mousemove", "300", "10", "sleep", "0.1", "click", "1",
+         "click", "4"],
+        last="scroll_steps", count=1,
+    )  # fmt: skip
+    assert len(values(readings, "key_presses")) == len("slowly") + 1
+    assert sum(values(readings, "key_corrections")) == 1
+    assert sum(values(readings, "pointer_clicks")) == 1
+    assert values(readings, "scroll_steps") == [1.0]
+
+
+@BACKENDS
+async def test_characters_without_a_key_of_their_own_are_counted_and_timed(xvfb, options):
     """All of them have one name, because the server's keymap changes under us."""
     text = "你好世界辛苦了"
     _, readings = await gather(
-        create(KEYBOARD), xvfb, ["type", "--delay", "240", text], last="dwell_ms", count=len(text)
+        create({**KEYBOARD, **options}),
+        xvfb,
+        ["type", "--delay", "240", text],
+        last="dwell_ms",
+        count=len(text),
     )
     assert len(values(readings, "key_presses")) == len(text)
     assert len(values(readings, "flight_ms")) == len(text) - 1

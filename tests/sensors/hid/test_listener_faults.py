@@ -1,18 +1,23 @@
-"""Displays and drivers that hang, go away or were never there: one clear line, and nothing stays."""
+"""Displays and drivers that hang, go away or were never there: one clear line, and nothing stays.
+
+Both ways to listen on X: ours, and pynput's, which is what Windows and macOS run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from sensors.desk import xserver
 from sensors.errors import DeviceError, MissingExtraError
-from sensors.hid import pynput_events
+from sensors.hid import pynput_events, x11_events
 from sensors.hid.listener import create, display_problem
 from tests.rig.clocks import RealClock
 from tests.rig.display import virtual_display
@@ -24,11 +29,14 @@ from tests.sensors.hid.x11 import (
     POINTER_OK,
 )
 
+PYNPUT = {"backend": "pynput"}
+BACKENDS = pytest.mark.parametrize("options", [{}, PYNPUT], ids=["x11", "pynput"])
+
 pytestmark = [pytest.mark.needs("Xvfb", "xdotool"), pytest.mark.usefixtures("x11")]
 
 
 async def test_closing_stops_capture(xvfb):
-    found = create({}).readings(RealClock())
+    found = create(PYNPUT).readings(RealClock())
     assert await anext(found) == KEYBOARD_OK
     before = _listeners()
     await found.aclose()
@@ -36,11 +44,27 @@ async def test_closing_stops_capture(xvfb):
     assert not _listeners()
 
 
+async def test_closing_ends_the_connection_that_records(xvfb, monkeypatch):
+    opened, record = [], xserver.record
+
+    def noted(*given: int) -> socket.socket:
+        opened.append(record(*given))
+        return opened[-1]
+
+    monkeypatch.setattr(xserver, "record", noted)
+    found = create(KEYBOARD).readings(RealClock())
+    assert await anext(found) == KEYBOARD_OK
+    assert opened[0].fileno() >= 0
+    await found.aclose()
+    assert [connection.fileno() for connection in opened] == [-1]
+
+
 @pytest.mark.timeout(90)
-async def test_closing_in_the_middle_of_starting_holds_up_nothing(xvfb):
+@BACKENDS
+async def test_closing_in_the_middle_of_starting_holds_up_nothing(xvfb, options):
     """A pause in the first moment: pynput's own stop would wait for ever, in our event loop."""
     for n in range(24):
-        found = create({}).readings(RealClock())
+        found = create(options).readings(RealClock())
         first = asyncio.create_task(anext(found))
         await asyncio.sleep(0.002 * n)
         first.cancel()
@@ -57,10 +81,22 @@ async def test_a_display_that_hangs_while_pynput_loads_holds_up_nothing(xvfb, mo
     ticking = asyncio.create_task(asyncio.sleep(0.05))
     try:
         with pytest.raises(DeviceError, match="the display does not answer"):
-            await anext(create(KEYBOARD).readings(RealClock()))
+            await anext(create({**KEYBOARD, **PYNPUT}).readings(RealClock()))
         assert ticking.done()
     finally:
         back.set()
+
+
+async def test_a_display_that_hangs_at_the_start_holds_up_nothing(xvfb, monkeypatch):
+    monkeypatch.setattr(x11_events, "_READY_S", 0.2)
+    os.kill(xvfb.pid, signal.SIGSTOP)
+    ticking = asyncio.create_task(asyncio.sleep(0.05))
+    try:
+        with pytest.raises(DeviceError, match="the display does not answer"):
+            await anext(create(KEYBOARD).readings(RealClock()))
+        assert ticking.done()
+    finally:
+        os.kill(xvfb.pid, signal.SIGCONT)
 
 
 async def test_listeners_are_stopped_side_by_side(xvfb, monkeypatch):
@@ -73,16 +109,19 @@ async def test_listeners_are_stopped_side_by_side(xvfb, monkeypatch):
 
     monkeypatch.setattr(pynput_events.Listening, "stop", meet)
     async with asyncio.timeout(PATIENCE_S):
-        items = create({}).readings(RealClock())
+        items = create(PYNPUT).readings(RealClock())
         await anext(items)
         await items.aclose()
     assert not _listeners()
 
 
-async def test_a_display_that_hangs_is_let_go_of_in_time_and_forgotten_later(xvfb, monkeypatch):
+@BACKENDS
+async def test_a_display_that_hangs_is_let_go_of_in_time_and_forgotten_later(
+    xvfb, monkeypatch, options
+):
     monkeypatch.setattr(pynput_events, "_STOP_S", 0.2)
     async with asyncio.timeout(PATIENCE_S):
-        items = create({}).readings(RealClock())
+        items = create(options).readings(RealClock())
         await anext(items)
         os.kill(xvfb.pid, signal.SIGSTOP)
         try:
@@ -100,10 +139,11 @@ def _listeners() -> list[object]:
     ]
 
 
-async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch, capfd):
+@BACKENDS
+async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch, capfd, options):
     with virtual_display() as display:
         monkeypatch.setenv("DISPLAY", display.name)
-        found = create({}).readings(RealClock())
+        found = create(options).readings(RealClock())
         assert await anext(found) == KEYBOARD_OK
         assert await anext(found) == POINTER_OK
     with pytest.raises(DeviceError, match="the display went away"):
@@ -112,10 +152,11 @@ async def test_a_display_that_goes_away_is_one_clear_line(monkeypatch, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-async def test_no_display_is_one_clear_line(monkeypatch):
+@pytest.mark.parametrize("backend", ["x11", "pynput"])
+async def test_no_display_is_one_clear_line(monkeypatch, backend):
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(DeviceError, match="there is no display; start this inside") as error:
-        await anext(create({}).readings(RealClock()))
+        await anext(create({"backend": backend}).readings(RealClock()))
     assert "\n" not in str(error.value)
 
 
@@ -158,7 +199,12 @@ def test_which_sessions_can_be_seen(platform, environ, words):
     assert problem is None if words is None else words in (problem or "")
 
 
-async def test_a_machine_without_pynput_names_the_command(xvfb, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynput", None)
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [({}, "sensors.hid.x11_events"), (PYNPUT, "pynput")],
+    ids=["x11", "pynput"],
+)
+async def test_a_machine_without_the_library_names_the_command(xvfb, monkeypatch, options, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'agent-wellbeing\[hid\]'"):
-        await anext(create({}).readings(RealClock()))
+        await anext(create(options).readings(RealClock()))
