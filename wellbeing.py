@@ -24,20 +24,20 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "up": Verb("dashboard.up:app", "Try it: broker, pipeline, store, dashboard and a simulated floor.", "server,dashboard"),
-    "me": Verb("analytics.me_cli:app", "Private: sensors, pipeline and your own page on this machine; nothing is sent.", "server,edge"),
+    "me": Verb("analytics.commands.me:app", "Private: sensors, pipeline and your own page on this machine; nothing is sent.", "server,edge"),
     "edge": Verb("sensors.edge.cli:app", "The agent's process: collectors, consent, outbox; pause, resume, withdraw.", "edge"),
-    "detect": Verb("analytics.detect_cli:app", "The server: journal, pipeline, alerts, store.", "server"),
+    "detect": Verb("analytics.commands.detect:app", "The server: journal, pipeline, alerts, store.", "server"),
     "dashboard": Verb("dashboard.cli:app", "The supervisor's screen.", "server,dashboard"),
     "silence": Verb("dashboard.silence_cli:app", "Mute alerts about an agent or a team until a time, and say why.", "server,dashboard"),
     "replay": Verb("sensors.edge.replay_cli:app", "Stream recordings through the broker at a chosen speed."),
-    "evaluate": Verb("analytics.evaluate_cli:app", "Score labelled recordings offline and say how good it was.", "server"),
-    "store": Verb("analytics.store.cli:app", "Look at the store: what is in it, whether it answers.", "server"),
-    "agent": Verb("analytics.rights_cli:app", "Everything held about one agent: hand it out, erase it, with a receipt.", "server"),
+    "evaluate": Verb("analytics.commands.evaluate:app", "Score labelled recordings offline and say how good it was.", "server"),
+    "store": Verb("analytics.commands.store:app", "Look at the store: what is in it, whether it answers.", "server"),
+    "agent": Verb("analytics.commands.agent:app", "Everything held about one agent: hand it out, erase it, with a receipt.", "server"),
     "research": Verb("analytics.research.cli:app", "For researchers: signals, frames, exports and figures of those who consented.", "server,research"),
-    "backup": Verb("analytics.backup_cli:backup_app", "Write the server's state, erasures and the embedded store to one archive.", "server"),
-    "restore": Verb("analytics.backup_cli:restore_app", "Put a backup in place, with every erasure since then done again.", "server"),
-    "status": Verb("analytics.status_cli:app", "What the server is doing, in figures for people.", "server"),
-    "bench": Verb("analytics.bench_cli:app", "Run the benchmarks of TARGETS and print a table or JSON.", "server"),
+    "backup": Verb("analytics.commands.backup:backup_app", "Write the server's state, erasures and the embedded store to one archive.", "server"),
+    "restore": Verb("analytics.commands.backup:restore_app", "Put a backup in place, with every erasure since then done again.", "server"),
+    "status": Verb("analytics.commands.status:app", "What the server is doing, in figures for people.", "server"),
+    "bench": Verb("analytics.commands.bench:app", "Run the benchmarks of TARGETS and print a table or JSON.", "server"),
 }  # fmt: skip
 
 

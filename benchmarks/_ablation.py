@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.common_cause import contributions
-from analytics.detector import Detector, ScoreBatch
-from analytics.episodes import Episodes, threshold_for
-from analytics.features import FEATURES, PARTS, UNKNOWN_LEVEL
-from analytics.floor import good
+from analytics.alerts.common_cause import contributions
+from analytics.scoring.detector import Detector, ScoreBatch
+from analytics.scoring.episodes import Episodes, threshold_for
+from analytics.scoring.floor import good
+from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
+from analytics.signals.windows import FeatureBatch
 from analytics.simulation import Scenario, simulate
-from analytics.windows import FeatureBatch
 
 Floats = NDArray[np.float64]
 

@@ -16,13 +16,13 @@ import simulated_floor
 from _detector_situations import HARD, HOURS, SITUATIONS, TEAM, outcome, typical_shift
 from numpy.typing import NDArray
 
-from analytics import evaluate
-from analytics.episodes import threshold_for
-from analytics.evaluate import Trace
-from analytics.evaluate_floor import HALF
-from analytics.evaluate_report import SWEPT, report
-from analytics.evaluate_run import StackedTape, run
-from analytics.features import PARTS
+from analytics.evaluation import evaluate
+from analytics.evaluation.evaluate import Trace
+from analytics.evaluation.report import SWEPT, report
+from analytics.evaluation.run import StackedTape, run
+from analytics.evaluation.simulated import HALF
+from analytics.scoring.episodes import threshold_for
+from analytics.signals.features import PARTS
 from analytics.simulation import SimulatedFloor, simulate
 from sensors.errors import ConfigurationError
 from sensors.recording import read_recording

@@ -27,8 +27,8 @@ from _detector_tables import NAMES, TABLES, put, refresh_constants
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analytics.detector import DETECTOR_VERSION
-from analytics.episodes import NULL_ALERTS_PER_TEAM_HOUR, NULL_CURVE, threshold_for
+from analytics.scoring.detector import DETECTOR_VERSION
+from analytics.scoring.episodes import NULL_ALERTS_PER_TEAM_HOUR, NULL_CURVE, threshold_for
 from sensors.errors import WellbeingError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.episodes import threshold_for
-from analytics.evaluate import bootstrap_ratio_ci, chance
-from analytics.evaluate_floor import SHIFT_H, FloorTally, tally
-from analytics.evaluate_run import run
-from analytics.features import FEATURE_INDEX, FEATURES, Part
+from analytics.evaluation.evaluate import bootstrap_ratio_ci, chance
+from analytics.evaluation.run import run
+from analytics.evaluation.simulated import SHIFT_H, FloorTally, tally
+from analytics.scoring.episodes import threshold_for
+from analytics.signals.features import FEATURE_INDEX, FEATURES, Part
 from analytics.simulation import SCENARIOS, CommonCause, Scenario, SimulatedFloor, simulate
 from sensors.messages import WINDOW_S
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from analytics import fusion
-from analytics.episodes import NULL_ALERTS_PER_TEAM_HOUR, threshold_for
-from analytics.features import FEATURES, PARTS, Part
+from analytics.scoring import fusion
+from analytics.scoring.episodes import NULL_ALERTS_PER_TEAM_HOUR, threshold_for
+from analytics.signals.features import FEATURES, PARTS, Part
 
 Facts = dict[str, Any]
 
@@ -44,7 +44,7 @@ def put(page: str, name: str, table: str) -> str:
 
 
 def refresh_constants(page: str) -> str:
-    """Return `page` with the code's value of every constant that has a row.
+    """Return `page` with the code's value of every constant of `analytics.scoring` that has a row.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def refresh_constants(page: str) -> str:
 
     def row(found: re.Match[str]) -> str:
         module, name = found[1].split(".")
-        value = getattr(importlib.import_module(f"analytics.{module}"), name)
+        value = getattr(importlib.import_module(f"analytics.scoring.{module}"), name)
         return f"| `{found[1]}` | {value:.7g} |"
 
     return re.sub(r"^\| `(\w+\.[A-Z][A-Z0-9_]+)` \| [^|]+ \|", row, page, flags=re.MULTILINE)

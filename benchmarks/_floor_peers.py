@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from analytics.features import FEATURE_INDEX, FEATURES, Part
+from analytics.signals.features import FEATURE_INDEX, FEATURES, Part
 from analytics.simulation import SimulatedFloor
 from sensors.messages import WINDOW_S
 

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics import evaluate
-from analytics.detector import DETECTOR_VERSION
-from analytics.episodes import Episodes
-from analytics.evaluate import Tally, Trace
-from analytics.evaluate_report import SWEPT
-from analytics.features import FEATURE_INDEX, FEATURES, Part
+from analytics.evaluation import evaluate
+from analytics.evaluation.evaluate import Tally, Trace
+from analytics.evaluation.report import SWEPT
+from analytics.scoring.detector import DETECTOR_VERSION
+from analytics.scoring.episodes import Episodes
+from analytics.signals.features import FEATURE_INDEX, FEATURES, Part
 from sensors.messages import WINDOW_S
 from sensors.recording import read_recording
 

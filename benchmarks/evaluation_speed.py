@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from analytics.episodes import threshold_for
-from analytics.evaluate_run import run
-from analytics.features import FEATURES
+from analytics.evaluation.run import run
+from analytics.scoring.episodes import threshold_for
+from analytics.signals.features import FEATURES
 from analytics.simulation import SCENARIOS, SimulatedFloor, simulate
 
 IDS = ("D5",)

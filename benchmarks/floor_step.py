@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from analytics.detector import Detector
-from analytics.episodes import Episodes, threshold_for
-from analytics.features import FEATURE_INDEX, FEATURES
-from analytics.windows import FeatureBatch
+from analytics.scoring.detector import Detector
+from analytics.scoring.episodes import Episodes, threshold_for
+from analytics.signals.features import FEATURE_INDEX, FEATURES
+from analytics.signals.windows import FeatureBatch
 
 IDS = ("D6",)
 

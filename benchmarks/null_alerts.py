@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from analytics.alerting import AlertPolicy
-from analytics.episodes import NULL_ALERTS_PER_TEAM_HOUR, threshold_for
-from analytics.evaluate import Trace, judge
-from analytics.evaluate_floor import JudgedFloor, judge_simulated
-from analytics.evaluate_run import run
+from analytics.alerts.alerting import AlertPolicy
+from analytics.evaluation.evaluate import Trace, judge
+from analytics.evaluation.run import run
+from analytics.evaluation.simulated import JudgedFloor, judge_simulated
+from analytics.scoring.episodes import NULL_ALERTS_PER_TEAM_HOUR, threshold_for
+from analytics.signals.windows import FeatureBatch, FeatureWindows
 from analytics.simulation import SCENARIOS, simulate
-from analytics.windows import FeatureBatch, FeatureWindows
 from sensors.messages import WINDOW_S
 from sensors.recording import LabelTrack, Recording, Series, windows
 from sensors.signals import SIGNALS

@@ -24,12 +24,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from analytics.alerting import AlertPolicy  # noqa: E402
-from analytics.episodes import threshold_for  # noqa: E402
+from analytics.alerts.alerting import AlertPolicy  # noqa: E402
 from analytics.events import Arrival, Input, Outputs  # noqa: E402
-from analytics.pipeline import Pipeline  # noqa: E402
+from analytics.people.teams import Teams, parse_teams  # noqa: E402
+from analytics.pipeline.pipeline import Pipeline  # noqa: E402
+from analytics.scoring.episodes import threshold_for  # noqa: E402
 from analytics.store.points import Measurement  # noqa: E402
-from analytics.teams import Teams, parse_teams  # noqa: E402
 from benchmarks._ablation import explanations  # noqa: E402
 from sensors.messages import (  # noqa: E402
     DECISIONS,

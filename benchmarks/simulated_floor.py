@@ -21,11 +21,11 @@ import numpy as np
 from _floor_peers import PEERS, gaussian_is_rivers
 from numpy.typing import NDArray
 
-from analytics.detector import DETECTOR_VERSION
-from analytics.episodes import Episodes, threshold_for
-from analytics.evaluate import SCORED_FROM_S, bootstrap_ratio_ci
-from analytics.evaluate_floor import FloorTally, tally
-from analytics.evaluate_run import run
+from analytics.evaluation.evaluate import SCORED_FROM_S, bootstrap_ratio_ci
+from analytics.evaluation.run import run
+from analytics.evaluation.simulated import FloorTally, tally
+from analytics.scoring.detector import DETECTOR_VERSION
+from analytics.scoring.episodes import Episodes, threshold_for
 from analytics.simulation import SCENARIOS, Scenario, SimulatedFloor, simulate
 
 IDS = ("D4",)

@@ -35,12 +35,12 @@ sys.path.insert(0, str(ROOT))
 
 import psutil  # noqa: E402
 
-from analytics.state_file import FILE_NAME, open_state  # noqa: E402
-from analytics.steps import Commit, Step, StepLog  # noqa: E402
+from analytics.journal.steps import Commit, Step, StepLog  # noqa: E402
+from analytics.state.state_file import FILE_NAME, open_state  # noqa: E402
 from analytics.store.influx import InfluxStore  # noqa: E402
 from analytics.store.points import Measurement, Point  # noqa: E402
 from analytics.store.settings import StoreSettings  # noqa: E402
-from analytics.writer_process import WriterProcess  # noqa: E402
+from analytics.writing.writer_process import WriterProcess  # noqa: E402
 from tests.rig import Influxd, wait_until  # noqa: E402
 
 IDS = ("W2.lost", "W2.memory", "W2.catch_up", "W2.live_delay", "W2.disk")

@@ -29,11 +29,11 @@ from urllib.parse import urlencode, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from analytics.spool import POINTS_AT_ONCE  # noqa: E402
 from analytics.store.influx import BATCH, IN_FLIGHT, InfluxStore  # noqa: E402
 from analytics.store.line_protocol import Encoder  # noqa: E402
 from analytics.store.points import Measurement, Point  # noqa: E402
 from analytics.store.settings import StoreSettings  # noqa: E402
+from analytics.writing.spool import POINTS_AT_ONCE  # noqa: E402
 from tests.rig import Influxd  # noqa: E402
 
 IDS = ("W1", "W1.format")

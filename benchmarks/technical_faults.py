@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from analytics.events import Arrival  # noqa: E402
-from analytics.pipeline import Pipeline  # noqa: E402
-from analytics.teams import parse_teams  # noqa: E402
+from analytics.people.teams import parse_teams  # noqa: E402
+from analytics.pipeline.pipeline import Pipeline  # noqa: E402
 from benchmarks._faults import FAULTS, Fault, Told, told, without  # noqa: E402
 from sensors.messages import (  # noqa: E402
     WINDOW_S,

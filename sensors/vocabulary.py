@@ -77,7 +77,7 @@ class AlertKind(StrEnum):
 
 
 class AlertState(StrEnum):
-    """States of an alert; the table of transitions stands in analytics.alerting."""
+    """States of an alert; the table of transitions stands in analytics.alerts.alerting."""
 
     PENDING = "pending"
     FIRING = "firing"

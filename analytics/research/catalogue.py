@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from analytics.features import FEATURES, PART_CHANNEL
+from analytics.signals.features import FEATURES, PART_CHANNEL
 from analytics.store.points import Measurement
 from sensors.errors import ConfigurationError
 from sensors.signals import FIELDS, SIGNALS, Channel, Reduction
@@ -19,7 +19,7 @@ LOOK_BACK = timedelta(minutes=5, seconds=5)
 
 SLOW_LOOK_BACK = timedelta(minutes=20)
 """Of evidence, and of the alerts that it makes: its longer average forgets by a factor e in four
-minutes (:data:`analytics.evidence.LASTING_S`), so that 0.7 % is left after twenty."""
+minutes (:data:`analytics.scoring.evidence.LASTING_S`), so that 0.7 % is left after twenty."""
 
 
 class Cover(StrEnum):

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from analytics.features import FEATURE_INDEX
 from analytics.research.study_file import FILE_NAME
+from analytics.signals.features import FEATURE_INDEX
+from analytics.signals.windows import CONTEXTS
 from analytics.simulation import Scenario, SimulatedFloor, simulate
 from analytics.store.opening import open_store
 from analytics.store.points import FieldValue, Measurement, Point, epoch_ns, point_time_ns
 from analytics.store.settings import StoreSettings
-from analytics.windows import CONTEXTS
 from sensors.errors import ConfigurationError
 from sensors.messages import WINDOW_S
 

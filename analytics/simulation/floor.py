@@ -9,13 +9,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.features import FEATURE_INDEX, FEATURES
+from analytics.signals.features import FEATURE_INDEX, FEATURES
+from analytics.signals.windows import FeatureBatch
 from analytics.simulation.person import People, draw_people, signals
 from analytics.simulation.processes import Floats, Mask, Singles
 from analytics.simulation.scenario import GROUPS, Group, Scenario
 from analytics.simulation.wearing import Worn, wear
 from analytics.simulation.workday import SimulatedEpisode, put_in, put_in_common, workday
-from analytics.windows import FeatureBatch
 from sensors.errors import ConfigurationError
 from sensors.messages import WINDOW_S
 
@@ -39,14 +39,14 @@ class SimulatedFloor:
     t_s : ndarray of float64, shape (n_windows,)
         Window ends from the start; the night between two days is left out. [s]
     values : ndarray of float32, shape (n_agents, n_windows, d)
-        In the order and units of :data:`~analytics.features.FEATURES`; NaN is
+        In the order and units of :data:`~analytics.signals.features.FEATURES`; NaN is
         unknown. Laid out so that one moment of all agents lies together.
     quality : ndarray of float32, shape (n_agents, n_windows, d)
         0 to 1; 0 where the value is unknown.
     moving : ndarray of bool, shape (n_agents, n_windows)
         Only agents who wear a module can say so.
     context : ndarray of int8, shape (n_agents, n_windows)
-        Index into :data:`~analytics.windows.CONTEXTS`.
+        Index into :data:`~analytics.signals.windows.CONTEXTS`.
     episodes : list of SimulatedEpisode
         By agent, then by time.
     """

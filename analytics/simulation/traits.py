@@ -28,7 +28,7 @@ class Trait:
     Parameters
     ----------
     name : str
-        As in :data:`~analytics.features.FEATURES`.
+        As in :data:`~analytics.signals.features.FEATURES`.
     group : Group
     level : (float, float)
         Mean and spread over people.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.signals.windows import CONTEXTS
 from analytics.simulation.processes import Mask, Random, Singles, spans
 from analytics.simulation.scenario import GROUPS, Group, Scenario
-from analytics.windows import CONTEXTS
 from sensors.messages import WINDOW_S, ContextState
 
 CALL_S = (240.0, 0.6)
@@ -54,7 +54,7 @@ class Workday:
     Parameters
     ----------
     context : ndarray of int8
-        Index into :data:`~analytics.windows.CONTEXTS`.
+        Index into :data:`~analytics.signals.windows.CONTEXTS`.
     tone : ndarray of float32
         How lively the present call is, unit spread over calls; 0 outside.
     walking : ndarray of bool

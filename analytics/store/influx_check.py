@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from analytics.features import FEATURES
+from analytics.signals.features import FEATURES
 from analytics.store.base import Query
 from analytics.store.findings import Finding, Level
 from analytics.store.influx_connection import Connection

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from analytics.pipeline import Pipeline
-from analytics.service import Service
-from analytics.service_options import ServiceOptions
-from analytics.spool import SpoolWriter
+from analytics.clock import now_utc
+from analytics.people.teams import Teams, load_teams
+from analytics.pipeline.pipeline import Pipeline
+from analytics.pipeline.service_options import ServiceOptions
+from analytics.server.service import Service
+from analytics.server.subscriber import Subscriber
 from analytics.store.base import Store
 from analytics.store.embedded import EmbeddedStore
-from analytics.subscriber import Subscriber, now_utc
-from analytics.teams import Teams, load_teams
+from analytics.writing.spool import SpoolWriter
 from sensors.config import BrokerSettings
 from tests.analytics.server_rig import (
     SITE,

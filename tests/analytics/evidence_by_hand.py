@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from analytics.alerting import AlertPolicy
-from analytics.features import PARTS, Part
-from analytics.pipeline import Pipeline
+from analytics.alerts.alerting import AlertPolicy
+from analytics.pipeline.pipeline import Pipeline
+from analytics.signals.features import PARTS, Part
 from analytics.store.points import Measurement, Point
 from sensors.messages import Absence, AlertKind
 from sensors.signals import Channel

@@ -11,7 +11,7 @@ from statistics import fmean, median, variance
 from zlib import crc32
 
 from analytics import hrv
-from analytics.features import FEATURES, PART_CHANNEL
+from analytics.signals.features import FEATURES, PART_CHANNEL
 from sensors.signals import Channel
 
 PATIENCE_S = {"heart": 15, "keyboard": 60, "pointer": 60, "voice": 60, "modules": 15}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from analytics.features import FEATURE_INDEX
-from analytics.windows import FeatureWindows
+from analytics.signals.features import FEATURE_INDEX
+from analytics.signals.windows import FeatureWindows
 from sensors.messages import Heart, Keyboard, Modules, Pointer, ReadingMessage, Voice
 from sensors.signals import Channel
 

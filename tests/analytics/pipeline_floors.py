@@ -1,6 +1,6 @@
 """Floors for the scenarios of the pipeline."""
 
-from analytics.pipeline import Pipeline
+from analytics.pipeline.pipeline import Pipeline
 from sensors.messages import (
     RequestKind,
     RequestMessage,

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import wellbeing
-from analytics.rights_purge import Purge
-from analytics.rights_words import FILES
-from analytics.state_file import open_for_reading
+from analytics.research.words import FILES
+from analytics.rights.purge import Purge
+from analytics.state.state_file import open_for_reading
 from analytics.store.base import Query, Store
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement

@@ -13,15 +13,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analytics import snapshot_rows
 from analytics.events import Arrival, Outputs
-from analytics.intake import decode
-from analytics.pipeline import Pipeline
-from analytics.state_file import from_us, open_for_reading
+from analytics.journal.intake import decode
+from analytics.people.teams import Teams, load_teams
+from analytics.pipeline.pipeline import Pipeline
+from analytics.state import snapshot_rows
+from analytics.state.state_file import from_us, open_for_reading
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement, Point
-from analytics.teams import Teams, load_teams
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.messages import (

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analytics.service import Service
-from analytics.status import ServerStatus, read_status
+from analytics.server.service import Service
+from analytics.watching.status import ServerStatus, read_status
 from sensors.config import BrokerSettings
 from sensors.mqtt import Connection, Inbound
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from analytics.events import Arrival, Input, Outputs
-from analytics.pipeline import Pipeline
+from analytics.people.teams import Teams, parse_teams
+from analytics.pipeline.pipeline import Pipeline
 from analytics.store.points import Measurement, Point
-from analytics.teams import Teams, parse_teams
 from sensors.messages import (
     Absence,
     Action,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.common_cause import TOP
-from analytics.pipeline import Pipeline
+from analytics.alerts.common_cause import TOP
+from analytics.pipeline.pipeline import Pipeline
 from analytics.store.points import Measurement
 from benchmarks._ablation import Explained, explanations
 from sensors.messages import Absence, AlertKind

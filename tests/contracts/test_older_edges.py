@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from analytics.consent_book import ConsentBook
 from analytics.events import Arrival
-from analytics.intake import Accepted, Intake
-from analytics.pipeline import Pipeline
+from analytics.journal.intake import Accepted, Intake
+from analytics.people.consent_book import ConsentBook
+from analytics.people.teams import parse_teams
+from analytics.pipeline.pipeline import Pipeline
 from analytics.store.points import Measurement
-from analytics.teams import parse_teams
 from sensors.checks import SCHEMA_VERSION
 from sensors.topics import TopicKind, parse
 

@@ -1,11 +1,11 @@
-"""One agent's episodes in plain words: the oracle of :class:`analytics.episodes.Episodes`."""
+"""One agent's episodes in plain words: the oracle of :class:`analytics.scoring.episodes.Episodes`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from analytics.episodes import (
+from analytics.scoring.episodes import (
     HYSTERESIS,
     LONGEST_EPISODE_S,
     LONGEST_GAP_S,

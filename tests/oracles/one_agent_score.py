@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from analytics import baseline as b
-from analytics import detector as d
-from analytics import fusion as f
-from analytics.detector import FASTEST_SKIN, LEARNING_S
-from analytics.evidence import _DOUBT, LASTING_S, NOISE_S, NOW_S
-from analytics.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Feature, Part
+from analytics.scoring import baseline as b
+from analytics.scoring import detector as d
+from analytics.scoring import fusion as f
+from analytics.scoring.detector import FASTEST_SKIN, LEARNING_S
+from analytics.scoring.evidence import _DOUBT, LASTING_S, NOISE_S, NOW_S
+from analytics.signals.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Feature, Part
 from sensors.messages import WINDOW_S
 
 SCORED = [feature for feature in FEATURES if feature.weight > 0]

@@ -1,11 +1,11 @@
-"""Common cause and explanation, person by person: the oracle of `analytics.common_cause`."""
+"""Common cause and explanation, person by person: the oracle of `analytics.alerts.common_cause`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from analytics.common_cause import LEAST_AGENTS, LEAST_SHARE, TOGETHER_S
+from analytics.alerts.common_cause import LEAST_AGENTS, LEAST_SHARE, TOGETHER_S
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.budget import Budget
+from analytics.alerts.budget import Budget
 
 _START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 _HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import common_cause
+from analytics.alerts import common_cause
 from tests.oracles import one_team
 from tests.oracles.one_team import Member
 

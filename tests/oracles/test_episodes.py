@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analytics.episodes import Episodes
+from analytics.scoring.episodes import Episodes
 from tests.oracles.one_agent_episodes import OneAgent
 
 _EVIDENCE = st.sampled_from([0.0, 0.69, 0.7, 0.71, 1.0, 1.5, 3.0, math.nan])

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.detector import Detector
-from analytics.features import FEATURES, PARTS
-from analytics.windows import CONTEXTS, FeatureBatch
+from analytics.scoring.detector import Detector
+from analytics.signals.features import FEATURES, PARTS
+from analytics.signals.windows import CONTEXTS, FeatureBatch
 from sensors.messages import ContextState
 from tests.contracts.scorer.protocol import CENTRE, SPREAD, D
 from tests.oracles.one_agent_score import SCORED, OneAgent

@@ -37,7 +37,7 @@ class Hurried:
 def main() -> int:
     """Run the verb."""
     if sys.argv[1] == "me":
-        from analytics import me  # noqa: PLC0415 - the edge itself needs no server
+        from analytics.one_machine import me  # noqa: PLC0415 - the edge itself needs no server
 
         me.EDGE = ("-m", "tests.trust.hurried", "edge")
     else:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from analytics.pipeline import Pipeline
-from analytics.state_file import FILE_NAME
-from analytics.status import read_status
-from analytics.status_lines import as_lines
+from analytics.pipeline.pipeline import Pipeline
+from analytics.state.state_file import FILE_NAME
 from analytics.store.points import Measurement
+from analytics.watching.status import read_status
+from analytics.watching.status_lines import as_lines
 from sensors import codec, topics
 from sensors.edge import process as edge_process
 from sensors.edge.consent import Event

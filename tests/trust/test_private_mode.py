@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from analytics import me
-from analytics.me import SITE, Wish
-from analytics.me_cli import app
+from analytics.commands.me import app
+from analytics.one_machine import me
+from analytics.one_machine.me import SITE, Wish
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement

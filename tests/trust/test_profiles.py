@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analytics.alerting import AlertPolicy
-from analytics.detect_cli import build
-from analytics.pipeline import Pipeline
+from analytics.alerts.alerting import AlertPolicy
+from analytics.commands.detect import build
+from analytics.pipeline.pipeline import Pipeline
 from analytics.settings import ServerSettings
 from analytics.store.settings import StoreSettings
 from sensors import codec, topics

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from analytics.features import PART_CHANNEL, Part
-from analytics.floor import UNMEASURED_S
-from analytics.pipeline import Pipeline
+from analytics.pipeline.pipeline import Pipeline
+from analytics.scoring.floor import UNMEASURED_S
+from analytics.signals.features import PART_CHANNEL, Part
 from analytics.store.points import Measurement, Point
 from sensors.messages import Absence, AlertKind
 from sensors.signals import Channel

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.features import FEATURES
 from analytics.hrv import TimeDomain
 from analytics.research import demo
 from analytics.research.catalogue import VARIABLES, Cover, Kind, variable
+from analytics.signals.features import FEATURES
 from analytics.simulation import Scenario, simulate
 from analytics.store.points import Measurement
 from sensors.errors import ConfigurationError

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from analytics import evidence
 from analytics.research import coverage
 from analytics.research.catalogue import LOOK_BACK, SLOW_LOOK_BACK, VARIABLES, variable
 from analytics.research.compare import By, compare, holm, lines
+from analytics.scoring import evidence
 from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point, point_time_ns
 from analytics.store.settings import StoreSettings

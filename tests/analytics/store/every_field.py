@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from analytics import points_out, summaries
-from analytics.alerting import Alert, Event
-from analytics.features import PARTS
-from analytics.person_state import STATES
-from analytics.pipeline import Pipeline
+from analytics.alerts import points_out
+from analytics.alerts.alerting import Alert, Event
+from analytics.pipeline import summaries
+from analytics.pipeline.pipeline import Pipeline
+from analytics.scoring.person_state import STATES
+from analytics.signals.features import PARTS
 from analytics.store.points import Point
 from sensors.messages import (
     SECTIONS,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analytics.pipeline import Pipeline
+from analytics.pipeline.pipeline import Pipeline
 from sensors.messages import (
     Absence,
     Action,

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from analytics import tombstones
-from analytics.rights_files import tombstones_beside
-from analytics.store import copy as copying
+from analytics.copying import copy as copying
+from analytics.copying.copy import Copy, Progress
+from analytics.copying.inventory import ends_ns, sites
+from analytics.copying.proof import Hours
+from analytics.people import tombstones
+from analytics.people.tombstone_files import tombstones_beside
+from analytics.people.tombstones import Tombstone
 from analytics.store.base import Query, Row, Store
-from analytics.store.copy import Copy, Progress
-from analytics.store.copy_proof import Hours
-from analytics.store.inventory import ends_ns, sites
 from analytics.store.opening import open_store
 from analytics.store.points import KEY, Database, FieldValue, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
-from analytics.tombstones import Tombstone
 from tests.analytics.store.conftest import given
 from wellbeing import main
 
@@ -173,7 +173,7 @@ def test_interrupted_it_goes_on_where_it_was(
         return store if read_only else Failing(store, writes, KeyboardInterrupt())
 
     with monkeypatch.context() as patch:
-        patch.setattr("analytics.store.copy_cli.open_store", failing)
+        patch.setattr("analytics.commands.store_copy.open_store", failing)
         assert run(old, to, "--progress", str(notes)) == 130
     assert "goes on from here" in capsys.readouterr().err
     done = json.loads(notes.read_text())["done"]
@@ -188,7 +188,7 @@ def test_interrupted_it_goes_on_where_it_was(
         return store
 
     with monkeypatch.context() as patch:
-        patch.setattr("analytics.store.copy_cli.open_store", counting)
+        patch.setattr("analytics.commands.store_copy.open_store", counting)
         assert run(old, to, "--progress", str(notes)) == 0
     assert sum(written) < len(points()), "what was written before is not written again"
     assert everything(target) == everything(embedded(old))
@@ -258,7 +258,7 @@ def test_a_difference_is_named_and_fails(
             )
         return store
 
-    monkeypatch.setattr("analytics.store.copy_cli.open_store", losing)
+    monkeypatch.setattr("analytics.commands.store_copy.open_store", losing)
     assert run(old, new, "--progress", str(tmp_path / "notes.json")) == 6
     said = capsys.readouterr()
     assert "beat of north, k2, " in said.out
@@ -293,7 +293,7 @@ def test_a_changed_value_is_named_although_every_count_is_right(
             )
         return store
 
-    monkeypatch.setattr("analytics.store.copy_cli.open_store", changing)
+    monkeypatch.setattr("analytics.commands.store_copy.open_store", changing)
     to = config(tmp_path / "to.toml", target)
     assert run(old, to, "--progress", str(tmp_path / "notes.json")) == 6
     said = capsys.readouterr()

@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analytics import set_aside, spool_lanes
-from analytics.spool import SpoolWriter
-from analytics.state_file import FILE_NAME, open_state
-from analytics.steps import Commit, Step, StepLog
+from analytics.journal.steps import Commit, Step, StepLog
+from analytics.state.state_file import FILE_NAME, open_state
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
+from analytics.writing import lanes as spool_lanes
+from analytics.writing import set_aside
+from analytics.writing.spool import SpoolWriter
 from tests.rig import Influxd, wait_until
 from tests.rig.front import front_of
 
@@ -268,7 +269,7 @@ def test_slow(server, load_on):
 
 def test_what_is_new_is_not_held_up_by_what_waited(server, load_on, monkeypatch):
     """After an outage the newest points are there while old ones still wait."""
-    monkeypatch.setattr("analytics.spool.OLDER_AT_ONCE", PER_COMMIT)
+    monkeypatch.setattr("analytics.writing.spool.OLDER_AT_ONCE", PER_COMMIT)
     monkeypatch.setattr(spool_lanes, "REPLAY_SHARE", 0.2)
     load = load_on(server.url)
     load.more(1_000)

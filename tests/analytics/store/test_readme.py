@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import wellbeing
-from analytics.alerting import Event
-from analytics.features import FEATURES
+from analytics.alerts.alerting import Event
+from analytics.signals.features import FEATURES
 from analytics.store.admission import KINDS, plain_value
 from analytics.store.influx import InfluxStore
 from analytics.store.opening import open_store

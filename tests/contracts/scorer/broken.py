@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detector import ScoreBatch
-from analytics.features import FEATURE_INDEX
-from analytics.windows import FeatureBatch
+from analytics.scoring.detector import ScoreBatch
+from analytics.signals.features import FEATURE_INDEX
+from analytics.signals.windows import FeatureBatch
 from tests.contracts.scorer import contracts
 from tests.contracts.scorer.protocol import Floats, Mask, Rows, Scorer, State, no, yes
 from tests.contracts.scorer.two_signals import TwoSignals

@@ -13,9 +13,9 @@ from dataclasses import fields
 
 import numpy as np
 
-from analytics.detector import ScoreBatch
-from analytics.features import PARTS, UNKNOWN_LEVEL
-from analytics.windows import FeatureBatch
+from analytics.scoring.detector import ScoreBatch
+from analytics.signals.features import PARTS, UNKNOWN_LEVEL
+from analytics.signals.windows import FeatureBatch
 from tests.contracts.scorer.protocol import (
     CENTRE,
     SCORED,

@@ -12,9 +12,9 @@ from typing import Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detector import ScoreBatch
-from analytics.features import FEATURES, Part
-from analytics.windows import FeatureBatch
+from analytics.scoring.detector import ScoreBatch
+from analytics.signals.features import FEATURES, Part
+from analytics.signals.windows import FeatureBatch
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.detector import Detector
+from analytics.scoring.detector import Detector
 from tests.contracts.scorer.broken import BROKEN
 from tests.contracts.scorer.contracts import CONTRACTS, Contract
 from tests.contracts.scorer.protocol import Scorer

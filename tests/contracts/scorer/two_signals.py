@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 from scipy.special import ndtr
 
-from analytics.detector import ScoreBatch
-from analytics.features import FEATURE_INDEX, PARTS, UNKNOWN_LEVEL, Part
-from analytics.windows import FeatureBatch
+from analytics.scoring.detector import ScoreBatch
+from analytics.signals.features import FEATURE_INDEX, PARTS, UNKNOWN_LEVEL, Part
+from analytics.signals.windows import FeatureBatch
 from tests.contracts.scorer.protocol import Floats, Mask, Rows, State
 
 _COLUMNS = [FEATURE_INDEX["heart_rate_bpm"], FEATURE_INDEX["log_eda"]]

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from analytics.consent_book import ConsentBook
+from analytics.people.consent_book import ConsentBook
 from sensors.edge import consent as consent_module
 from sensors.edge.consent import ConsentFile, Event, Permission, Reason, events_of, parse_channels
 from sensors.edge.words import CONSENT_TEXT, CONSENT_VERSION, measured

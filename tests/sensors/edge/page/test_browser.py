@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from analytics.features import FEATURES
+from analytics.signals.features import FEATURES
 from sensors import codec, topics
 from sensors.messages import (
     Action,

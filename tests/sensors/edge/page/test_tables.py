@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from analytics.features import FEATURES
+from analytics.signals.features import FEATURES
 from sensors.edge.page import chart, tables
 from sensors.messages import PersonState, UsualRange
 from sensors.signals import Channel

@@ -1,0 +1,1 @@
+"""From episodes and faults to alerts, requests and notices: one table of states, within the budget. Pure."""

@@ -1,0 +1,1 @@
+"""Backup of everything that must survive, and its restoring with erasures done again."""

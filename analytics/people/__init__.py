@@ -1,0 +1,1 @@
+"""Who is in which team, what they consented to, and who was erased."""

@@ -1,0 +1,1 @@
+"""The functional core that everything drives: ``(state, arrivals, now) -> (state, outputs)``."""

@@ -1,0 +1,1 @@
+"""An agent's rights over what is held about them: handed out, erased, and refused when it comes back."""

@@ -1,0 +1,398 @@
+"""The strain score of every agent, and the evidence that builds up from it.
+
+Each feature's signed deviation from the agent's own reference is squashed and
+weighted by quality; features become parts, and what the parts say together is
+a log-likelihood ratio of strain against calm. Missing is not calm: a missing
+part says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.scoring import fusion
+from analytics.scoring.baseline import LONGEST_STEP_S, SCORED, Baseline
+from analytics.scoring.choice import blank, either, first_of_span, keep, words
+from analytics.scoring.evidence import Evidence
+from analytics.scoring.pace import Pace
+from analytics.signals.features import FEATURES, PART_CHANNEL, PARTS
+from analytics.signals.windows import CONTEXTS, FeatureBatch
+from sensors.messages import WINDOW_S, ContextState
+from sensors.signals import Channel
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+DETECTOR_VERSION = "2"
+"""Changes whenever the same readings would give another score."""
+
+LEARNING_S = 300.0
+"""Until some part's reference has seen this much, the agent's baseline is learning. [s]"""
+
+FASTEST_SKIN = 0.2
+"""Fastest that skin conductance changes within one window, up or down. [ln(uS)]
+
+Ours: a faster change is taken for an electrode that moved, was pressed or came
+off. Conductance falls more slowly than it rises, but the limit is the same both
+ways, so that noise beyond it cancels.
+"""
+
+LOOSE_JUMPS, LOOSE_S, LOOSE_SKIN = 2.0, 60.0, 0.4
+"""An electrode that jumps more often than so within so long is loose. [1], [s], [ln(uS)]
+
+By half as much again from one window to the next, that is. Each jump counts
+less the longer ago it is, by this time constant; pressed once, an electrode
+jumps twice and is followed. A loose one counts as such until the same time
+after its last jump.
+"""
+
+_CHUNK = 4096
+"""Agents worked on at a time: the temporaries then stay in a core's cache."""
+
+# The C library gives freed memory back to the system, and each step would fault it in
+# anew; once a block as large as this was freed it keeps what is smaller for itself.
+np.empty(16 << 20, np.int8)
+
+_BEATS = fusion.NAMES.index("heart_rate_bpm")
+_SKIN = fusion.NAMES.index("log_eda")
+_IS_SKIN = np.arange(len(SCORED))[:, None] == _SKIN
+_CHANNEL_OF = np.array([tuple(Channel).index(PART_CHANNEL[p]) for p in fusion.PART_OF], np.intp)
+_UNKNOWN = np.float32(np.nan)
+_IN_CALL = CONTEXTS.index(ContextState.ON_CALL)
+
+
+@dataclass(slots=True)
+class ScoreBatch:
+    """Scores of n agents, one entry per row; NaN is unknown.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        How much more likely this window is under strain than in calm: the
+        logarithm of the ratio where that is well above 1, and never below 0.
+    strain_index : ndarray of float64, shape (n,)
+        0 to 100: the chance of strain given this window, had strain and calm
+        been equally likely before it. 50 speaks for neither; it is no
+        probability of strain, which is rarer than calm.
+    evidence : ndarray of float64, shape (n,)
+        >= 0; what the last minutes say, compared with the threshold.
+    learning : ndarray of bool, shape (n,)
+        No part has a reference to speak of yet.
+    quality : ndarray of float64, shape (n,)
+        0 to 1.
+    part_level : ndarray of int8, shape (n, P)
+        -2 to 2: below or above the agent's usual; `UNKNOWN_LEVEL`.
+    part_contribution : ndarray of float64, shape (n, P)
+        What each part adds to the log-likelihood ratio of this window.
+    young : ndarray of bool, shape (n,), optional
+        Something is measured whose level is too young to score it; where that
+        is all, nothing is known and yet this is no lack of data.
+    """
+
+    score: Floats
+    strain_index: Floats
+    evidence: Floats
+    learning: Mask
+    quality: Floats
+    part_level: NDArray[np.int8]
+    part_contribution: Floats
+    young: Mask = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.young) != len(self.score):
+            self.young = np.zeros(len(self.score), bool)
+
+
+class Detector:
+    """Baseline, score and evidence of every agent."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._baseline = Baseline()
+        self._evidence = Evidence()
+        self._last_s = np.zeros(0, dtype=np.float64)
+        self._before_s = np.zeros(0, dtype=np.float64)
+        self._taught = np.zeros((len(SCORED), 0), dtype=bool)
+        self._source = np.zeros((len(Channel), 0), dtype=np.int64)
+        # Skin conductance as last seen, and by how much its electrode has moved since.
+        self._skin = np.zeros(0, dtype=np.float32)
+        self._skin_s = np.zeros(0, dtype=np.float64)
+        self._beat_s = np.zeros(0, dtype=np.float64)
+        self._moved = np.zeros(0, dtype=np.float32)
+        self._jumps = np.zeros(0, dtype=np.float32)  # how often it did lately
+
+    def ensure(self, n_rows: int) -> None:
+        """Make room for agents 0 to n_rows - 1; never shrinks."""
+        have = len(self._last_s)
+        if n_rows > have:
+            room = max(n_rows, have + have // 4)
+            for name, array in self._all().items():
+                new = np.full((*array.shape[:-1], room), _blank_of(name), dtype=array.dtype)
+                new[..., :have] = array
+                self._set(name, new)
+        self._n = max(self._n, n_rows)
+
+    def forget_time(self, rows: Rows) -> None:
+        """Begin again with the evidence of `rows`, whose clock was set back; keep baselines."""
+        for name, array in self._all().items():
+            if name in _PASSING:
+                array[..., rows] = _blank_of(name)
+
+    def usual(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
+        """Return every agent's usual range of every feature.
+
+        It is the band in which a feature, known alone, keeps its part at level
+        0 (*as usual*): the agent's own mean and `LEVELS[0]` spreads to either
+        side. Seldom leaving it is not the point of it (of calm values spread
+        normally, 58 % lie within); it is where the words *above* and *below*
+        begin.
+
+        Returns
+        -------
+        low, high : ndarray of float64, shape (n, d)
+            Outside calls. Mean nothing where `hours` is 0. [unit of the feature]
+        hours : ndarray of float64, shape (n, d)
+            Effective observation of how far values stray; 0 while today's level
+            is unknown, and for what is not scored. [h]
+        """
+        reference = self._baseline.reference(rows)
+        reference.mean[_SKIN] += self._moved[rows]
+        half = fusion.LEVELS[0] * reference.scale
+        seen = np.where(reference.seconds > 0, self._baseline.spread_s[:, rows], 0.0)
+        found = np.zeros((3, len(rows), len(FEATURES)))
+        for of, part in zip(
+            found, (reference.mean - half, reference.mean + half, seen), strict=True
+        ):
+            of[:, SCORED] = part.T
+        return found[0], found[1], found[2] / 3600.0
+
+    def reopen(self, rows: Rows) -> None:
+        """Learn today's level of `rows` anew, for who says that today is different.
+
+        What was carried over from before counts for nothing any more; how far
+        values stray does, so that a sudden change on top is still found (TRUST A5).
+        """
+        self._baseline.reopen(rows)
+
+    def follow_site(self) -> None:
+        """Learn from the whole floor what new agents begin with (see `analytics.scoring.site_prior`).
+
+        Not part of :meth:`step`, whose result must not depend on who is scored with whom.
+        """
+        self._baseline.follow_site(self._n)
+
+    def lasting(self, rows: Rows) -> Floats:
+        """Return what each part says for strain over the last minute, shape (n, P).
+
+        The terms whose sum is the evidence (`evidence.NOW_S`): log-likelihood
+        ratios, NaN of what was not seen.
+        """
+        deviation, certainty = self._evidence.deviation[0], self._evidence.certainty[0]
+        said = fusion.log_ratios(deviation[:, rows], certainty[:, rows])
+        return np.where(certainty[:, rows] > 0, said, np.nan).T.astype(np.float64)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return a copy of the whole state."""
+        own = {name: array[..., : self._n].copy() for name, array in self._all().items()}
+        return {**own, _SITE: self._baseline.site.copy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Detector:
+        """Return a detector in the state of :meth:`to_arrays`, bit for bit."""
+        made = cls()
+        for name in made._all():
+            made._set(name, arrays[name].copy())
+        made._n = len(made._last_s)
+        made._baseline.site = arrays[_SITE].astype(np.float32)
+        return made
+
+    def _all(self) -> dict[str, NDArray[np.generic]]:
+        base = self._baseline
+        return {
+            **{name: getattr(base, name) for name in Baseline.ARRAYS},
+            **{name: getattr(self._evidence, name) for name in Evidence.ARRAYS},
+            **{name: getattr(self, f"_{name}") for name in _OWN},
+        }
+
+    def _set(self, name: str, array: NDArray[np.generic]) -> None:
+        if name in Baseline.ARRAYS:
+            setattr(self._baseline, name, array)
+        elif name in Evidence.ARRAYS:
+            setattr(self._evidence, name, array)
+        else:
+            setattr(self, f"_{name}", array)
+
+    def step(self, rows: Rows, batch: FeatureBatch, *, learn: Mask) -> ScoreBatch:
+        """Score one window of each agent, then learn from it where `learn` says so.
+
+        Parameters
+        ----------
+        rows : ndarray of intp, shape (n,)
+            Unique.
+        batch : FeatureBatch
+            Of the same rows; not changed.
+        learn : ndarray of bool, shape (n,)
+            False for windows that are firing, poor or late.
+
+        Returns
+        -------
+        ScoreBatch
+        """
+        n = len(rows)
+        out = _blank(n)
+        first = first_of_span(rows)
+        for start in range(0, n, _CHUNK):
+            here = slice(start, min(start + _CHUNK, n))
+            these = rows[here] if first is None else slice(first + start, first + here.stop)
+            self._step(these, batch, learn[here], here, out)
+        return out
+
+    def _step(
+        self, rows: Rows | slice, batch: FeatureBatch, learn: Mask, here: slice, out: ScoreBatch
+    ) -> None:
+        at_s = batch.at_s[here]
+        pace = Pace.of(at_s, self._last_s[rows], self._before_s[rows])
+        values, quality = _columns(batch.values[here]), _columns(batch.quality[here])
+        in_call = batch.context[here] == _IN_CALL
+        self._follow_sources(rows, batch.source[here].T, pace.ahead)
+        self._follow_electrode(rows, at_s, values)
+        self._baseline.age(rows, pace.elapsed_s)
+        reference = self._baseline.reference(rows, in_call)
+        known = np.isfinite(values)
+        fusion.refuse_miscounted(values, known, reference)
+        keep(values, words(known))  # from here on NaN cannot spread
+        apart = reference.apart(values)
+        seen = fusion.seen_enough(reference)
+        scored = known & seen
+        fresh = known ^ scored
+        if np.count_nonzero(fresh):
+            out.young[here] = (fresh & (quality > 0)).any(axis=0)
+        self._beat_s[rows] = np.where(known[_BEATS] & pace.ahead, at_s, self._beat_s[rows])
+        beat_age_s = at_s - self._beat_s[rows]
+        weight = fusion.weights(quality, reference, batch.moving[here], scored, beat_age_s)
+        settled = (reference.seconds >= LEARNING_S - 2 * WINDOW_S) & (weight > 0)
+        out.learning[here] = ~np.logical_or.reduce(settled, axis=0)
+        out.quality[here] = fusion.mean_quality(quality, weight)
+        parts, certainty = fusion.parts_of(fusion.towards_strain(apart.spreads), weight)
+        _tell(out, here, parts, certainty)
+        evidence = self._evidence.gather(rows, pace, parts, certainty)
+        out.evidence[here] = np.maximum(evidence, 0.0)
+        steps = self._follow_time(rows, at_s, pace, known & learn)
+        self._baseline.learn(rows, apart, steps, reference, in_call)
+
+    def _follow_sources(self, rows: Rows | slice, source: NDArray[np.int64], ahead: Mask) -> None:
+        """Learn a channel's level anew that comes from another machine now."""
+        before = self._source[:, rows]
+        other = source != before
+        if not np.count_nonzero(other):
+            return
+        other &= (source != 0) & ahead
+        self._source[:, rows] = np.where(other, source, before)
+        fresh = other & (before != 0)
+        if fresh.any():
+            self._baseline.reopen(rows, fresh[_CHANNEL_OF])
+
+    def _follow_electrode(self, rows: Rows | slice, at_s: Floats, values: Singles) -> None:
+        """Take out of the skin's conductance what no skin does: its electrode moved.
+
+        One that was silent and then gives something else, or had moved before,
+        may have been put back, or not: its level is learnt anew. So is that of
+        a loose one, which moves again and again and says nothing meanwhile.
+        """
+        skin, before, seen_s = values[_SKIN].copy(), self._skin[rows], self._skin_s[rows]
+        here = np.isfinite(skin) & (at_s >= self._last_s[rows])
+        jumped = here & (np.abs(skin - before) > FASTEST_SKIN) & (seen_s > -np.inf)
+        odd = np.flatnonzero(jumped | (self._moved[rows] != 0) | (self._jumps[rows] != 0))
+        if odd.size:  # all others' electrodes never moved
+            whose = odd + rows.start if isinstance(rows, slice) else rows[odd]
+            values[_SKIN, odd] = self._without_jumps(whose, at_s[odd], skin[odd], here[odd])
+        self._skin[rows] = either(here, skin, before)
+        self._skin_s[rows] = either(here, at_s, seen_s)
+
+    def _without_jumps(self, rows: Rows, at_s: Floats, skin: Singles, here: Mask) -> Singles:
+        """Return the conductance of those whose electrode moved, now or before."""
+        since_s, moved = at_s - self._skin_s[rows], self._moved[rows]
+        follows = here & (since_s <= LONGEST_STEP_S)
+        change = np.where(here & np.isfinite(since_s), skin - self._skin[rows], np.float32(0.0))
+        jumped = np.abs(change) > FASTEST_SKIN
+        far = follows & (np.abs(change) > LOOSE_SKIN)
+        jumps = self._jumps[rows] * np.where(here, np.exp(-since_s / LOOSE_S), 1.0) + far
+        loose = here & (jumps >= LOOSE_JUMPS)
+        # Its last jump keeps it loose for as long as jumps are remembered.
+        jumps = np.where(loose & far, np.e * LOOSE_JUMPS, jumps)
+        back = here & ~follows & (jumped | (np.abs(moved) > FASTEST_SKIN))
+        anew = loose | back
+        if anew.any():
+            moved = np.where(anew, np.float32(0.0), moved)
+            self._baseline.reopen(rows[anew], _IS_SKIN)
+        off = change - np.clip(change, -FASTEST_SKIN, FASTEST_SKIN)
+        moved = moved + np.where(follows & ~loose, off, np.float32(0.0))
+        self._moved[rows], self._jumps[rows] = moved, jumps
+        return np.where(loose, np.float32(np.nan), skin - moved)
+
+    def _follow_time(self, rows: Rows | slice, at_s: Floats, pace: Pace, known: Mask) -> Singles:
+        """Return how long each value stands for, shape (s, n); 0 where it must not teach.
+
+        Once per feature and moment, however many sources there are. [s]
+        """
+        last_s = self._last_s[rows]
+        steps = np.minimum(pace.step_s, LONGEST_STEP_S).astype(np.float32)
+        taught, before_s = known & pace.ahead, last_s
+        stands = (words(taught) & steps.view(np.int32)).view(np.float32)
+        if not pace.even:
+            already = self._taught[:, rows] & pace.again
+            stands[already] = 0.0
+            taught |= already | (self._taught[:, rows] & ~pace.ahead)
+            before_s = np.where(pace.ahead & ~pace.again, last_s, self._before_s[rows])
+            at_s = np.maximum(last_s, at_s)
+        self._taught[:, rows] = taught
+        self._before_s[rows] = before_s
+        self._last_s[rows] = at_s
+        return stands
+
+
+def _columns(block: Floats) -> Singles:
+    """Return the scored features of n agents, shape (s, n)."""
+    return np.ascontiguousarray(block.T[SCORED], dtype=np.float32)
+
+
+def _tell(out: ScoreBatch, here: slice, parts: Singles, certainty: Singles) -> None:
+    """Fill in what one window says, from deviations and certainties of shape (P, n)."""
+    ratios, known = fusion.log_ratios(parts, certainty), certainty > 0
+    total = np.where(np.logical_or.reduce(known, axis=0), fusion.sum_down(ratios), _UNKNOWN)
+    blank(ratios, words(known))
+    out.score[here], out.strain_index[here] = fusion.score_and_index(total)
+    out.part_level[here] = fusion.levels(parts, certainty)
+    out.part_contribution.T[:, here] = ratios
+
+
+_SITE = "site"
+_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved", "jumps", "beat_s")
+_PASSING = frozenset(
+    {*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s", "jumps", "beat_s"}
+)
+_BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf, "beat_s": -np.inf}
+
+
+def _blank_of(name: str) -> float:
+    """Return what an array of the state holds before anything is known."""
+    return _BLANKS.get(name, 0.0)
+
+
+def _blank(n: int) -> ScoreBatch:
+    """Return a batch whose every entry is still to be filled in."""
+    return ScoreBatch(
+        score=np.empty(n),
+        strain_index=np.empty(n),
+        evidence=np.empty(n),
+        learning=np.empty(n, dtype=bool),
+        quality=np.empty(n),
+        # parts one after the other, as they are computed
+        part_level=np.empty((len(PARTS), n), dtype=np.int8).T,
+        part_contribution=np.empty((len(PARTS), n)).T,
+    )

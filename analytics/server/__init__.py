@@ -1,0 +1,1 @@
+"""The server of one site: its loop, its broker and its snapshots."""

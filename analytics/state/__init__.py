@@ -1,0 +1,1 @@
+"""Files that outlive the server: ``server.sqlite``, snapshots as bytes, packed points, archives."""

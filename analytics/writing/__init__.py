@@ -1,0 +1,1 @@
+"""From the spool on disk into the store: in order, bounded, and with what was refused set aside."""

@@ -1,0 +1,251 @@
+"""The judge is judged: AUC, time-matching and alerts against hand-made cases."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.evaluation import evaluate
+from analytics.evaluation.evaluate import Trace
+from analytics.scoring.floor import UNMEASURED_S
+from analytics.signals.windows import FeatureBatch
+from sensors.recording import read_recording
+from wellbeing import main
+
+RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings"
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "strain"
+
+
+def made(stretches, *, end_s=3000.0, unlabelled=()):
+    """Return a trace whose labels are `stretches`; its features are never looked at."""
+    t_s = np.arange(5.0, end_s + 1, 5.0)
+    label = np.zeros(len(t_s), dtype=np.int8)
+    for start, end in stretches:
+        label[(t_s >= start) & (t_s < end)] = 1
+    for start, end in unlabelled:
+        label[(t_s >= start) & (t_s < end)] = -1
+    empty = FeatureBatch(t_s, np.empty((len(t_s), 0)), np.empty((len(t_s), 0)), t_s < 0)
+    return Trace("made", t_s, empty, label, list(stretches))
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=12),
+    st.lists(st.integers(0, 5), min_size=1, max_size=12),
+)
+@settings(deadline=None)
+def test_auc_is_the_chance_that_the_strained_one_scores_higher(strained, calm):
+    pairs = [(a > b) + 0.5 * (a == b) for a in strained for b in calm]
+    score = np.array([*strained, *calm], dtype=float)
+    kind = np.arange(len(score)) < len(strained)
+    assert evaluate.auc(score, kind) == pytest.approx(np.mean(pairs))
+
+
+def test_auc_of_one_kind_is_unknown():
+    assert np.isnan(evaluate.auc(np.ones(3), np.ones(3, dtype=bool)))
+
+
+def test_elapsed_time_alone_scores_half_when_matched():
+    one = made([(900, 1200), (1900, 2200)])
+    assert evaluate.auc_time_matched(one, one.t_s) == pytest.approx(0.5)
+    perfect = (one.label == 1).astype(float)
+    assert evaluate.auc_time_matched(one, perfect) == 1.0
+    assert evaluate.auc_of(one, perfect) == 1.0
+
+
+def test_a_stretch_without_calm_time_on_one_side_weighs_as_much_as_the_others():
+    # The first stretch has no calm time before it that counts, the second has both.
+    one = made([(300, 900), (2000, 2300)])
+    right = ((one.label == 1) & (one.t_s > 1000)).astype(float)  # the first at chance
+    assert evaluate.auc_time_matched(one, right) == pytest.approx(np.mean([0.5, 1.0]))
+
+
+def test_a_missing_score_counts_as_zero_and_unlabelled_time_not_at_all():
+    one = made([(900, 1200)], unlabelled=[(1300, 2000)])
+    score = np.where(one.label == 1, np.nan, 1.0)
+    assert evaluate.auc_of(one, score) == 0.0
+    wild = (one.label == 1).astype(float)
+    wild[one.label == -1] = 99.0
+    assert evaluate.auc_of(one, wild) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("alerts", "found", "false_alerts", "delays"),
+    [
+        pytest.param([], 0, 0, (), id="none"),
+        pytest.param([930.0], 1, 0, (30.0,), id="within"),
+        pytest.param([1250.0], 1, 0, (350.0,), id="in the tail"),
+        pytest.param([1265.0], 0, 1, (), id="after the tail"),
+        pytest.param([895.0, 1000.0], 1, 1, (100.0,), id="before is false, within is found"),
+        pytest.param([930.0, 1100.0], 1, 0, (30.0,), id="found once"),
+        pytest.param([200.0], 0, 0, (), id="before anything counts"),
+    ],
+)
+def test_what_an_alert_finds_and_disturbs(alerts, found, false_alerts, delays):
+    one = made([(900.0, 1200.0)])
+    tally = evaluate.tally(one, np.array(alerts))
+    assert (tally.found, tally.false_alerts, tally.delays_s) == (found, false_alerts, delays)
+    # from 300 s to 3000 s, without the stretch and its tail
+    assert tally.calm_hours == pytest.approx((2700 - 360) / 3600, abs=0.01)
+
+
+def test_alerts_at_random_find_the_known_share():
+    strain = made([(600, 954), (1200, 1804), (2100, 2224)])
+    assert evaluate.chance_found([strain], 2.0) == pytest.approx(0.20, abs=0.03)
+    assert evaluate.chance_found([strain], 6.0) == pytest.approx(0.48, abs=0.04)
+    assert evaluate.chance_found([strain], 0.0) == 0.0
+
+
+def test_the_interval_is_the_same_every_time_and_holds_the_mean():
+    values = [0.7, 0.8, 0.9, 0.6, 0.75]
+    low, high = evaluate.bootstrap_ci(values)
+    assert (low, high) == evaluate.bootstrap_ci(values)
+    assert low < np.mean(values) < high
+
+
+def test_one_recording_scores_the_same_alone_and_among_others():
+    traces = [evaluate.trace(read_recording(p)) for p in sorted(RECORDINGS.glob("*.csv.gz"))]
+    together = evaluate.judge(traces, [1.0, 2.0])
+    alone = evaluate.judge(traces[1:2], [1.0])
+    assert np.array_equal(together[1][0].score, alone[0][0].score, equal_nan=True)
+    assert np.array_equal(together[1][0].alerts_s, alone[0][0].alerts_s)
+
+
+def test_recordings_read_side_by_side_are_what_each_is_alone():
+    recordings = [read_recording(path) for path in sorted(RECORDINGS.glob("*.csv.gz"))]
+    shorter = recordings[1]
+    recordings[1] = replace(shorter, duration_s=shorter.duration_s - 120.0)
+    for together, one in zip(evaluate.traces(recordings), recordings, strict=True):
+        alone = evaluate.trace(one)
+        assert (together.name, together.stretches) == (alone.name, alone.stretches)
+        assert together.label.tobytes() == alone.label.tobytes()
+        for f in fields(FeatureBatch):
+            assert (
+                getattr(together.batch, f.name).tobytes() == getattr(alone.batch, f.name).tobytes()
+            )
+
+
+def test_a_device_that_gives_nothing_is_as_unknown_as_in_the_service():
+    recording = read_recording(RECORDINGS / "simulated1.csv.gz")
+    silent = {
+        name: replace(one, t_s=one.t_s[keep], values=one.values[keep])
+        for name, one in recording.series.items()
+        for keep in [(one.t_s <= 600) | (one.t_s > 660)]
+    }
+    one = evaluate.trace(replace(recording, series=silent))
+    known = np.isfinite(one.batch.values).any(axis=1)
+    unknown_s = one.t_s[~known & (one.t_s > 300)]
+    assert unknown_s.tolist() == list(np.arange(600 + UNMEASURED_S + 5, 661, 5))
+
+
+def test_a_score_depends_on_the_past_only():
+    one = evaluate.trace(read_recording(RECORDINGS / "simulated1.csv.gz"))
+    whole = evaluate.judge([one], [1.5])[0][0].score
+    cut = 150
+    batch = one.batch
+    head = Trace(
+        one.name,
+        one.t_s[:cut],
+        FeatureBatch(batch.at_s[:cut], batch.values[:cut], batch.quality[:cut], batch.moving[:cut]),
+        one.label[:cut],
+        one.stretches,
+    )
+    assert np.array_equal(evaluate.judge([head], [1.5])[0][0].score, whole[:cut], equal_nan=True)
+
+
+OVERALL = {
+    "recordings", "auc_mean", "auc_median", "auc_ci95", "auc_time_matched_mean", "coverage",
+    "found_fraction", "false_alerts_per_hour", "median_delay_s", "chance_found_fraction",
+    "operating_curve",
+}  # fmt: skip
+
+
+def test_the_command_finds_the_simulated_strain(capsys):
+    assert main(["evaluate", str(RECORDINGS), "--team-size", "1", "--json"]) == 0
+    text = capsys.readouterr().out
+    found = json.loads(text)
+    overall = found["overall"]
+    assert overall.keys() >= OVERALL
+    assert overall["recordings"] == len(found["per_recording"]) == 3
+    assert overall["auc_mean"] > 0.9
+    assert overall["auc_time_matched_mean"] > 0.9
+    assert overall["coverage"] == 1.0
+    assert overall["found_fraction"] == 1.0
+    assert {"false_alerts_per_hour", "found_fraction", "median_delay_s"} <= overall[
+        "operating_curve"
+    ][0].keys()
+    assert [one["name"] for one in found["per_recording"]] == [f"simulated{k}" for k in (1, 2, 3)]
+    assert main(["evaluate", str(RECORDINGS), "--team-size", "1", "--json"]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_a_bigger_team_is_told_less(capsys):
+    one = str(RECORDINGS / "simulated1.csv.gz")
+    thresholds = []
+    for size in ("5", "50"):
+        assert main(["evaluate", one, "--json", "--team-size", size]) == 0
+        thresholds.append(json.loads(capsys.readouterr().out)["overall"]["threshold"])
+    assert thresholds[0] < thresholds[1]
+
+
+def test_people_get_a_table(capsys):
+    assert main(["evaluate", str(RECORDINGS / "simulated1.csv.gz")]) == 0
+    shown = capsys.readouterr().out
+    assert "simulated1" in shown
+    assert "at random" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("t_s,signal,value\n0,hr_bpm,70\n400,hr_bpm,70\n", "labelled 1", id="no label"),
+        pytest.param("time,name,value\n0,hr_bpm,70\n", "header", id="bad header"),
+        pytest.param("t_s,signal,value\n0,hr,70\n", "unknown signal", id="unknown signal"),
+        pytest.param(
+            "t_s,signal,value\n0,label,0\n1,hr_bpm,70\n400,label,1\n401,hr_bpm,70\n900,hr_bpm,70\n"
+            .replace("0,label,0\n", "0,label,1\n", 1),
+            "labelled 0",
+            id="never calm",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_judged_ends_in_one_line(tmp_path, capsys, text, words):
+    path = tmp_path / "odd.csv"
+    path.write_text(text)
+    assert main(["evaluate", str(path)]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert words in shown
+    assert "odd" in shown
+    assert len(shown.splitlines()) == 1
+
+
+def test_folders_that_hold_nothing_and_names_of_nothing(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "holds no recording" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "none.csv")]) == 2
+    assert "there is no file or folder" in capsys.readouterr().err
+
+
+def test_the_same_file_twice_counts_once(tmp_path, capsys):
+    copy = tmp_path / "a.csv.gz"
+    shutil.copy(RECORDINGS / "simulated1.csv.gz", copy)
+    assert main(["evaluate", str(copy), str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["overall"]["recordings"] == 1
+
+
+def test_real_people_are_told_apart_better_than_by_chance(capsys):
+    people = sorted(REAL.glob("*.csv.gz")) if REAL.is_dir() else []
+    sys.stdout.write(f"{len(people)} recordings of people found\n")
+    if not people:
+        people = sorted(RECORDINGS.glob("*.csv.gz"))
+    traces = [evaluate.trace(read_recording(path)) for path in people[:4]]
+    judged = evaluate.judge(traces, [2.0])
+    scores = [evaluate.auc_of(t, j[0].score) for t, j in zip(traces, judged, strict=True)]
+    assert np.mean(scores) > 0.65
