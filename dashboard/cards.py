@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from analytics.alerts.alerting import NO_DATA, SAYS_FINE
 from analytics.people.teams import Roster, Teams
+from dashboard.clocks import places, team_zone
 from dashboard.live import Sent
 from sensors.messages import (
     DECISIONS,
@@ -73,7 +74,8 @@ class Card:
     """One alert as it is drawn.
 
     `taken_by` and `with_other` are names, not logins; `with_other` is who was
-    told last, when that is somebody else; `sending` says that what was done here
+    told last, when that is somebody else; `place` is where the clocks of `zone` hang, if that
+    has to be said; `sending` says that what was done here
     has not come back from the server yet; `escalated` that nobody answered before
     and it came on to this screen, `repeated_at` when it was told again; `hand_to` are logins and names of
     who else could take it, in the order of escalation.
@@ -86,6 +88,7 @@ class Card:
     agent: str | None
     team: str
     zone: tzinfo
+    place: str = ""
     started_at: datetime
     waiting_since: datetime
     told_at: datetime | None = None
@@ -131,12 +134,6 @@ def my_teams(teams: Teams, me: str, now: datetime) -> tuple[str, ...]:
     return tuple(name for name in teams.names if me in teams.supervisors(name, now))
 
 
-def team_zone(teams: Teams, team: str, now: datetime) -> tzinfo:
-    """Return the time zone of `team`: times are told on its clocks, not the server's."""
-    begun = [v for v in teams.versions if v.name == team and v.begins_at <= now]
-    return max(begun, key=lambda v: v.begins_at).zone
-
-
 def cards(
     alerts: Collection[AlertMessage],
     sent: Mapping[str, Sent],
@@ -175,6 +172,8 @@ def cards(
         for one in decided
         if one.alert_id not in known and one.alert_id not in sent and one.team in mine
     ]
+    where = places(teams, mine, now)
+    shown = [replace(card, place=where.get(card.team, "")) for card in shown]
     return sorted(shown, key=lambda card: (card.waiting_since, card.alert_id))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from analytics.alerts.alerting import SMALLEST_GROUP
+from dashboard import clocks
 from dashboard.rates import (
     FLOOD_OVER,
     FLOOD_SPAN,
@@ -13,7 +14,7 @@ from dashboard.rates import (
     Figures,
     Share,
 )
-from sensors.shown import clock, duration
+from sensors.shown import duration
 from sensors.words import Words
 
 
@@ -54,7 +55,7 @@ def rows(words: Words, figures: Figures | None, ceiling: int) -> list[tuple[str,
     return list(zip(names, said, strict=True))
 
 
-def counted(words: Words, figures: Figures | None, zone: tzinfo) -> str:
+def counted(words: Words, figures: Figures | None, zone: tzinfo, place: str = "") -> str:
     """Return since when and over how long it was counted, and which answers are in it."""
     if figures is None:
         return words.say("Nothing is counted yet, or the database is away.")
@@ -65,7 +66,7 @@ def counted(words: Words, figures: Figures | None, zone: tzinfo) -> str:
     else:
         said = words.say(
             "Counted since {time}: {long} in which you were on duty and the server was scoring.",
-            time=clock(load.since, zone),
+            time=clocks.told(load.since, zone, place),
             long=duration(words, load.counted.total_seconds()),
         )
     answers = words.say(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from dashboard.cards import Card, Section, cards, my_teams, team_zone
+from dashboard.cards import Card, Section, cards, my_teams
+from dashboard.clocks import places, team_zone
 from dashboard.headline import Headline, Trouble, explain, headline, silences, troubles
 from dashboard.live import LineState, LiveView
 from dashboard.ordering import arrange, settle
@@ -20,6 +21,9 @@ from sensors.messages import AlertState
 from sensors.shown import Shown
 from sensors.words import Words
 
+_SWITCHES = frozenset({"keys", "names"})
+"""Of what a tab remembers of its fields, that which belongs to no card."""
+
 GONE_FOR = timedelta(seconds=20)
 """How long the place of a card that left says so, before the page closes up."""
 
@@ -29,9 +33,9 @@ class Floor:
     """What the supervisor's screen shows at one moment; `blind` when alerts cannot arrive.
 
     `figures` is ``None`` while they are not known; `ceiling` is the alert budget
-    per hour, `zone` whose clocks times that belong to no card are told on,
-    `came_through` names the alerts whose answer was recorded although its
-    confirmation did not come in time.
+    per hour, `zone` whose clocks times that belong to no team are told on; `place` and
+    `places` say where those and each team's hang, if that has to be said; `came_through`
+    names the alerts whose answer was recorded although its confirmation did not come in time.
     """
 
     headline: Headline
@@ -43,6 +47,8 @@ class Floor:
     figures: Figures | None
     ceiling: int
     zone: tzinfo
+    place: str
+    places: dict[str, str]
     blind: bool
     came_through: frozenset[str] = frozenset()
 
@@ -65,6 +71,8 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
     others = without_cards(floor, own, now)
     problems = troubles(live, floor, teams=teams, now=now)
     zone: tzinfo = team_zone(desk.teams, teams[0], now) if teams else UTC
+    where = places(desk.teams, teams, now)
+    place = where.get(teams[0], "") if teams else ""
     line = headline(
         words,
         floor,
@@ -78,7 +86,9 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
     )
     return Floor(
         headline=line,
-        problems=[(trouble, explain(words, trouble, live, floor, zone)) for trouble in problems],
+        problems=[
+            (trouble, explain(words, trouble, live, floor, zone, place)) for trouble in problems
+        ],
         cards=own,
         faults=[card for card in found if card.section is Section.TECHNICAL],
         others=others,
@@ -86,6 +96,8 @@ def look(desk: Desk, words: Words, now: datetime) -> Floor:
         figures=None if floor.away_since is not None else floor.figures,
         ceiling=desk.alerts_per_supervisor_hour,
         zone=zone,
+        place=place,
+        places=where,
         blind=live.line is not LineState.UP,
         came_through=live.came_through,
     )
@@ -134,5 +146,10 @@ def remember(memory: Tab, seen: Floor, now: datetime) -> None:
         k: text
         for k, text in memory.errors.items()
         if (k in known and k not in seen.came_through) or k.startswith("agent-")
+    }
+    memory.drafts = {
+        k: text
+        for k, text in memory.drafts.items()
+        if k in _SWITCHES or k.partition("-")[2] in known
     }
     memory.lifted = {k: at for k, at in memory.lifted.items() if k in known}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+from dashboard import clocks
 from dashboard.cards import Card
 from dashboard.records import Standing
 from sensors.messages import Outcome, RequestKind
@@ -140,9 +141,11 @@ def fault_sentence(words: Words, card: Card) -> str:
     return f"{first_upper(what)}: {fault}, {since}."
 
 
-def silence_sentence(words: Words, silence: Standing, by: str, zone: tzinfo) -> str:
+def silence_sentence(
+    words: Words, silence: Standing, by: str, zone: tzinfo, place: str = ""
+) -> str:
     """Return what a standing silence says below whom it is about; `by` is a name."""
-    until = clock(silence.until_at, zone)
+    until = clocks.told(silence.until_at, zone, place)
     said = words.say("No alerts until {time}, silenced by {name}.", time=until, name=by)
     if not silence.reason:
         return said

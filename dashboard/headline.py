@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
+from dashboard import clocks
 from dashboard.cards import Card
 from dashboard.live import LineState, LiveView
 from dashboard.queries import PersonState
 from dashboard.records import Standing
 from dashboard.watch import FloorView
-from sensors.shown import Shown, clock, duration
+from sensors.shown import Shown, duration
 from sensors.words import N_, Words
 
 STALE_S = 30.0
@@ -142,24 +143,29 @@ def _lead(words: Words, needing: int, problems: Sequence[Trouble], counts: Count
     return words.say("Nobody needs you")
 
 
-def explain(  # noqa: PLR0911 - one case per trouble
-    words: Words, trouble: Trouble, live: LiveView, floor: FloorView, zone: tzinfo
+def explain(  # noqa: PLR0911, PLR0917 - one case per trouble; what each may need
+    words: Words,
+    trouble: Trouble,
+    live: LiveView,
+    floor: FloorView,
+    zone: tzinfo,
+    place: str = "",
 ) -> str:
-    """Return what `trouble` means for the person who reads, and what to do."""
+    """Return what `trouble` means for the person who reads, and what to do; `place` names `zone`."""
     match trouble:
         case Trouble.NO_TEAM:
             return words.say("No team names you as its supervisor. Ask whoever keeps teams.toml.")
         case Trouble.LOADING:
             return words.say("Waiting for the first answer of broker and database.")
         case Trouble.BROKER_AWAY:
-            since = clock(live.since, zone)
+            since = clocks.told(live.since, zone, place)
             return words.say(
                 "The message broker is away since {time}. New alerts cannot reach this page; "
                 "what you see is from before.",
                 time=since,
             )
         case Trouble.STORE_AWAY:
-            since = clock(floor.away_since, zone) if floor.away_since else ""
+            since = clocks.told(floor.away_since, zone, place) if floor.away_since else ""
             return words.say(
                 "The database is away since {time}. Alerts still arrive; everybody's state is "
                 "unknown.",
@@ -171,7 +177,7 @@ def explain(  # noqa: PLR0911 - one case per trouble
                 return words.say("Nothing has been scored in the last minutes.")
             return words.say(
                 "Nothing has been scored since {time}. The server may be down.",
-                time=clock(newest, zone),
+                time=clocks.told(newest, zone, place),
             )
         case Trouble.UNREADABLE:
             return words.say_n(

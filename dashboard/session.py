@@ -17,7 +17,8 @@ class Tab:
 
     `homes` is the section each card stands in and `places` the order within
     each; `gone` holds the titles of cards that just left, with when, and `lifted`
-    the silences that were ended here, with when.
+    the silences that were ended here, with when; `drafts` what stands in fields,
+    which Streamlit forgets when another page is shown.
     `asked` is whom the supervisor wants to look at but has not confirmed,
     `open` whose detail is open; both are alert ids or ``agent:<pseudonym>``.
     """
@@ -28,6 +29,7 @@ class Tab:
     seen: dict[str, Card] = field(default_factory=dict)
     gone: dict[str, datetime] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, str | bool | None] = field(default_factory=lambda: {"keys": True})
     lifted: dict[str, datetime] = field(default_factory=dict)
     asked: str = ""
     open: str = ""
@@ -38,6 +40,19 @@ def tab() -> Tab:
     if "tab" not in st.session_state:
         st.session_state["tab"] = Tab()
     return cast("Tab", st.session_state["tab"])
+
+
+def recall(key: str) -> str:
+    """Return `key` for a field that is about to be drawn, with what stood in it before."""
+    drafts = tab().drafts
+    if key in drafts and key not in st.session_state:
+        st.session_state[key] = drafts[key]
+    return key
+
+
+def keep(key: str) -> None:
+    """Remember what was just put into the field `key`."""
+    tab().drafts[key] = st.session_state.get(key)
 
 
 def typed(key: str) -> str:

@@ -124,6 +124,8 @@ def notes(screen: Screen, card: Card) -> list[str]:
         found.append(words.say(formatting.CAME_ON))  # a request says it in its sentence
     if card.with_other and not card.taken_by:
         found.append(words.say("Now with {name}.", name=card.with_other))
+    if card.place:
+        found.append(words.say("Times as in {place}.", place=card.place))
     if card.sending is not None:
         found.append(sending(screen, card.sending))
     return found

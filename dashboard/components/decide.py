@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import actions, formatting
 from dashboard.cards import Card
 from dashboard.desk import Screen
+from dashboard.session import keep, recall
 from sensors.messages import Action
 from sensors.shown import decision
 
@@ -37,12 +38,15 @@ def _button(screen: Screen, card: Card, action: Action, key: str | None) -> None
 def _fields(screen: Screen, card: Card) -> None:
     """Reason and note, neither asked for; who instead, where there is a choice."""
     words, names = screen.words, dict(card.hand_to)
+    reason, to, note = (f"{field}-{card.alert_id}" for field in ("reason", "to", "note"))
     left, right = st.columns(2)
     left.selectbox(
         words.say("Reason, if you want"),
         list(formatting.REASON_WORDS),
         index=None,
-        key=f"reason-{card.alert_id}",
+        key=recall(reason),
+        on_change=keep,
+        args=(reason,),
         format_func=lambda reason: words.say(formatting.REASON_WORDS[reason]),
         placeholder=words.say("None"),
     )
@@ -50,12 +54,16 @@ def _fields(screen: Screen, card: Card) -> None:
         left.selectbox(
             words.say("Who instead"),
             list(names),
-            key=f"to-{card.alert_id}",
+            key=recall(to),
+            on_change=keep,
+            args=(to,),
             format_func=lambda login: names[login],
         )
     right.text_area(
         words.say("Note, if you want"),
-        key=f"note-{card.alert_id}",
+        key=recall(note),
+        on_change=keep,
+        args=(note,),
         max_chars=NOTE_LENGTH,
         height=68,
     )

@@ -19,5 +19,5 @@ def render(words: Words, seen: Floor) -> None:
             for name, said in figures_words.rows(words, seen.figures, seen.ceiling)
         )
         st.html(f'<table class="wb-table wb-figures"><tbody>{rows}</tbody></table>')
-        counted = figures_words.counted(words, seen.figures, seen.zone)
+        counted = figures_words.counted(words, seen.figures, seen.zone, seen.place)
         st.html(f'<p class="wb-note">{escape(counted)}</p>')

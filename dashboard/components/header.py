@@ -7,6 +7,7 @@ from html import escape
 
 import streamlit as st
 
+from dashboard.floor import Floor
 from dashboard.headline import Headline, Trouble
 from sensors.words import Words
 
@@ -20,6 +21,15 @@ def render(line: Headline) -> None:
         st.html(
             f'<p class="wb-updated" aria-hidden="true">{escape(line.updated)}</p>', width="content"
         )
+
+
+def called(words: Words, seen: Floor) -> None:
+    """Say on another page who waits on the supervisor's; the script makes it the live region."""
+    with st.container(key="told"):
+        waiting = sum(card.needs_somebody for card in seen.cards)
+        if waiting:
+            said = words.say_n("{n} needs you", "{n} need you", waiting)
+            st.html(f'<p class="wb-called">{escape(said)}</p>')
 
 
 def banners(words: Words, problems: Sequence[tuple[Trouble, str]]) -> None:

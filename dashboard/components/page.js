@@ -1,9 +1,12 @@
-// What HTML from a server cannot say: the page's language, one live region that
+// What HTML from a server cannot say: the page's language and title, one live region that
 // outlives its text, focus that survives the end of what had it, and a page that
 // lost its end and asks for it again.
 (() => {
   const mark = () => {
     document.documentElement.lang = LANGUAGE;
+    const said = [".wb-called", "h1.wb-lead"].map((name) => document.querySelector(name));
+    const title = [...said.filter(Boolean).map((node) => node.textContent), TITLE].join(" · ");
+    if (document.title !== title) document.title = title;
     const live = document.querySelector(".st-key-told");
     if (live && live.getAttribute("aria-live") !== "polite") {
       live.setAttribute("role", "status");
@@ -39,8 +42,9 @@
   };
   // Whoever went to another page by key reads on at its heading, not at the browser's edge.
   const begin = () => {
-    const top = document.querySelector(".st-key-told") || document.querySelector("h1.wb-lead");
-    if (!top) return;
+    const heading = document.querySelector("h1.wb-lead");
+    if (!heading) return;
+    const top = heading.closest(".st-key-told") || heading;
     held = null;
     top.setAttribute("tabindex", "-1");
     top.focus();

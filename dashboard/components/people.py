@@ -12,7 +12,7 @@ from dashboard.components import detail
 from dashboard.desk import Screen
 from dashboard.headline import COUNT_WORDS
 from dashboard.queries import PersonState
-from dashboard.session import chosen, tab
+from dashboard.session import chosen, keep, recall, tab
 from sensors.shown import Shown, chip
 
 
@@ -29,7 +29,7 @@ def render(screen: Screen, others: Sequence[PersonState]) -> None:
         if counts[shown]
     )
     st.html(f'<div class="wb-head">{chips}</div>')
-    st.toggle(words.say("Show names"), key="names")
+    st.toggle(words.say("Show names"), key=recall("names"), on_change=keep, args=("names",))
     if chosen("names", default=False):
         for person in sorted(others, key=lambda one: _name(screen, one).casefold()):
             _person(screen, person)

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from dashboard import actions, formatting
+from dashboard import actions, clocks, formatting
 from dashboard.components.card import sending
 from dashboard.desk import Screen
 from dashboard.floor import Floor
@@ -44,7 +44,9 @@ def _html(screen: Screen, seen: Floor, silence: Standing) -> str:
     words, memory, roster = screen.words, tab(), screen.desk.roster
     about = roster.agent(silence.agent) if silence.agent else silence.team.capitalize()
     by = words.say("you") if silence.by == screen.me else roster.supervisor(silence.by)
-    said = formatting.silence_sentence(words, silence, by, seen.zone)
+    zone = clocks.team_zone(screen.desk.teams, silence.team, screen.now)
+    place = seen.places.get(silence.team, "")
+    said = formatting.silence_sentence(words, silence, by, zone, place)
     lines = [
         f'<div class="wb-head"><h3>{escape(about)}</h3></div>',
         f'<p class="wb-text">{escape(said)}</p>',

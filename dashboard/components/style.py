@@ -17,8 +17,8 @@ def render(words: Words) -> None:
     """Put style and script into the page; nothing of it depends on data."""
     st.html(f"<style>{_text('page.css')}</style>")
     with st.container(key="page-script"):
-        language = json.dumps(words.tag)
-        script = _text("page.js").replace("LANGUAGE", language)
+        script = _text("page.js").replace("LANGUAGE", json.dumps(words.tag))
+        script = script.replace("TITLE", json.dumps(words.say("Agent Wellbeing")))
         st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 

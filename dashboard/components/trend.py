@@ -7,8 +7,9 @@ known. A stretch with too few people is a dashed line, never an empty column.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
 from html import escape
 
 from dashboard.trend import IN_WORDS, Column, Plan, Span, columns, most
@@ -35,9 +36,21 @@ def legend(words: Words) -> str:
     return f'<p class="wb-legend" aria-hidden="true">{marks}</p><p class="wb-note">{note}</p>'
 
 
-def html(words: Words, seen: Trend, teams: Sequence[str], smallest: int) -> str:
-    """Return every team's picture and table, and how far the reading has come."""
-    drawn = [_team(words, seen, team, smallest) for team in teams]
+def html(
+    words: Words,
+    seen: Trend,
+    zones: Mapping[str, tzinfo],
+    smallest: int,
+    places: Mapping[str, str],
+) -> str:
+    """Return each team's picture and table on its own clocks, and how far the reading has come.
+
+    `places` says where a team's clocks hang, if that has to be said.
+    """
+    drawn = [
+        _team(words, replace(seen, plan=replace(seen.plan, zone=zone)), team, smallest, places)
+        for team, zone in zones.items()
+    ]
     return _progress(words, seen) + "".join(drawn)
 
 
@@ -55,8 +68,11 @@ def _progress(words: Words, seen: Trend) -> str:
     return ""
 
 
-def _team(words: Words, seen: Trend, team: str, smallest: int) -> str:
+def _team(words: Words, seen: Trend, team: str, smallest: int, places: Mapping[str, str]) -> str:
     title = f'<h2 class="wb-section">{escape(first_upper(team))}</h2>'
+    if team in places:
+        where = words.say("Times as in {place}.", place=places[team])
+        title += f'<p class="wb-note">{escape(where)}</p>'
     found = columns(seen.plan, team, seen.different, seen.as_usual)
     if all(column.different is None for column in found):
         nothing = words.say(

@@ -12,7 +12,7 @@ from dashboard.components import card, figures, header, people, silences, style
 from dashboard.desk import Screen
 from dashboard.floor import Floor
 from dashboard.resources import Desk
-from dashboard.session import Tab, chosen, tab
+from dashboard.session import Tab, chosen, keep, recall, tab
 from dashboard.views import language, technical, trend
 from sensors.words import N_, Words
 
@@ -32,7 +32,13 @@ def render(desk: Desk, words: Words) -> None:
     style.render(words)
     _live(desk, words)
     with st.container(key="foot"):
-        st.toggle(words.say("Single keys"), value=True, key="keys", help=words.say(_KEYS_HELP))
+        st.toggle(
+            words.say("Single keys"),
+            key=recall("keys"),
+            help=words.say(_KEYS_HELP),
+            on_change=keep,
+            args=("keys",),
+        )
         language.render(words)
 
 

@@ -57,6 +57,7 @@ def go(label: str, name: str, path: str) -> None:
 def _live(desk: Desk, words: Words) -> None:
     now = desk.clock()
     seen = floor.look(desk, words, now)
+    header.called(words, seen)
     header.banners(words, seen.problems)
     st.html(_parts(words, desk.live.view(now), desk.watch.view()))
     with st.container(key="faults"):

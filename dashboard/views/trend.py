@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
 from html import escape
 
 import streamlit as st
 
 from dashboard import floor
-from dashboard.cards import my_teams, team_zone
+from dashboard.cards import my_teams
+from dashboard.clocks import team_zone
 from dashboard.components import header, style, trend
 from dashboard.resources import Desk
 from dashboard.trend import Span
@@ -51,9 +51,11 @@ def render(desk: Desk, words: Words) -> None:
 @st.fragment(run_every=REFRESH_S)
 def _live(desk: Desk, words: Words, span: Span) -> None:
     now = desk.clock()
-    header.banners(words, floor.look(desk, words, now).problems)
+    around = floor.look(desk, words, now)
+    header.called(words, around)
+    header.banners(words, around.problems)
     teams = my_teams(desk.teams, desk.settings.supervisor, now)
-    zone: tzinfo = team_zone(desk.teams, teams[0], now) if teams else UTC
-    seen = desk.trend.look(span, zone)
+    zones = {team: team_zone(desk.teams, team, now) for team in teams}
+    seen = desk.trend.look(span, around.zone)
     with st.container(key="section-trend"):
-        st.html(trend.html(words, seen, teams, desk.trend.smallest))
+        st.html(trend.html(words, seen, zones, desk.trend.smallest, around.places))

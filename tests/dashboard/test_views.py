@@ -1,10 +1,12 @@
 """Each page drawn by Streamlit itself: empty first, then one of each, then in trouble."""
 
+import tomllib
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from analytics.people.teams import parse_teams
 from analytics.store.embedded import EmbeddedStore
 from dashboard import resources
 from dashboard.resources import Desk
@@ -243,3 +245,55 @@ def test_technical_page(floor: Desk) -> None:
     assert "Different from own usual" not in said
     turn(app, "")
     assert "3 need you" in html(app)
+
+
+def test_other_pages_say_who_waits(floor: Desk, line: Line) -> None:
+    for path in ("technical", "past"):
+        app = turn(page(floor), path)
+        assert '<p class="wb-called">3 need you</p>' in html(app)
+    for alert_id in ("aaaaaaaa01", "aaaaaaaa02", "aaaaaaaa03"):
+        line.book.heard(alert_id, None)
+    app.run()
+    assert "need you" not in html(app)
+
+
+def test_what_was_written_and_switched_outlasts_a_look_at_another_page(floor: Desk) -> None:
+    app = page(floor)
+    app.button(key="take-aaaaaaaa01").click().run()
+    app.text_area(key="note-aaaaaaaa01").set_value("after this call").run()
+    app.selectbox(key="reason-aaaaaaaa01").set_value("hard_call").run()
+    app.toggle(key="keys").set_value(False).run()
+    turn(turn(app, "technical"), "")
+    assert app.text_area(key="note-aaaaaaaa01").value == "after this call"
+    assert app.selectbox(key="reason-aaaaaaaa01").value == "hard_call"
+    assert app.toggle(key="keys").value is False
+
+
+TWO_CITIES = """
+[billing]
+supervisors = ["ana"]
+time_zone = "Europe/Berlin"
+agents = ["k1", "k2", "k3", "k4", "k5"]
+
+[sales]
+supervisors = ["ana"]
+time_zone = "Asia/Ho_Chi_Minh"
+agents = ["k6", "k7"]
+"""
+
+
+def test_teams_in_two_zones_each_on_their_own_clocks(
+    desk: Desk, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = replace(desk, teams=parse_teams(tomllib.loads(TWO_CITIES)))
+    monkeypatch.setattr(resources, "desk", lambda: both)
+    started_at = NOW - timedelta(minutes=7)
+    for alert_id, agent, team in (("aaaaaaaa01", "k1", "billing"), ("aaaaaaaa05", "k6", "sales")):
+        line.book.heard(alert_id, personal(alert_id, agent, started_at, team=team))
+    line.lose()
+    said = html(page(both))
+    assert "Told 10:28. Waiting 2 min." in said
+    assert "Times as in Berlin." in said
+    assert "Told 15:28. Waiting 2 min." in said
+    assert "Times as in Ho Chi Minh." in said
+    assert "The message broker is away since 10:30 (Berlin)." in said

@@ -2,21 +2,25 @@
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from analytics.store.embedded import EmbeddedStore
+from dashboard.components import trend
 from dashboard.resources import Desk
 from dashboard.trend import Span
 from dashboard.trend_reader import Stage
 from sensors.errors import StoreError
+from sensors.words import Words
 from tests.dashboard.floors import NAMES
 from tests.dashboard.made_summaries import minutes
 from tests.dashboard.pages import NOW, html, links, page, turn
 from tests.rig.waiting import wait_until
 
 HOUR = timedelta(hours=1)
+EN = Words("en")
 
 
 def look_back(desk: Desk, span: Span = Span.SHIFT) -> AppTest:
@@ -113,3 +117,16 @@ def test_in_chinese_and_back_to_people(desk: Desk, store: EmbeddedStore) -> None
     turn(app, "")
     assert not app.exception
     assert "回看" in links(app)
+
+
+def test_each_team_is_drawn_on_its_own_clocks(desk: Desk, store: EmbeddedStore) -> None:
+    fill(store)
+    zone = desk.teams.versions[0].zone
+    wait_until(
+        lambda: desk.trend.look(Span.DAY, zone).stage is Stage.READY, what="the floor's past"
+    )
+    seen = desk.trend.look(Span.DAY, zone)
+    there = {"billing": ZoneInfo("Asia/Manila")}
+    said = trend.html(EN, seen, there, 5, {"billing": "Manila"})
+    assert "Times as in Manila." in said
+    assert "% differed (Wed 15:15)" in said
