@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from sensors.messages import WINDOW_S
 
@@ -43,16 +42,13 @@ def drift(rng: Random, shape: tuple[int, int], tau_s: float, *, heavy: bool = Fa
         kicks[wide] *= np.float32(OUTLIER_SIZE)
         kicks /= np.float32(np.sqrt(1 + OUTLIERS * (OUTLIER_SIZE**2 - 1)))
     kicks *= np.float32(np.sqrt(1 - keep**2))
-    found: Singles = lfilter(_B, np.array([1.0, -keep], np.float32), kicks, zi=start)[0]
-    return found
+    return _recurred(np.ones(1, np.float32), keep, kicks, start)
 
 
 def lag(x: Singles, tau_s: float) -> Singles:
     """Return `x` (agents, windows) through a first-order lag that begins at rest at 0."""
     keep = float(np.exp(-WINDOW_S / tau_s))
-    a, b = np.array([1.0, -keep], np.float32), np.array([1 - keep], np.float32)
-    found: Singles = lfilter(b, a, x)
-    return found
+    return _recurred(np.array([1 - keep], np.float32), keep, x, np.zeros_like(x[:, :1]))
 
 
 def spans(
@@ -86,4 +82,9 @@ def spans(
     return found
 
 
-_B = np.ones(1, dtype=np.float32)
+def _recurred(b: Singles, keep: float, x: Singles, start: Singles) -> Singles:
+    """Return ``y[t] = b x[t] + keep y[t - 1]`` for every row, from the state `start`."""
+    from scipy.signal import lfilter  # noqa: PLC0415 - a second that only who simulates should wait
+
+    found: Singles = lfilter(b, np.array([1.0, -keep], np.float32), x, zi=start)[0]
+    return found
