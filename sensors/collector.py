@@ -63,10 +63,14 @@ class Note:
     device : str or None
         What the agent's status shows about the device from now on, such as
         its model and battery; None leaves that as it is.
+    lost : int
+        How much was lost since the last such note because this machine did not
+        keep up: readings, packets, or gaps in the sound. It is added up and shown.
     """
 
     text: str = ""
     device: str | None = None
+    lost: int = 0
 
 
 class Clock(Protocol):

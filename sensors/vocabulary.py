@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -55,6 +56,15 @@ class ContextState(StrEnum):
     READY = "ready"
     BREAK = "break"
     OFF = "off"
+
+
+CONTEXT_BELIEVED = timedelta(hours=4)
+"""What telephony said is believed for so long; then what the agent does is unknown.
+
+Telephony that dies in a call says nothing any more. Longer than calls and
+breaks, and shorter than a shift, so that a new one never begins in yesterday's
+call.
+"""
 
 
 class PersonState(StrEnum):

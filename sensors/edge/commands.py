@@ -50,6 +50,10 @@ def told(report: dict[str, Any]) -> list[str]:
     for channel, state in report.get("channels", {}).items():
         lines.append(f"  {channel}: {state}")
     lines += [f"  {name}: {device}" for name, device in report.get("devices", {}).items()]
+    lines += [
+        say("  {name}: lost {count} times, this machine was too busy", name=name, count=count)
+        for name, count in report.get("not_kept_up", {}).items()
+    ]
     if report["running"]:
         broker = say("connected") if report["connected"] else say("not connected")
         lines.append(

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sensors.edge.consent import Permission
+from sensors.errors import ConfigurationError
 from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage, ReadingMessage
 from sensors.signals import Channel
 
@@ -66,6 +67,23 @@ class Companion:
 
     async def forget(self) -> None:
         """Erase what it keeps about the agent, at their wish."""
+
+
+async def answer_beside(
+    companions: Iterable[Companion], command: str, words: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the answer of the companion that knows `command`.
+
+    Raises
+    ------
+    ConfigurationError
+        If none does.
+    """
+    for companion in companions:
+        found = await companion.answer(command, words)
+        if found is not None:
+            return found
+    raise ConfigurationError(f"unknown command {command!r}, or what it needs is not on")
 
 
 async def run_beside(companions: Iterable[Companion], edge: EdgeAccess) -> None:

@@ -14,6 +14,7 @@ changed since it was sealed is removed, counted as dropped, and said.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,7 +25,7 @@ from typing import NamedTuple
 from sensors import codec
 from sensors.edge.cipher import HEAD_BYTES, Cipher, SealError
 from sensors.edge.rescue import PAGE, Row, rescue
-from sensors.edge.sqlite_file import SqliteFile, Transaction, script
+from sensors.edge.sqlite_file import SqliteFile, Transaction, alone, script
 from sensors.errors import StateError
 from sensors.messages import ReadingMessage
 
@@ -64,7 +65,7 @@ class Outbox:
 
     A damaged file is moved aside and a new one begun with what can still be
     read (:mod:`sensors.edge.rescue`): the edge goes on, and `take_notes` says
-    what happened. Not thread-safe.
+    what happened. Any thread may use it; each waits for the one before.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ class Outbox:
         max_windows: int = MAX_WINDOWS,
         max_age_s: float = MAX_AGE_S,
     ) -> None:
+        self.lock = threading.RLock()  # a commit on a slow disk is no reason to stop the loop
         self._cipher = cipher
         self._max_windows = max_windows
         self._max_age_s = max_age_s
@@ -139,6 +141,7 @@ class Outbox:
         """Goes up when a damaged file was replaced."""
         return self._file.generation
 
+    @alone
     def keys(self) -> list[Key]:
         """Return every window that can be opened, oldest first."""
         order = f"SELECT run, seq FROM window WHERE {self._ours} ORDER BY id"  # noqa: S608
@@ -146,6 +149,7 @@ class Outbox:
         rows = self._file.guard(lambda: self._file.db.execute(order, heads).fetchall(), None)
         return [Key(*row) for row in rows or ()]
 
+    @alone
     def put(self, messages: Sequence[ReadingMessage], now: datetime) -> list[Key]:
         """Keep `messages`, in one transaction, and return what had to be dropped for them.
 
@@ -203,6 +207,7 @@ class Outbox:
         self._recount_locked(len(gone))
         return [Key(run, seq) for run, seq in gone]
 
+    @alone
     def release(self, run: str, seq: int) -> list[Key]:
         """Let go of the windows of `run` up to and including `seq`: the server has them.
 
@@ -223,6 +228,7 @@ class Outbox:
         self._recount_locked(len(gone))
         return gone
 
+    @alone
     def forget(self) -> int:
         """Remove every window, at the agent's wish, and return how many there were.
 
@@ -246,6 +252,7 @@ class Outbox:
         )
         return gone
 
+    @alone
     def load(self, key: Key) -> ReadingMessage | None:
         """Return the window `key` with its run's ``oldest_seq`` of now; ``None`` if it is gone.
 
@@ -278,6 +285,7 @@ class Outbox:
         """Return what the person at the machine should know, once."""
         return self._file.take_notes()
 
+    @alone
     def close(self) -> None:
         """Close the file; another process may open it."""
         self._file.close()

@@ -7,53 +7,44 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from random import SystemRandom
 from secrets import token_hex
 from typing import Any
 
 from sensors.collector import Link, Reading
 from sensors.config import BrokerSettings
+from sensors.edge.asking import Asking
 from sensors.edge.cipher import Cipher
 from sensors.edge.clock import SystemTime, TimeSource, WindowClock
-from sensors.edge.companion import Companion, run_beside
+from sensors.edge.companion import Companion, answer_beside, run_beside
 from sensors.edge.consent import ConsentFile, Event, Lockers, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
 from sensors.edge.forgetting import forget
+from sensors.edge.identity import Identity
 from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Key, Outbox
-from sensors.edge.publisher import Identity, Publisher
-from sensors.edge.replies import after_reply, after_request, parse_reply, parse_request
+from sensors.edge.publisher import Publisher
+from sensors.edge.reporting import About, start_line
 from sensors.edge.sending import Pace
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.shift import in_shift
 from sensors.edge.supervise import Sink, Supervisor, run_all
+from sensors.edge.telephony import Telephony
 from sensors.edge.teller import Teller
 from sensors.edge.window import Assembler, LinkState
-from sensors.edge.words import line_words, names, say
-from sensors.errors import ConfigurationError, StateError
+from sensors.edge.words import line_words, say
+from sensors.errors import StateError
 from sensors.messages import (
     ConsentMessage,
     ContextMessage,
     MirrorMessage,
     NoticeMessage,
     RequestKind,
-    RequestMessage,
     StatusMessage,
 )
 from sensors.signals import Channel
-from sensors.topics import TopicKind
 
 STATUS_EVERY_S = 60.0
-_REQUEST_WITHIN_S = 5.0
-
-
-def software_version() -> str:
-    """Return this program's version for the status message."""
-    try:
-        return version("agent-wellbeing")[:32]
-    except PackageNotFoundError:
-        return ""
 
 
 class EdgeProcess:
@@ -96,6 +87,7 @@ class EdgeProcess:
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         self._lockers = Lockers()
+        self._telephony = Telephony()
         self._supervisors = [
             Supervisor(
                 name, settings.options_of(name), self._times, self._sink(name), SystemRandom()
@@ -116,6 +108,15 @@ class EdgeProcess:
             self._times.wall_at(),
             self._times.monotonic_s(),
         )
+        self._about = About(
+            settings,
+            self._run,
+            outbox=self._outbox,
+            assembler=self._assembler,
+            supervisors=self._supervisors,
+            key_kept_in=self._cipher.kept_in,
+            on_page=lambda: self._teller.on_page,
+        )
         self._publisher = Publisher(
             broker,
             Identity(
@@ -127,6 +128,9 @@ class EdgeProcess:
             consent=self._consent,
             on_message=self._take_message,
             pace=Pace(backlog_per_s=settings.backlog_per_s, resend_after_s=settings.resend_after_s),
+        )
+        self._asking = Asking(
+            self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
         )
         self._control = ControlServer(settings.control_path, self.obey)
         self._stop = asyncio.Event()
@@ -206,11 +210,12 @@ class EdgeProcess:
                 self.say(say("time jumped forward (sleep?); going on with the next window"))
                 continue
             self._follow()
+            self._check_call()
             self._check_shift()  # first: a window that reaches out of the shift is withheld
-            self._keep_window()
+            await self._keep_window()
             self._clock.advance()
 
-    def _keep_window(self) -> None:
+    async def _keep_window(self) -> None:
         end_at = self._clock.end_at
         local = time.localtime(end_at.timestamp())
         message = self._assembler.close(self._clock.due_s).message(
@@ -224,7 +229,8 @@ class EdgeProcess:
         message = self._publisher.with_offset(message)
         was_refused = self._outbox.is_refused
         try:
-            dropped = self._outbox.put([message], self.now_at())
+            # Not on the loop: a disk may take seconds until it says that it has it.
+            dropped = await asyncio.to_thread(self._outbox.put, [message], self.now_at())
         except StateError:
             # Not kept, so the number is free again: seq stays without gaps.
             self._say_notes()
@@ -265,6 +271,8 @@ class EdgeProcess:
         self._assembler.link(link.channel, link.state, name)
 
     def _take_message(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
+        if isinstance(message, ContextMessage):
+            message = self._telephony.hear(message, self.now_at())
         for companion in self._companions:
             companion.take_told(message)
         if isinstance(message, ContextMessage):
@@ -287,6 +295,11 @@ class EdgeProcess:
             self._say_status()
         if consent_changed:
             self._publisher.say_consent()
+
+    def _check_call(self) -> None:
+        over = self._telephony.step(self.now_at())
+        if over is not None:
+            self._take_message(over)
 
     def _check_shift(self) -> None:
         local_at = self._times.wall_at().astimezone()
@@ -324,28 +337,16 @@ class EdgeProcess:
             case "consent":
                 self._change(self._permission.consenting(parse_channels(words), now_at))
             case "ask":
-                kind = parse_request(words, is_private=self._settings.private)
-                await self.request(kind)
-                return {"text": after_request(kind), **self.report()}
+                return {"text": await self._asking.ask(words), **self.report()}
             case "reply":
-                reply = parse_reply(words, token_hex(8), self.now_at(), self._teller.asked)
-                await self._publisher.deliver(TopicKind.REPLY, reply, _REQUEST_WITHIN_S)
-                said = after_reply(reply.kind, is_private=self._settings.private)
-                return {"text": said, **self.report()}
+                return {"text": await self._asking.reply(words), **self.report()}
             case "forget":
                 also = self._erase_beside if self._settings.private else None
                 text = await forget((self._outbox, self._publisher), self._companions, also)
                 return {"text": text, **self.report()}
             case _ if command != "status":
-                return {**await self._answer_beside(command, words), **self.report()}
+                return {**await answer_beside(self._companions, command, words), **self.report()}
         return self.report()
-
-    async def _answer_beside(self, command: str, words: tuple[str, ...]) -> dict[str, Any]:
-        for companion in self._companions:
-            found = await companion.answer(command, words)
-            if found is not None:
-                return found
-        raise ConfigurationError(f"unknown command {command!r}, or what it needs is not on")
 
     def _change(self, permission: Permission) -> None:
         """Obey first, then write it down: a full disk must not keep a microphone open."""
@@ -359,8 +360,7 @@ class EdgeProcess:
 
     async def request(self, kind: RequestKind) -> None:
         """Send what the agent asks for; wait until the broker has it."""
-        message = RequestMessage(id=token_hex(8), at=self.now_at(), kind=kind)
-        await self._publisher.deliver(TopicKind.REQUEST, message, _REQUEST_WITHIN_S)
+        await self._asking.request(kind)
 
     # What it says about itself.
 
@@ -369,43 +369,19 @@ class EdgeProcess:
         self._publisher.say_status()
 
     def _status(self, online: bool) -> StatusMessage:
-        return StatusMessage(
-            source=self._settings.source,
-            run=self._run,
-            online=online,
-            at=self.now_at(),
-            version=software_version(),
-            links=self._assembler.links if online else {},
-            held=self._outbox.held,
-            dropped=self._outbox.dropped,
-        )
+        return self._about.status(self.now_at(), online=online)
 
     def _consent(self) -> ConsentMessage | None:
         return self._permission.message()
 
     def report(self) -> dict[str, Any]:
         """Return the edge's state for the agent's own eyes."""
-        permission = self._permission
-        return {
-            "running": True,
-            "site": self._settings.site,
-            "agent": self._settings.agent,
-            "source": self._settings.source,
-            "run": self._run,
-            "connected": self._publisher.is_connected,
-            "windows": self._seq,
-            "held": self._outbox.held,
-            "unsent": self._publisher.unsent,
-            "locked": self._outbox.locked,
-            "dropped": self._outbox.dropped,
-            "key_kept_in": self._cipher.kept_in,
-            "out_of_range": self._assembler.rejected,
-            "consent": [channel.value for channel in sorted(permission.channels)],
-            "stopped_because": sorted(permission.reasons),
-            "channels": {c.value: str(state) for c, state in self._assembler.links.items()},
-            "on_page": self._teller.on_page,
-            "devices": {s.name: s.device for s in self._supervisors if s.device},
-        }
+        return self._about.report(
+            self._permission,
+            windows=self._seq,
+            unsent=self._publisher.unsent,
+            is_connected=self._publisher.is_connected,
+        )
 
     def _say_notes(self) -> None:
         for note in (*self._cipher.take_notes(), *self._outbox.take_notes()):
@@ -413,12 +389,6 @@ class EdgeProcess:
 
     def start_line(self) -> str:
         """Return one line that says what this edge does."""
-        s = self._settings
-        allowed = names(self._permission.channels & frozenset(self._assembler.channels))
-        return say(
-            "edge of {agent} at {site}, source {source}; may measure: {channels}",
-            agent=s.agent,
-            site=s.site,
-            source=s.source,
-            channels=allowed,
+        return start_line(
+            self._settings, self._permission.channels & frozenset(self._assembler.channels)
         )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 from typing import Protocol
@@ -14,6 +14,7 @@ from typing import Protocol
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.edge.clock import OffsetEstimate
+from sensors.edge.identity import Identity
 from sensors.edge.outbox import Key, Outbox
 from sensors.edge.sending import Pace, SendPlan
 from sensors.errors import BrokerError, MessageError, StateError
@@ -38,16 +39,6 @@ _WAIT_SLICE_S = 0.25
 _LOOK_S = 0.25  # between two looks at what is due, while something is on its way
 _IDLE_S = 5.0  # while nothing is; whatever changes that ends the wait
 _GOODBYE_S = 2.0  # the last status is not worth a longer wait
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who sends: on every topic and in every message."""
-
-    site: str
-    agent: str
-    source: str
-    run: str
 
 
 class SendingClock(Protocol):
@@ -100,6 +91,7 @@ class Publisher:
         self._plan = SendPlan(self._pace, outbox.keys())
         self._generation = outbox.generation
         self._mids: dict[int, Key] = {}
+        self._stored: dict[str, int] = {}  # run to what the server has of it, not yet let go of
         self._estimate = OffsetEstimate()
         self._asked = ""  # the question whose answer we wait for
         self._anchored_from = 0  # windows before this seq were dated by a clock set since
@@ -189,8 +181,9 @@ class Publisher:
         while True:
             # The event first, then the work: what comes in between is not missed.
             self._changed.clear()
+            await self._release_stored()
             if self._connection.is_connected:
-                self._send_due()
+                await self._send_due()
                 self._ask_time()
             # Not wait_for: Python 3.11's may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
@@ -212,7 +205,7 @@ class Publisher:
         server must not call the agent's choice a fault (T7).
         """
         if self._connection.is_connected:
-            topic = self._topic(TopicKind.STATUS)
+            topic = self._identity.topic(TopicKind.STATUS)
             farewell = codec.encode(replace(self._status(False), goodbye=goodbye))
             with contextlib.suppress(ConnectionError):  # then our silence says it
                 await asyncio.to_thread(
@@ -244,31 +237,21 @@ class Publisher:
         """
         await asyncio.to_thread(
             self._connection.publish_and_wait,
-            self._topic(kind),
+            self._identity.topic(kind),
             codec.encode(message),
             retain=DELIVERY[kind].retained,
             timeout_s=timeout_s,
         )
-
-    def _topic(self, kind: TopicKind) -> str:
-        site, agent = self._identity.site, self._identity.agent
-        if kind is TopicKind.STATUS:
-            return topics.status(site, agent, self._identity.source)
-        builders: dict[TopicKind, Callable[[str, str], str]] = {
-            TopicKind.READING: topics.reading,
-            TopicKind.CONSENT: topics.consent,
-            TopicKind.REQUEST: topics.request,
-            TopicKind.REPLY: topics.reply,
-            TopicKind.TIME: topics.time,
-        }
-        return builders[kind](site, agent)
 
     def _publish(self, kind: TopicKind, message: Message) -> int | None:
         if not self._connection.is_connected:
             return None
         delivery = DELIVERY[kind]
         return self._connection.publish(
-            self._topic(kind), codec.encode(message), qos=delivery.qos, retain=delivery.retained
+            self._identity.topic(kind),
+            codec.encode(message),
+            qos=delivery.qos,
+            retain=delivery.retained,
         )
 
     def _check_generation(self) -> bool:
@@ -284,16 +267,14 @@ class Publisher:
         self._mids.clear()
         return True
 
-    def _send_due(self) -> None:
+    async def _send_due(self) -> None:
         self._check_generation()
         now_s = self._clock.monotonic_s()
         due = self._plan.due(now_s)
-        for index, key in enumerate(due):
-            try:
-                message = self._outbox.load(key)
-            except StateError:  # the outbox has noted it; the window is still there
-                self._plan.not_sent(due[index:])
-                return
+        if not due:
+            return
+        loaded = await asyncio.to_thread(self._load, due)
+        for index, (key, message) in enumerate(zip(due, loaded, strict=False)):
             if message is None:
                 self._plan.forgotten([key])
                 continue
@@ -305,6 +286,17 @@ class Publisher:
                 return
             self._mids[mid] = key
             self._plan.sent(key, now_s)
+        self._plan.not_sent(due[len(loaded) :])
+
+    def _load(self, keys: Sequence[Key]) -> list[ReadingMessage | None]:
+        """Return the windows of `keys`, as many as the disk gives out."""
+        loaded: list[ReadingMessage | None] = []
+        with contextlib.suppress(
+            StateError
+        ):  # the outbox has noted it; the windows are still there
+            for key in keys:
+                loaded.append(self._outbox.load(key))  # noqa: PERF401 - keeps what came before an error
+        return loaded
 
     def with_offset(self, message: ReadingMessage) -> ReadingMessage:
         """Return `message` with the offset of the clock that dated it, where that is known.
@@ -361,13 +353,14 @@ class Publisher:
             self._plan.confirmed(key)
             self._changed.set()
 
-    def _release(self, stored: StoredMessage) -> None:
+    async def _release_stored(self) -> None:
         """Let go of what the server has; if the disk refuses, its next word will do."""
-        with contextlib.suppress(StateError):  # the outbox has noted it
-            released = self._outbox.release(stored.run, stored.seq)
-            if released:
-                self._plan.released(released, self._clock.monotonic_s())
-        self._changed.set()
+        while self._stored:
+            run, seq = self._stored.popitem()
+            with contextlib.suppress(StateError):  # the outbox has noted it
+                released = await asyncio.to_thread(self._outbox.release, run, seq)
+                if released:
+                    self._plan.released(released, self._clock.monotonic_s())
 
     def _take_time(self, answer: TimeMessage) -> None:
         """Take the answer to the last question; any other's clock may have been set since."""
@@ -385,7 +378,8 @@ class Publisher:
             self.refused += 1
             return
         if isinstance(message, StoredMessage):
-            self._release(message)
+            self._stored[message.run] = max(message.seq, self._stored.get(message.run, -1))
+            self._changed.set()
         elif isinstance(message, TimeMessage):
             self._take_time(message)
         elif (

@@ -19,9 +19,10 @@ from secrets import token_hex
 
 from sensors.config import BrokerSettings
 from sensors.edge.cipher import Cipher, new_key
+from sensors.edge.identity import Identity
 from sensors.edge.outbox import Key, Outbox
-from sensors.edge.process import software_version
-from sensors.edge.publisher import Identity, Publisher
+from sensors.edge.publisher import Publisher
+from sensors.edge.reporting import software_version
 from sensors.edge.sending import Pace
 from sensors.messages import ConsentMessage, ReadingMessage, StatusMessage
 from sensors.recording import Recording, windows

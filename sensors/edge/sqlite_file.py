@@ -9,22 +9,45 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from sensors.edge.keyhold import free_name
 from sensors.errors import StateError
 
 T = TypeVar("T")
 D = TypeVar("D")
+P = ParamSpec("P")
 
 Migration = Callable[[sqlite3.Connection], None]
 """Brings a file forward by one version, inside the transaction it is given."""
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _TAKEN = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class Locked(Protocol):
+    """What only one thread may use at a time."""
+
+    lock: threading.RLock
+
+
+L = TypeVar("L", bound=Locked)
+
+
+def alone(method: Callable[Concatenate[L, P], T]) -> Callable[Concatenate[L, P], T]:
+    """Return `method` so that it waits until no other thread is in one of its object's."""
+
+    @wraps(method)
+    def waiting(self: L, /, *given: P.args, **named: P.kwargs) -> T:
+        with self.lock:
+            return method(self, *given, **named)
+
+    return waiting
 
 
 class SqliteFile:
@@ -130,7 +153,9 @@ class SqliteFile:
 
     def take_notes(self) -> list[str]:
         """Return what the person at the machine should know, once."""
-        notes, self._notes = self._notes, []
+        notes = []
+        while self._notes:  # in place: another thread may be adding one
+            notes.append(self._notes.pop(0))
         return notes
 
     def close(self) -> None:

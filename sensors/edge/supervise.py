@@ -116,6 +116,8 @@ class Supervisor:
     ----------
     device : str
         What the collector says about its device, for the agent's own eyes.
+    lost : int
+        How much it lost because this machine did not keep up, since the start.
 
     Raises
     ------
@@ -135,6 +137,7 @@ class Supervisor:
         self._changed = asyncio.Event()
         self._last_words = ""
         self.device = ""
+        self.lost = 0
         self._factory: CollectorFactory | None = None
         try:
             self._factory = find_factory(name)
@@ -226,6 +229,7 @@ class Supervisor:
     def _take_note(self, note: Note) -> None:
         if note.device is not None:
             self.device = note.device
+        self.lost += note.lost
         if note.text:
             self._sink.say(note.text)
 

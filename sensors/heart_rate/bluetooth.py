@@ -79,6 +79,7 @@ class BleakCollector:
         self.session = HeartSession()
         self.connections = 0
         self.overrun = 0
+        self._untold = 0  # of these
         self._settings = settings
         self._radio = radio or Radio()
         self._claim = ClaimFile(Path(settings.claim_path)) if settings.claim_path else None
@@ -233,6 +234,9 @@ class BleakCollector:
                     raise LinkError("another headset was claimed")
             if item is None:
                 raise LinkError("the link dropped")
+            if self._untold:
+                untold, self._untold = self._untold, 0
+                yield Note(lost=untold)
             if isinstance(item, Note):
                 yield item
                 continue
@@ -257,6 +261,7 @@ class BleakCollector:
         if waiting.full():
             waiting.get_nowait()
             self.overrun += 1
+            self._untold += 1
         waiting.put_nowait(item)
 
     # What it says about itself, for the agent only.

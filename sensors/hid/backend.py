@@ -19,28 +19,27 @@ _MAX_WAITING = 4096
 
 
 class Waiting:
-    """Readings that wait to be fetched; the oldest go when nobody does.
-
-    Attributes
-    ----------
-    overrun : int
-        Readings dropped because nobody fetched them.
-    """
+    """Readings that wait to be fetched; the oldest go when nobody does, and are counted."""
 
     def __init__(self) -> None:
-        self.overrun = 0
+        self._lost = 0
         self._readings: deque[Reading] = deque(maxlen=_MAX_WAITING)
 
     def put(self, readings: Iterable[Reading]) -> None:
         """Add `readings`; may be called from another thread than :meth:`take`."""
         for reading in readings:
-            self.overrun += len(self._readings) == _MAX_WAITING
+            self._lost += len(self._readings) == _MAX_WAITING
             self._readings.append(reading)
 
     def take(self) -> Iterable[Reading]:
         """Yield and forget what waits."""
         while self._readings:
             yield self._readings.popleft()
+
+    def take_lost(self) -> int:
+        """Return how many readings went since this was last asked."""
+        lost, self._lost = self._lost, 0
+        return lost
 
 
 class Backend(ABC):

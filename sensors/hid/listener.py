@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sensors.collector import Clock, Link, Reading
+from sensors.collector import Clock, Link, Note, Reading
 from sensors.config import section
 from sensors.errors import ConfigurationError, MissingExtraError
 from sensors.hid.backend import Backend, Waiting
@@ -76,20 +76,15 @@ class HidCollector:
     backend : str
         ``auto``, ``pynput`` or ``evdev``.
 
-    Attributes
-    ----------
-    overrun : int
-        Readings dropped because nobody fetched them.
     """
 
     def __init__(
         self, channels: Iterable[Channel] = _CHANNELS, backend: BackendName = "auto"
     ) -> None:
         self.channels = frozenset(channels)
-        self.overrun = 0
         self._backend = backend
 
-    async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link, None]:
+    async def readings(self, clock: Clock) -> AsyncGenerator[Reading | Link | Note, None]:
         """Yield readings until closed.
 
         Raises
@@ -112,9 +107,10 @@ class HidCollector:
                         yield Link(channel, "ok" if channel in seen else Absence.DISCONNECTED)
                 for reading in waiting.take():
                     yield reading
+                if lost := waiting.take_lost():
+                    yield Note(lost=lost)
                 await asyncio.sleep(_FETCH_S)
         finally:
-            self.overrun += waiting.overrun
             await backend.stop()
 
 

@@ -223,6 +223,8 @@ class MicrophoneCollector:
                         yield (link := told.link)
                     if self._take(told):
                         yield Note(device=self.device)
+                    if told.overruns:
+                        yield Note(lost=told.overruns)
                     for reading in told.readings(now_s - told.age_s):
                         yield reading
                 told = await listener.receive(_WINDOW_WITHIN_S)

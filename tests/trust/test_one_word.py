@@ -145,7 +145,7 @@ async def test_an_edge_that_was_ended_says_goodbye_and_one_that_failed_does_not(
         assert not server.statuses[-1].goodbye
 
 
-def _fail() -> None:
+async def _fail() -> None:
     raise RuntimeError("a bug")
 
 

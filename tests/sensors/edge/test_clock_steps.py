@@ -8,8 +8,9 @@ import pytest
 from sensors import codec
 from sensors.config import BrokerSettings
 from sensors.edge.cipher import Cipher, new_key
+from sensors.edge.identity import Identity
 from sensors.edge.outbox import Outbox
-from sensors.edge.publisher import Identity, Publisher
+from sensors.edge.publisher import Publisher
 from sensors.messages import ReadingMessage, StatusMessage, TimeMessage
 from sensors.mqtt import Connection, Inbound
 from sensors.signals import Channel

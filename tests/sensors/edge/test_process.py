@@ -1,12 +1,17 @@
 import asyncio
 import socket
+import threading
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from sensors import codec, topics
+from sensors.collector import Note
 from sensors.edge import consent as consent_module
 from sensors.edge import control, supervise
+from sensors.edge.commands import told
+from sensors.edge.companion import Companion
 from sensors.edge.control import ask
 from sensors.edge.offline import command_everywhere
 from sensors.edge.settings import EdgeSettings
@@ -20,6 +25,7 @@ from sensors.messages import (
     RequestMessage,
 )
 from sensors.signals import Channel
+from sensors.vocabulary import CONTEXT_BELIEVED
 from tests.rig.waiting import wait_until_async as wait_until
 from tests.sensors.edge.scripted import SECRET, Scripted
 from tests.sensors.edge.standin import StandIn
@@ -281,6 +287,64 @@ async def test_a_disk_that_cannot_be_read_for_a_while_delays_and_loses_nothing(m
         (numbers,) = server.runs.values()
         assert numbers == list(range(len(numbers)))
     assert failed == []
+
+
+async def test_a_disk_that_takes_its_time_keeps_no_pause_waiting(mosquitto, run_edge):
+    """T6: capture stops at once, whatever the disk does; and nothing is lost by it."""
+    goes_on, held_up = threading.Event(), threading.Event()
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH) as edge:
+            await wait_until(after(server, 2))
+            outbox = edge.process._outbox._file
+            real = outbox.guard
+
+            def slow(work, damaged):
+                held_up.set()
+                goes_on.wait()
+                return real(work, damaged)
+
+            outbox.guard = slow
+            await wait_until(held_up.is_set)
+            try:
+                await edge.process.obey("pause")
+                await wait_until(lambda: not any(one.is_open for one in Scripted.opened))
+            finally:
+                outbox.guard = real
+                goes_on.set()
+            await edge.process.obey("resume")
+            await wait_until(after(server, 4))
+            await wait_until(lambda: edge.process.report()["held"] <= 1)
+        (numbers,) = server.runs.values()
+        assert numbers == list(range(len(numbers)))
+
+
+async def test_telephony_that_died_in_a_call_holds_no_notice_for_ever(mosquitto, run_edge):
+    """A6: what a broker retained of a call of yesterday is none; nobody ends it any more."""
+    heard: list[ContextState] = []
+
+    class Hearing(Companion):
+        def take_told(self, message):
+            heard.append(message.state)
+
+    with StandIn(mosquitto.port) as server:
+        async with run_edge(mosquitto.port, BOTH, companions=[Hearing()]) as edge:
+            await wait_until(after(server, 1))
+            now_at = edge.process.now_at()
+            for age in (timedelta(0), CONTEXT_BELIEVED):
+                message = ContextMessage(at=now_at - age, state=ContextState.ON_CALL)
+                server.connection.publish(topics.context("main", "k7"), codec.encode(message))
+            await wait_until(lambda: len(heard) == 2)
+    assert heard == [ContextState.ON_CALL, ContextState.READY]
+
+
+async def test_what_a_collector_lost_is_counted_and_shown(mosquitto, run_edge):
+    async with run_edge(mosquitto.port, BOTH) as edge:
+        sink = edge.process._supervisors[0]
+        sink._take_note(Note(lost=3))
+        sink._take_note(Note(lost=4))
+        report = edge.process.report()
+    assert report["not_kept_up"] == {"scripted": 7}
+    assert "  scripted: lost 7 times, this machine was too busy" in told(report)
 
 
 async def test_a_pause_in_one_edge_stops_the_agents_other_one_within_a_window(mosquitto, run_edge):

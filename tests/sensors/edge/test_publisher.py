@@ -8,8 +8,9 @@ import pytest
 
 from sensors.config import BrokerSettings
 from sensors.edge.cipher import Cipher, new_key
+from sensors.edge.identity import Identity
 from sensors.edge.outbox import Key, Outbox
-from sensors.edge.publisher import Identity, Publisher
+from sensors.edge.publisher import Publisher
 from sensors.edge.sending import Pace
 from sensors.errors import StateError
 from sensors.messages import ReadingMessage, StatusMessage
@@ -62,10 +63,10 @@ async def test_a_connection_lost_between_two_windows_strands_neither(
         consent=lambda: None,
         pace=Pace(backlog_per_s=float("inf")),
     )
-    publisher._send_due()
+    await publisher._send_due()
     assert len(handed_over) == 1
     connected = repeat(True)
-    publisher._send_due()
+    await publisher._send_due()
     assert [b'"seq":%d' % n in payload for n, payload in enumerate(handed_over)] == [True] * 3
     assert outbox.keys() == [Key(RUN, n) for n in range(3)]  # not stored: still ours
     outbox.close()
@@ -104,7 +105,7 @@ async def test_a_disk_that_refuses_just_after_a_damage_does_not_end_the_edge(
 
     with monkeypatch.context() as refusing:
         refusing.setattr(outbox, "keys", refuse)
-        publisher._send_due()
+        await publisher._send_due()
         publisher.kept([])
     publisher.kept([])
     assert publisher.unsent == 1

@@ -9,10 +9,13 @@ from random import Random
 
 import pytest
 
+from sensors.collector import Note, Reading
 from sensors.errors import DeviceError
 from sensors.heart_rate import bounded
 from sensors.heart_rate import radio as production_radio
+from sensors.heart_rate.bluetooth import create
 from sensors.heart_rate.bounded import MOST_LEFT
+from sensors.heart_rate.radio import Near
 from sensors.messages import Absence
 from tests.rig import wait_until_async
 from tests.sensors.heart_rate import drops
@@ -55,6 +58,19 @@ async def test_drops_at_random_moments_heal_and_nothing_hangs():
     assert len(found) == 10
     assert source.connections >= 10
     assert source.overrun == 0
+
+
+async def test_notifications_that_nobody_fetched_are_counted_and_told():
+    source = create({"address": "C4:F2:17:1A:1D:01"})
+    waiting = asyncio.Queue(2)
+    for n in range(5):
+        source._put(waiting, (bytes([0x00, 60 + n]), 0.0))
+    near = Near("C4:F2:17:1A:1D:01", frozenset(), True, -50, device=None)
+    async with aclosing(source._follow(near, waiting)) as found:
+        assert await anext(found) == Note(lost=3)
+        rate = (await until(found, lambda item: isinstance(item, Reading)))[-1]
+        assert rate.value == 63.0
+    assert source.overrun == 3
 
 
 async def test_connected_but_silent_is_dead(radio, clock):

@@ -13,8 +13,10 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
-from sensors.collector import Collector, Link, Reading
+from sensors.collector import Collector, Link, Note, Reading
 from sensors.errors import ConfigurationError
+from sensors.hid import listener
+from sensors.hid.backend import Backend
 from sensors.hid.keys import KeyDropper
 from sensors.hid.listener import create
 from sensors.hid.pynput_events import combination_listener
@@ -227,19 +229,46 @@ def _character(item: object) -> str | None:
 async def test_one_combination_is_found_among_all_keys_and_nothing_is_kept(xvfb):
     """For systems that register none; here on X, with the same pynput."""
     presses = []
-    listener = combination_listener("<ctrl>+<alt>+p", lambda: presses.append(1))
-    await listener.start()
+    listening = combination_listener("<ctrl>+<alt>+p", lambda: presses.append(1))
+    await listening.start()
     try:
         await xdotool(xvfb, "type", "--delay", "10", "pop secret")
         await xdotool(xvfb, "key", "ctrl+p", "ctrl+alt+p", *SENT)
         await wait_until(lambda: presses)
     finally:
-        await listener.stop()
+        await listening.stop()
     assert presses == [1]
-    (hotkey,) = listener._listener._hotkeys
+    (hotkey,) = listening._listener._hotkeys
     assert hotkey._state == set()
     with pytest.raises(ConfigurationError, match="no such key; choose another"):
         combination_listener("<no_such_key>", lambda: None)
+
+
+async def test_readings_that_nobody_fetched_are_counted_and_told(monkeypatch):
+    class Flood(Backend):
+        async def start(self) -> None:
+            self.waiting.put(Reading("key_presses", 1.0, float(n)) for n in range(5000))
+
+        def settle(self, now_s: float) -> frozenset[Channel]:
+            return self.channels
+
+        async def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(
+        listener,
+        "_build",
+        lambda _wanted, channels, clock, waiting: Flood(channels, clock, waiting),
+    )
+    seen = []
+    async with aclosing(create(KEYBOARD).readings(RealClock())) as found:
+        async for item in found:
+            seen.append(item)
+            if isinstance(item, Note):
+                break
+    kept = [one for one in seen if isinstance(one, Reading)]
+    assert seen[-1] == Note(lost=5000 - len(kept))
+    assert kept[-1].at_monotonic_s == 4999.0  # the oldest went
 
 
 def test_create_checks_its_options():
