@@ -161,7 +161,7 @@ class RawLines:
     ) -> Iterable[Reading]:
         clock = self._clock
         ticks = np.arange(first, self._line) * _TICKS
-        clock.heard(clock.unwrap(int(ticks[-1])), now_s)
+        clock.heard(int(ticks[-1]), now_s)
         # Not wrapped: this clock is ours, and was first heard at a line we know.
         line_s = clock.board_s(ticks)
         at_s = clock.host_s(line_s)

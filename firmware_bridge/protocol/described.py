@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from firmware_bridge.protocol.clock import TickClock
 from firmware_bridge.protocol.events import (
     Answered,
@@ -14,7 +12,6 @@ from firmware_bridge.protocol.events import (
     Described,
     Event,
     Faulted,
-    Measured,
     Powered,
     Restarted,
     Said,
@@ -35,6 +32,7 @@ from firmware_bridge.protocol.messages import (
     Stream,
     Time,
 )
+from firmware_bridge.protocol.sampled import Rows, Sampled
 
 _HALF_WRAP = 1 << 31
 
@@ -69,6 +67,7 @@ class DescribedBoard:
         self.clock = TickClock(1_000)
         self.restarts = 0
         self._answered = answered
+        self._sample_bytes: dict[int, int] = {}  # of each stream; worked out once
         self._told: Described | None = None
 
     @property
@@ -83,6 +82,8 @@ class DescribedBoard:
 
     def take(self, message: FromBoard, now_s: float) -> list[Event]:
         """Return what `message`, which arrived at `now_s` on the host's clock, means.
+
+        SAMPLES go to :meth:`sample`.
 
         Raises
         ------
@@ -104,15 +105,13 @@ class DescribedBoard:
                 raise UndescribedError
             case Stream():
                 return self._stream(message, self.hello)
+            case Samples():
+                raise TypeError("samples are taken by `sample`")
             case _:
                 return self._timed(message, now_s)
 
-    def _timed(
-        self, message: Samples | Beats | Contact | Fault | Time, now_s: float
-    ) -> list[Event]:
+    def _timed(self, message: Beats | Contact | Fault | Time, now_s: float) -> list[Event]:
         match message:
-            case Samples():
-                return [self._samples(message, now_s)]
             case Beats():
                 return self._beats(message, now_s)
             case Contact():
@@ -134,13 +133,14 @@ class DescribedBoard:
         elif hello.streams != self.hello.streams:
             self.streams = {n: s for n, s in self.streams.items() if n < hello.streams}
         self.hello = hello
-        self.clock.heard(self.clock.unwrap(hello.now), now_s)
+        self.clock.heard(hello.now, now_s)
         return events + self._tell()
 
     def _stream(self, stream: Stream, hello: Hello) -> list[Event]:
         if stream.stream >= hello.streams:
             raise ContentError(f"stream {stream.stream} of {hello.streams}")
         self.streams[stream.stream] = stream
+        self._sample_bytes[stream.stream] = stream.sample_bytes
         return self._tell()
 
     def _tell(self) -> list[Event]:
@@ -154,25 +154,46 @@ class DescribedBoard:
         self._told = told
         return [Described(self.hello, dict(self.streams))]
 
-    def _samples(self, samples: Samples, now_s: float) -> Measured:
-        stream = self.streams.get(samples.stream)
+    def sample(self, payload: bytes, now_s: float, into: Sampled, place: int) -> None:
+        """Put the SAMPLES of one frame beside those that arrived with it.
+
+        Parameters
+        ----------
+        payload : bytes
+        now_s : float
+            When it arrived, on the host's clock. [s]
+        into : Sampled
+        place : int
+            Of its event in order.
+
+        Raises
+        ------
+        UndescribedError, ContentError
+            As :meth:`take`.
+        """
+        number, count, first, step = Samples.head(payload)
+        stream = self.streams.get(number)
         if stream is None:
             raise UndescribedError
-        values = stream.values(samples)
-        span = (samples.count - 1) * samples.step
+        end = Samples.HEAD_BYTES + count * self._sample_bytes[number]
+        if len(payload) < end:
+            raise ContentError(f"stream {number}: fewer values than {count * stream.width}")
+        span = (count - 1) * step
         if span >= _HALF_WRAP:
-            raise ContentError(f"step is {samples.step}")
+            raise ContentError(f"step is {step}")
         clock = self.clock
-        last = clock.unwrap(samples.first + span)
-        clock.heard(last, now_s)
-        ticks = last - span + np.arange(samples.count) * samples.step
-        board_s = clock.board_s(ticks)
-        return Measured(stream, clock.host_s(board_s), values, board_s)
+        start = clock.heard(first + span, now_s) - span
+        rows = into.rows[number]
+        if rows is None or not rows.fits(stream, count, step, clock.line):
+            rows = into.begin(number, Rows(stream, count, step, clock.line))
+        rows.firsts.append(start)
+        rows.raws.append(payload[Samples.HEAD_BYTES : end])
+        rows.places.append(place)
 
     def _beats(self, beats: Beats, now_s: float) -> list[Event]:
         clock = self.clock
+        clock.heard(beats.beats[-1].at, now_s)
         unwrapped = [clock.unwrap(beat.at) for beat in beats.beats]
-        clock.heard(max(unwrapped), now_s)
         return [
             Beaten(
                 at_s=clock.host_s(clock.board_s(at)),
@@ -185,10 +206,10 @@ class DescribedBoard:
 
     def _past_s(self, ticks: int, now_s: float) -> float:
         # The time of a change may lie further back than ticks can tell; never in the future.
-        return min(now_s, self.clock.to_host_s(ticks))
+        clock = self.clock
+        return min(now_s, clock.host_s(clock.board_s(clock.unwrap_past(ticks))))
 
     def _time(self, time: Time, now_s: float) -> None:
         asked_s = self._answered(time.token)
         if asked_s is not None:
-            clock = self.clock
-            clock.answered(asked_s, clock.unwrap(time.received), clock.unwrap(time.sent), now_s)
+            self.clock.answered(asked_s, time.received, time.sent, now_s)

@@ -61,6 +61,10 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
     Encoding.F32: np.dtype("<f4"),
 }
 _MISSING = {Encoding.I16: -(2**15), Encoding.I32: -(2**31)}
+_MISSING_RAW = {
+    Encoding.I16: struct.pack("<h", _MISSING[Encoding.I16]),
+    Encoding.I32: struct.pack("<i", _MISSING[Encoding.I32]),
+}
 
 
 class Part(IntEnum):
@@ -179,17 +183,30 @@ class Stream:
         ContentError
             If there are fewer raw values than announced.
         """
-        wanted = samples.count * self.width
-        dtype = self.encoding.dtype
-        if len(samples.raw) < wanted * dtype.itemsize:
+        raw = samples.raw[: samples.count * self.sample_bytes]
+        if len(raw) < samples.count * self.sample_bytes:
+            wanted = samples.count * self.width
             raise ContentError(f"stream {self.stream}: fewer values than {wanted}")
-        raw = np.frombuffer(samples.raw, dtype, wanted)
-        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-            values = raw.astype(np.float64) * self.scale + self.offset
-        missing = _MISSING.get(self.encoding)
-        if missing is not None:
-            values[raw == missing] = np.nan
-        return values.reshape(samples.count, self.width)
+        return self.decode(raw).reshape(samples.count, self.width)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample, all its values."""
+        return self.width * self.encoding.dtype.itemsize
+
+    def decode(self, raw: bytes) -> NDArray[np.float64]:
+        """Return raw values, as many as there are, in :attr:`unit`; NaN where not measured."""
+        encoding = self.encoding
+        found = np.frombuffer(raw, _DTYPES[encoding])
+        if encoding is Encoding.F32:
+            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+                values = found.astype(np.float64) * self.scale
+        else:
+            values = np.multiply(found, self.scale, dtype=np.float64)
+            if _MISSING_RAW[encoding] in raw:
+                values[found == _MISSING[encoding]] = np.nan
+        values += self.offset
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +219,7 @@ class Samples:
     first: int
     step: int
     raw: bytes
+    HEAD_BYTES: ClassVar[int] = _SAMPLES.size
 
     def pack(self) -> bytes:
         """Return the payload."""
@@ -213,10 +231,19 @@ class Samples:
         # By far the most frequent message: no calls that a frame does not need.
         if len(payload) < _SAMPLES.size:
             raise ContentError(f"{len(payload)} bytes are too few")
-        stream, count, first, step = _SAMPLES.unpack_from(payload)
+        return cls(*cls.head(payload), payload[_SAMPLES.size :])
+
+    @staticmethod
+    def head(payload: bytes) -> tuple[int, int, int, int]:
+        """Return `stream`, `count`, `first` and `step`, or raise ContentError."""
+        # Once per frame: no calls that most frames do not need.
+        if len(payload) < _SAMPLES.size:
+            raise ContentError(f"{len(payload)} bytes are too few")
+        head: tuple[int, int, int, int] = _SAMPLES.unpack_from(payload)
+        stream, count, _, step = head
         if stream >= MAX_STREAMS or count < 1 or (step < 1 and count > 1):
             raise ContentError(f"stream is {stream}, count {count}, step {step}")
-        return cls(stream, count, first, step, payload[_SAMPLES.size :])
+        return head
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from firmware_bridge.protocol import framing, messages
 from firmware_bridge.protocol.clock import TickClock
@@ -23,10 +24,12 @@ from firmware_bridge.protocol.messages import (
     Hello,
     HelloRequest,
     Message,
+    Samples,
     Set,
     Stream,
     TimeRequest,
 )
+from firmware_bridge.protocol.sampled import Sampled
 
 HELLO_PAUSES_S = (1.0, 2.0, 4.0)
 """Between two requests for HELLO; the last one goes on. [s]"""
@@ -38,6 +41,7 @@ SILENCE_S = 10.0
 """A board that says nothing for so long is lost. [s]"""
 
 _OF_HOST = frozenset({HelloRequest.TYPE, TimeRequest.TYPE, Set.TYPE, Get.TYPE})
+_LATER: Any = None  # in the place of an event until all samples of the read are computed
 _OPEN_REQUESTS = 4  # time requests still waited for; older ones were lost
 
 
@@ -100,6 +104,7 @@ class Session:
         self._counting = Counting()
         self._board = DescribedBoard(lambda token: self._open.pop(token, None))
         self._frames = self._unknown = self._echoed = self._content = self._undescribed = 0
+        self._stale = 0  # frames, as counted when last looked at
         self._counter = start & 0xFFFF
         self._token = start & 0xFFFF_FFFF
         self._asks = True  # for HELLO
@@ -168,23 +173,46 @@ class Session:
             On the host's clock, which never goes back. [s]
         """
         events: list[Event] = []
-        for frame in self._deframer.feed(data):
-            self._frames += 1
-            events += self._take(frame, now_s)
+        sampled = Sampled()
+        frames = self._deframer.fields(data)
+        self._frames += len(frames)
+        for kind, counter, payload in frames:
+            if kind != Samples.TYPE:
+                events += self._take(kind, counter, payload, now_s)
+            elif self._sample(counter, payload, now_s, sampled, len(events)):
+                events.append(_LATER)
+        sampled.put_into(events)
         return events
 
-    def _take(self, frame: Frame, now_s: float) -> list[Event]:
-        if frame.type in _OF_HOST:
+    def _sample(
+        self, counter: int, payload: bytes, now_s: float, into: Sampled, place: int
+    ) -> bool:
+        """Return whether this one of SAMPLES gives an event; most frames are of these."""
+        self.heard_s = now_s
+        if not self._counting.take(counter):
+            return self._not_taken()
+        try:
+            self._board.sample(payload, now_s, into, place)
+        except ContentError:
+            self._content += 1
+        except UndescribedError:
+            self._undescribed += 1
+        else:
+            return True
+        return False
+
+    def _take(self, kind: int, counter: int, payload: bytes, now_s: float) -> list[Event]:
+        if kind in _OF_HOST:
             self._echoed += 1  # its counter is ours, and it says nothing about the board
             return []
         self.heard_s = now_s
         message: Message | None = None
         try:
-            message = messages.unpack(frame.type, frame.payload)
+            message = messages.unpack(kind, payload)
             self._unknown += message is None
         except ContentError:
             self._content += 1
-        is_taken = self._is_counted(frame.counter, message)
+        is_taken = self._is_counted(counter, message)
         if message is None or not is_taken:
             return []
         try:
@@ -208,10 +236,13 @@ class Session:
         ):
             counting.begin(counter)
             return True
-        stale = counting.stale
-        taken = counting.take(counter)
-        self._asks = self._asks or counting.stale > stale
-        return taken
+        return counting.take(counter) or self._not_taken()
+
+    def _not_taken(self) -> bool:
+        """Return False; ask who is there if the frame was stale."""
+        stale, self._stale = self._stale, self._counting.stale
+        self._asks = self._asks or self._stale > stale
+        return False
 
     # To the board.
 

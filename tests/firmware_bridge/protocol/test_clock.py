@@ -4,11 +4,13 @@ import math
 from itertools import combinations, pairwise
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.protocol.clock import MAX_DRIFT, SETTLING_S, TickClock, edge_slope
+from firmware_bridge.protocol.arrivals import MAX_DRIFT, edge_slope
+from firmware_bridge.protocol.clock import SETTLING_S, TickClock
 
 LEAST_S = 0.002  # on the way, at the fastest
 
@@ -37,12 +39,11 @@ class World:
         """Let a frame come every 0.25 s, each held back by `held` of its time."""
         for quarter in range(round(begin_s * 4), round(end_s * 4)):
             true_s = quarter / 4
-            unwrapped = self.clock.unwrap(self.ticks(true_s))
-            self.clock.heard(unwrapped, self._arrives(true_s, held(true_s)))
+            self.clock.heard(self.ticks(true_s), self._arrives(true_s, held(true_s)))
             if self.asks and quarter % 40 == 3:
                 answered_s = true_s + 0.004
-                received = self.clock.unwrap(self.ticks(answered_s))
-                sent = self.clock.unwrap(self.ticks(answered_s + 0.001))
+                received = self.ticks(answered_s)
+                sent = self.ticks(answered_s + 0.001)
                 asked_s = self.host_s + true_s
                 self.clock.answered(
                     asked_s, received, sent, self._arrives(answered_s, held(true_s))
@@ -133,8 +134,7 @@ def test_wraps_are_counted_over_a_day():
     clock = TickClock(10_000_000)  # wraps every 429 s
     for minute in range(24 * 60):
         ticks = minute * 60 * 10_000_000 & 0xFFFF_FFFF
-        unwrapped = clock.unwrap(ticks)
-        clock.heard(unwrapped, 5.0 + minute * 60)
+        unwrapped = clock.heard(ticks, 5.0 + minute * 60)
         assert clock.board_s(unwrapped) == minute * 60
     assert clock.to_host_s(ticks) == pytest.approx(5.0 + minute * 60, abs=1e-3)
     assert len(clock._lows) <= 300
@@ -172,4 +172,43 @@ def test_the_line_below_all_points_that_most_lie_near(offsets, random):
         slope = (o2 - o1) / (t2 - t1)
         if all(o >= o1 + slope * (t - t1) - 1e-12 for t, o in points):
             best = max(best, support(slope))
-    assert support(edge_slope(points)) == pytest.approx(best, abs=1e-6)
+    assert support(edge_slope(np.array(times), np.array(offsets))) == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("hours", [0.5, 0.7, 1.1])
+def test_the_host_slept_while_the_board_ran_on(hours):
+    """The host's clock stands still meanwhile; half a wrap is 0.6 h here."""
+    world = World(tick_hz=1_000_000)
+    world.run(0, 60)
+    world.host_s -= hours * 3_600
+    world.run(hours * 3_600 + 60, hours * 3_600 + 120)
+    assert world.clock.steps == 1
+    assert world.worst_s < 0.005
+
+
+@pytest.mark.parametrize("minutes", [5, 7, 8, 20, 60])
+def test_a_silence_longer_than_half_a_wrap_or_than_several(minutes):
+    """Unplugged, with a battery of its own; a wrap is 7.2 min."""
+    world = World(tick_hz=10_000_000)
+    world.run(0, 60)
+    world.run(minutes * 60, minutes * 60 + 60)
+    assert world.clock.steps == 0
+    assert world.worst_s < 0.1, "the drift is not known to the last millionth"
+
+
+def test_a_frame_that_lies_about_its_time_moves_the_next_ones_not_for_long():
+    world = World(tick_hz=1_000_000)
+    world.run(0, 60)
+    for begin_s, off_s in ((60, 1_000), (180, 3_000)):
+        world.clock.heard(world.ticks(begin_s + off_s), world.arrived_s)
+        world.run(begin_s, begin_s + 120)
+        assert world.worst_s < 0.01
+
+
+def test_a_board_whose_timer_stood_still_while_both_slept():
+    world = World()
+    world.run(0, 100)
+    world.first_tick -= 3_600 * world.tick_hz
+    world.run(3_700, 4_000)
+    assert world.clock.steps == 1
+    assert world.worst_s <= world.clock.error_s < 0.005

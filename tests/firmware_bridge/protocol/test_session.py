@@ -284,3 +284,17 @@ def test_a_port_opened_again_is_asked_anew_and_half_a_frame_is_forgotten():
     assert session.counts.refused.total == 0
     session.feed(b"\x05\x06\0" + board.values(EDA, 2.0, 3.0), HOST_S + 2.0)
     assert session.counts.refused.total == 0, "the tail of a frame is none"
+
+
+def test_changes_of_long_ago_do_not_move_the_clock():
+    """With 10 MHz half a wrap is 214 s; boards say contact and faults again with each HELLO."""
+    board, session = described(EDA, tick_hz=10_000_000)
+    changed = [board.ticks(second) for second in (300, 400)]
+    for now in range(0, 700, 50):
+        session.feed(board.values(EDA, now, 1.0), HOST_S + now)
+    old = [Contact(at, Part.SKIN, on=True) for at in changed]
+    told = session.feed(b"".join(map(board.frame, old)), HOST_S + 650)
+    assert [event.at_s for event in told] == pytest.approx([HOST_S + 300, HOST_S + 400], abs=0.01)
+    (event,) = session.feed(board.values(EDA, 651, 1.0), HOST_S + 651)
+    assert event.board_s.item() == pytest.approx(651, abs=1e-3)
+    assert session.clock.steps == 0
