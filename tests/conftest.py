@@ -13,6 +13,9 @@ from tests.rig.display import Display, chromium_page, virtual_display
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from analytics.store.settings import StoreSettings
+    from tests.rig.influx import Breakable
+
 # No test, nor a program it starts, may put a key into the keyring of who runs it.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 
@@ -83,6 +86,24 @@ def nats(tmp_path: Path) -> Iterator[Nats]:
 def influxd(tmp_path: Path) -> Iterator[Influxd]:
     """Return a running, empty InfluxDB 1.x."""
     yield from _running(Influxd(tmp_path / "influxd"))
+
+
+@pytest.fixture
+def any_influx(tmp_path: Path) -> Iterator["StoreSettings"]:
+    """Return settings for empty databases on the server given (`tests.rig.influx`), else a real 1.x."""
+    from tests.rig import influx  # noqa: PLC0415 - most tests do without it
+
+    with influx.own_databases(tmp_path / "influxd") as settings:
+        yield settings
+
+
+@pytest.fixture
+def breakable_influx(tmp_path: Path) -> Iterator["Breakable"]:
+    """Return empty databases on such a server that can be away for a while."""
+    from tests.rig import influx  # noqa: PLC0415 - most tests do without it
+
+    with influx.breakable(tmp_path / "influxd") as databases:
+        yield databases
 
 
 @pytest.fixture

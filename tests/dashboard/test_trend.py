@@ -20,7 +20,6 @@ from dashboard.trend_reader import Stage, Trend, TrendReader
 from sensors.errors import StoreError
 from tests.dashboard.floors import SITE, utc_now
 from tests.dashboard.made_summaries import minutes
-from tests.rig import Influxd
 from tests.rig.waiting import wait_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -185,13 +184,11 @@ def test_who_joined_today_changes_no_figure_of_yesterday(
 
 
 def test_a_month_comes_from_the_summaries_on_a_real_server(
-    influxd: Influxd, read: Callable[..., TrendReader]
+    any_influx: StoreSettings, read: Callable[..., TrendReader]
 ) -> None:
     """The same picture from InfluxDB, which counts and adds on its side."""
-    settings = StoreSettings(kind="influxdb", url=influxd.url)
-    server = open_store(settings)
+    server = open_store(any_influx)
     try:
-        server.prepare()
         # A server keeps its own time, and drops what is older than it keeps.
         now = utc_now()
         for day in range(1, 28, 3):
@@ -201,7 +198,7 @@ def test_a_month_comes_from_the_summaries_on_a_real_server(
             server.write(minutes(FIVE[4:], began, timedelta(hours=1), {"different": 1.0}))
     finally:
         server.close()
-    reader = read(lambda _at: {"billing": FIVE}, lambda: open_store(settings), now=now)
+    reader = read(lambda _at: {"billing": FIVE}, lambda: open_store(any_influx), now=now)
     seen = finished(reader, Span.MONTH)
     assert seen.stage is Stage.READY
     known = [column.different for column in drawn(seen) if column.different is not None]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from analytics.store.settings import StoreSettings
 from sensors import topics
 from sensors.config import BrokerSettings
 from sensors.mqtt import Connection
 from sensors.recording import read_recording, windows
 from sensors.simulated import Episode
-from tests.rig import Influxd, Mosquitto
+from tests.rig import Mosquitto
+from tests.rig.influx import asked, environment
 from tests.rig.installation import (
     SITE,
     Installation,
@@ -41,29 +41,25 @@ def recordings(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def installation(
-    tmp_path: Path, mosquitto: Mosquitto, influxd: Influxd, recordings: dict[str, Path]
+    tmp_path: Path,
+    mosquitto: Mosquitto,
+    any_influx: StoreSettings,
+    recordings: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Installation]:
-    site = Installation(tmp_path, mosquitto.port, list(recordings), influxd.url)
+    for name, value in environment(any_influx).items():
+        monkeypatch.setenv(name, value)
+    site = Installation(tmp_path, mosquitto.port, list(recordings), any_influx.url)
     yield site
     site.stop_all()
 
 
-def _influxql(url: str, query: str) -> list[dict[str, Any]]:
-    """Ask InfluxDB directly, not through our own reader."""
-    parameters = urllib.parse.urlencode({"q": query, "epoch": "ns"})
-    with urllib.request.urlopen(f"{url}/query?{parameters}", timeout=30) as answer:
-        found = json.load(answer)["results"][0]
-    assert "error" not in found, found
-    return [
-        dict(zip(series["columns"], row, strict=True))
-        for series in found.get("series", [])
-        for row in series["values"]
-    ]
-
-
 @pytest.mark.timeout(300)
 def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
-    installation: Installation, mosquitto: Mosquitto, influxd: Influxd, recordings: dict[str, Path]
+    installation: Installation,
+    mosquitto: Mosquitto,
+    any_influx: StoreSettings,
+    recordings: dict[str, Path],
 ) -> None:
     alerts: list[bytes] = []
     listener = Connection(
@@ -87,17 +83,14 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
         expected = _expected(path, agent)
         wait_until(
             lambda agent=agent, expected=expected: (
-                _count(influxd.url, "raw", "reading", agent)
-                == _count(influxd.url, "derived", "score", agent)
+                _count(any_influx, "raw", "reading", agent)
+                == _count(any_influx, "derived", "score", agent)
                 == len(expected)
             ),
             what=f"all windows and scores of {agent}",
         )
-        rows = _influxql(
-            influxd.url,
-            f'SELECT seq, run, hr_bpm, eda_us FROM "wellbeing"."raw"."reading" '
-            f"WHERE agent = '{agent}'",
-        )
+        statement = f"SELECT seq, run, hr_bpm, eda_us FROM reading WHERE agent = '{agent}'"
+        rows = asked(any_influx, "raw", statement)
         assert len({row["run"] for row in rows}) == 1
         assert [row["seq"] for row in rows] == list(range(len(expected)))
         for row, message in zip(rows, expected, strict=True):
@@ -105,7 +98,7 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
             assert row["hr_bpm"] == (None if sent is None else pytest.approx(sent))
         beats = sum(len(m.heart.rr_ms) for m in expected if m.heart is not None)
         wait_until(
-            lambda agent=agent, beats=beats: _beats(influxd.url, agent) == beats,
+            lambda agent=agent, beats=beats: _beats(any_influx, agent) == beats,
             what=f"all beats of {agent}",
         )
 
@@ -122,19 +115,15 @@ def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
     assert status, status
 
 
-def _beats(url: str, agent: str) -> int:
-    rows = _influxql(
-        url, f'SELECT count(rr_ms) AS n FROM "wellbeing"."raw"."beat" WHERE agent = \'{agent}\''
-    )
+def _beats(settings: StoreSettings, agent: str) -> int:
+    statement = f"SELECT count(rr_ms) AS n FROM beat WHERE agent = '{agent}'"
+    rows = asked(settings, "raw", statement)
     return int(rows[0]["n"]) if rows else 0
 
 
-def _count(url: str, policy: str, measurement: str, agent: str) -> int:
-    rows = _influxql(
-        url,
-        f'SELECT count(seq) AS n FROM "wellbeing"."{policy}"."{measurement}" '
-        f"WHERE agent = '{agent}'",
-    )
+def _count(settings: StoreSettings, policy: str, measurement: str, agent: str) -> int:
+    statement = f"SELECT count(seq) AS n FROM {measurement} WHERE agent = '{agent}'"
+    rows = asked(settings, policy, statement)
     return int(rows[0]["n"]) if rows else 0
 
 

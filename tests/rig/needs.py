@@ -44,6 +44,9 @@ FIXTURE_PROGRAMS = {
     "xvfb": "Xvfb",
 }
 
+if not os.environ.get("WELLBEING_TEST_INFLUX_URL"):
+    FIXTURE_PROGRAMS |= {"any_influx": "influxd", "breakable_influx": "influxd"}
+
 _MISSING = "missing programs"
 
 

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.rig import wait_until
 from tests.rig.process import answers_tcp
+from tests.rig.relay import relay_to
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,3 +149,14 @@ def test_a_missing_program_fails_in_ci(inner_run):
     assert done.returncode == 1
     assert "missing no-such-program; CI must have it" in done.stdout
     assert "1 passed, 1 error" in done.stdout
+
+
+def test_a_relay_lets_through_until_it_is_cut_and_again_once_it_is_mended(mosquitto):
+    with relay_to("127.0.0.1", mosquitto.port) as relay:
+        for _ in range(2):
+            client = _client(relay.port, "far", clean=True)
+            relay.cut()
+            wait_until(lambda client=client: not client.is_connected())
+            assert not answers_tcp(relay.port)
+            _leave(client)
+            relay.mend()

@@ -22,7 +22,8 @@ from analytics.store.base import Store
 from analytics.store.opening import open_store
 from analytics.store.points import Measurement, Point, epoch_ns, point_time_ns
 from analytics.store.settings import StoreSettings
-from tests.rig import Influxd, wait_until
+from tests.rig import wait_until
+from tests.rig.influx import ON_A_SERVER
 
 SITE = "north"
 # Two days ago: a server refuses what its retention would delete.
@@ -127,15 +128,13 @@ def fill(opened: Store) -> None:
         assert opened.write([*points_of(agent), *answers_of(agent)]).refused == []
 
 
-@pytest.fixture(params=["embedded", pytest.param("influxdb", marks=pytest.mark.needs("influxd"))])
+@pytest.fixture(params=["embedded", pytest.param("influxdb", marks=ON_A_SERVER)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Return the small study's points in a file and on a real server."""
     if request.param == "embedded":
         opened = open_store(StoreSettings(path=str(tmp_path / "own.sqlite")))
     else:
-        server: Influxd = request.getfixturevalue("influxd")
-        opened = open_store(StoreSettings(kind="influxdb", url=server.url))
-        opened.prepare()
+        opened = open_store(request.getfixturevalue("any_influx"))
     fill(opened)
     yield opened
     opened.close()

@@ -1,12 +1,9 @@
 """Every store there is, behind one fixture."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -15,6 +12,13 @@ from analytics.store.influx import InfluxStore
 from analytics.store.opening import open_store
 from analytics.store.settings import StoreSettings
 from tests.rig import Influxd
+from tests.rig.influx import (
+    ON_A_SERVER,
+    databases_on_the_server_given,
+    fresh_name,
+    given,
+    prepared,
+)
 
 
 @dataclass(frozen=True)
@@ -25,20 +29,6 @@ class Kind:
 
     def open(self, *, read_only: bool = False) -> Store:
         return open_store(self.settings, read_only=read_only)
-
-
-GIVEN = "WELLBEING_TEST_INFLUX_"
-"""``WELLBEING_TEST_INFLUX_URL`` names a server of any version to run the contract against.
-
-So do ``_TOKEN`` (that may create and delete databases), ``_ORG``, ``_USER``,
-``_PASSWORD`` and ``_CA_FILE``. Databases are made per test and deleted after it:
-with the token if there is one, and then tried as the user, if there is one too.
-"""
-
-
-def given(what: str) -> str:
-    """Return what the environment says about the server to test against."""
-    return os.environ.get(GIVEN + what, "")
 
 
 @pytest.fixture(scope="session")
@@ -68,22 +58,10 @@ def guarded_influxd(directory: Path) -> Iterator[StoreSettings]:
         server.stop()
 
 
-def fresh_name() -> str:
-    """Return a database name that every version takes, used by nobody else."""
-    return f"test{uuid4().hex}"
-
-
 @pytest.fixture
 def influx_settings(shared_influxd: str) -> StoreSettings:
     """Return settings for a database of this test's own on a real 1.x, made ready."""
-    return _prepared(StoreSettings(kind="influxdb", url=shared_influxd, database=fresh_name()))
-
-
-def _prepared(settings: StoreSettings) -> StoreSettings:
-    store = InfluxStore(settings)
-    store.prepare()
-    store.close()
-    return settings
+    return prepared(StoreSettings(kind="influxdb", url=shared_influxd, database=fresh_name()))
 
 
 @pytest.fixture
@@ -101,65 +79,13 @@ def any_databases(request: pytest.FixtureRequest) -> Iterator[StoreSettings]:
             yield settings
         return
     url = request.getfixturevalue("shared_influxd")
-    yield _prepared(StoreSettings(kind="influxdb", url=url, database=fresh_name()))
-
-
-@contextmanager
-def databases_on_the_server_given() -> Iterator[StoreSettings]:
-    """Make databases there that nobody else uses, and delete them afterwards."""
-    administrator = given_settings()
-    store = InfluxStore(administrator)
-    try:
-        store.prepare()
-        yield as_tested(administrator)
-    finally:
-        drop_databases(store)
-        store.close()
-
-
-def given_settings() -> StoreSettings:
-    """Return settings for databases of this test's own on the server given, as administrator."""
-    has_token = bool(given("TOKEN"))
-    return StoreSettings(
-        kind="influxdb",
-        url=given("URL"),
-        database=fresh_name(),
-        token=given("TOKEN"),
-        org=given("ORG"),
-        username="" if has_token else given("USER"),
-        password="" if has_token else given("PASSWORD"),
-        ca_file=given("CA_FILE"),
-    )
-
-
-def as_tested(administrator: StoreSettings) -> StoreSettings:
-    """Return the settings with the account that the tests shall use."""
-    if not given("USER"):
-        return administrator
-    return replace(administrator, token="", username=given("USER"), password=given("PASSWORD"))
-
-
-def drop_databases(store: InfluxStore) -> None:
-    """Delete a test's databases: 3.x Core allows five, and nobody wants what tests leave."""
-    name, call = store._settings.database, store._connection.call_json
-    if store.server_version().startswith("1."):
-        store.run(f'DROP DATABASE "{name}"')
-        return
-    for policy in ("raw", "derived"):
-        bucket = f"{name}/{policy}"
-        if store.server_version().startswith("3."):
-            query = {"db": bucket, "hard_delete_at": "now"}
-            call("DELETE", "/api/v3/configure/database", query)
-            continue
-        found = json.loads(call("GET", "/api/v2/buckets", {"name": bucket}).body)
-        for one in found.get("buckets", []):
-            call("DELETE", f"/api/v2/buckets/{one['id']}", {})
+    yield prepared(StoreSettings(kind="influxdb", url=url, database=fresh_name()))
 
 
 @pytest.fixture(
     params=[
         "embedded",
-        pytest.param("influxdb", marks=[] if given("URL") else [pytest.mark.needs("influxd")]),
+        pytest.param("influxdb", marks=ON_A_SERVER),
     ],
 )
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:

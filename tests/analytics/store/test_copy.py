@@ -23,13 +23,12 @@ from analytics.store.base import Query, Row, Store
 from analytics.store.opening import open_store
 from analytics.store.points import KEY, Database, FieldValue, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
-from tests.analytics.store.conftest import given
+from tests.rig.influx import ON_A_SERVER
 from wellbeing import main
 
 NOW = datetime.now(UTC)
 SITES = ("north", "south")
 DAYS = {Database.RAW: 30, Database.DERIVED: 90}
-influx = pytest.mark.needs(*(() if given("URL") else ("influxd",)))
 
 
 def points(per_agent: int = 40) -> list[Point]:
@@ -53,6 +52,9 @@ def fields(measurement: Measurement, n: int) -> dict[str, FieldValue]:
     key: FieldValue = n if KEY[measurement] in {"seq", "windows"} else f"said {n}"
     odd: dict[str, FieldValue] = {"late": n % 2 == 0, "note": f'çay, "茶" \\ {n}', "level": n - 20}
     return {KEY[measurement]: key, "value": n / 7, "whole": float(n), **odd}
+
+
+WHERE_TO = ["embedded", pytest.param("influxdb", marks=ON_A_SERVER)]
 
 
 def embedded(path: Path) -> StoreSettings:
@@ -107,7 +109,7 @@ def old(tmp_path: Path) -> Iterator[Path]:
     return path
 
 
-@influx
+@ON_A_SERVER
 def test_from_embedded_to_influxdb_and_back_nothing_changes(
     tmp_path: Path,
     old: Path,
@@ -151,7 +153,7 @@ class Failing:
         return self._store.write(told)
 
 
-@pytest.mark.parametrize("kind", ["embedded", pytest.param("influxdb", marks=influx)])  # where to
+@pytest.mark.parametrize("kind", WHERE_TO)
 @pytest.mark.parametrize("writes", [1, 9])
 def test_interrupted_it_goes_on_where_it_was(
     tmp_path: Path,
@@ -267,7 +269,7 @@ def test_a_difference_is_named_and_fails(
     assert "same command again" in said.err
 
 
-@pytest.mark.parametrize("kind", ["embedded", pytest.param("influxdb", marks=influx)])  # where to
+@pytest.mark.parametrize("kind", WHERE_TO)
 def test_a_changed_value_is_named_although_every_count_is_right(
     tmp_path: Path,
     old: Path,

@@ -12,11 +12,10 @@ from analytics.store.opening import open_store
 from analytics.store.points import KEY, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
 from sensors.errors import CannotEraseError, ConfigurationError, StoreError
-from tests.analytics.store.conftest import given
 from tests.rig import Influxd, VictoriaMetrics, free_port
+from tests.rig.influx import ON_A_SERVER
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-ON_A_SERVER = pytest.mark.needs(*(() if given("URL") else ("influxd",)))
 SCORES = Query(measurement=Measurement.SCORE, site="north")
 
 

@@ -14,8 +14,9 @@ from analytics.store.influx import InfluxStore
 from analytics.store.influx_reading import Reader, TooWideError, halves
 from analytics.store.points import Database, Measurement, Point, epoch_ns
 from sensors.errors import StoreError
-from tests.analytics.store.conftest import any_databases, given
+from tests.analytics.store.conftest import any_databases
 from tests.analytics.store.scripted import scripted, store_at
+from tests.rig.influx import ON_A_SERVER
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = timedelta(days=1)
@@ -133,7 +134,7 @@ QUERIES = {
 }
 
 
-@pytest.mark.needs(*(() if given("URL") else ("influxd",)))
+@ON_A_SERVER
 class TestTheSame:
     @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
     def test_rows(self, store, query):

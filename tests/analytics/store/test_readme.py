@@ -36,12 +36,15 @@ from sensors.messages import (
 )
 from sensors.signals import SIGNALS, Reduction
 from tests.analytics.store import every_field
-from tests.analytics.store.conftest import databases_on_the_server_given, fresh_name, given
 from tests.analytics.store.study import LOST, OFFSET_MIN, TAKEN_AFTER_S, lived
 from tests.analytics.synthetic_floor import START, Floor
 from tests.rig import Influxd
-
-ON_A_SERVER = pytest.mark.needs(*(() if given("URL") else ("influxd",)))
+from tests.rig.influx import (
+    ON_A_SERVER,
+    databases_on_the_server_given,
+    fresh_name,
+    given,
+)
 
 PAGE = (Path(__file__).parents[3] / "analytics/store/README.md").read_text(encoding="utf-8")
 

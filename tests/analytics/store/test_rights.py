@@ -13,15 +13,10 @@ from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
 from sensors.errors import StoreError
-from tests.analytics.store.conftest import (
-    drop_databases,
-    fresh_name,
-    given,
-    given_settings,
-    guarded_influxd,
-)
+from tests.analytics.store.conftest import guarded_influxd
+from tests.rig.influx import ON_A_SERVER, drop_databases, fresh_name, given, given_settings
 
-pytestmark = [] if given("URL") else [pytest.mark.needs("influxd")]
+pytestmark = ON_A_SERVER
 SCORES = Query(measurement=Measurement.SCORE, site="north")
 
 

@@ -10,8 +10,9 @@ import wellbeing
 from analytics.store.findings import ROLES, Level
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point, epoch_ns
-from tests.analytics.store.conftest import fresh_name, given, guarded_influxd
+from tests.analytics.store.conftest import guarded_influxd
 from tests.analytics.store.scripted import findings, wrong
+from tests.rig.influx import ON_A_SERVER, fresh_name, given
 
 NOW = datetime.now(UTC)
 
@@ -66,7 +67,7 @@ class TestVersion1:
         assert wrong(store) == {}
 
 
-@pytest.mark.needs(*(() if given("URL") else ("influxd",)))
+@ON_A_SERVER
 class TestAnyVersion:
     """On the server that is named, else on a real 1.x."""
 
