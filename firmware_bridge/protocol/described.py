@@ -193,16 +193,18 @@ class DescribedBoard:
     def _beats(self, beats: Beats, now_s: float) -> list[Event]:
         clock = self.clock
         clock.heard(beats.beats[-1].at, now_s)
-        unwrapped = [clock.unwrap(beat.at) for beat in beats.beats]
-        return [
-            Beaten(
-                at_s=clock.host_s(clock.board_s(at)),
-                rr_ms=beat.interval / 10.0 if beat.interval else None,
-                quality=None if beat.quality == UNKNOWN else beat.quality / 100.0,
-                board_s=clock.board_s(at),
+        events: list[Event] = []
+        for beat in beats.beats:
+            board_s = clock.board_s(clock.unwrap(beat.at))
+            events.append(
+                Beaten(
+                    at_s=clock.line.host_s(board_s),
+                    rr_ms=beat.interval / 10.0 if beat.interval else None,
+                    quality=None if beat.quality == UNKNOWN else beat.quality / 100.0,
+                    board_s=board_s,
+                )
             )
-            for at, beat in zip(unwrapped, beats.beats, strict=True)
-        ]
+        return events
 
     def _past_s(self, ticks: int, now_s: float) -> float:
         # The time of a change may lie further back than ticks can tell; never in the future.

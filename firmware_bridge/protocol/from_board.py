@@ -270,10 +270,12 @@ class Beats:
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
         """Return what `payload` says, or raise ContentError."""
-        reader = Reader(payload)
-        (count,) = reader.take(U8)
+        (count,) = Reader(payload).take(U8)
         expect(count >= 1, "count is 0")
-        beats = tuple(Beat(*reader.take(_BEAT)) for _ in range(count))
+        packed = payload[1 : 1 + count * _BEAT.size]
+        if len(packed) < count * _BEAT.size:
+            raise ContentError(f"{len(payload)} bytes are too few")
+        beats = tuple(Beat(*fields) for fields in _BEAT.iter_unpack(packed))
         expect(all(b.quality <= 100 or b.quality == UNKNOWN for b in beats), "quality over 100")
         return cls(beats)
 

@@ -62,8 +62,9 @@ class Rows:
         # Floats hold ticks exactly for 28 years at the fastest clock.
         firsts = np.array([first - line.origin for first in self.firsts], dtype=np.float64)
         board_s = (firsts[:, None] + _RAMP[: self._count] * self._step) / line.tick_hz
-        for place, *row in zip(self.places, line.host_s(board_s), values, board_s, strict=True):
-            events[place] = Measured(stream, *row)
+        at_s = line.host_s(board_s)
+        for place, at, measured, board in zip(self.places, at_s, values, board_s, strict=True):
+            events[place] = Measured(stream, at, measured, board)
 
 
 class Sampled:
