@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from dashboard import actions
 from dashboard.cards import Card
@@ -15,6 +15,14 @@ from dashboard.session import tab, typed
 from sensors.errors import BrokerError, MessageError
 from sensors.messages import Action, DecisionMessage, Outcome
 from sensors.words import Words
+
+ONE_PRESS = timedelta(seconds=10)
+"""The same answer to the same alert within so long is one press that came twice.
+
+On a busy machine the browser sends a press both by itself and with a refresh that falls due in
+the same moment (Streamlit 1.67). The first answer is drawn in far less, and nobody is offered
+it again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Screen:
     def look(self, agent: str, place: str) -> None:
         """Open a person's detail, once the agent is sure to be told (TRUST T10)."""
         memory = tab()
+        if memory.open == place:
+            return  # one press that came twice is one look
         try:
             self.desk.live.looked(agent, self.me, self._at())
         except BrokerError:
@@ -93,13 +103,17 @@ class Screen:
         self._publish(card.alert_id, message)
 
     def _publish(self, place: str, message: Callable[[], DecisionMessage]) -> None:
-        errors = tab().errors
+        memory = tab()
         try:
-            self.desk.live.decide(message())
+            made = message()
+            if _is_again(memory.pressed.get(place), made):
+                return
+            self.desk.live.decide(made)
         except (BrokerError, MessageError) as error:
-            errors[place] = self._explain(error)
+            memory.errors[place] = self._explain(error)
         else:
-            errors.pop(place, None)
+            memory.errors.pop(place, None)
+            memory.pressed[place] = replace(made, at=self._at())
 
     def _explain(self, error: BrokerError | MessageError) -> str:
         if isinstance(error, MessageError):
@@ -108,3 +122,10 @@ class Screen:
             "Not recorded: the message broker is away. What you wrote is still here; press again "
             "when it is back."
         )
+
+
+def _is_again(before: DecisionMessage | None, made: DecisionMessage) -> bool:
+    """Return whether `made` says what was sent `before` it, a moment ago."""
+    if before is None or made.at - before.at > ONE_PRESS:
+        return False
+    return (before.action, before.outcome, before.to) == (made.action, made.outcome, made.to)

@@ -152,4 +152,5 @@ def remember(memory: Tab, seen: Floor, now: datetime) -> None:
         for k, text in memory.drafts.items()
         if k in _SWITCHES or k.partition("-")[2] in known
     }
+    memory.pressed = {k: sent for k, sent in memory.pressed.items() if k in known}
     memory.lifted = {k: at for k, at in memory.lifted.items() if k in known}

@@ -9,6 +9,7 @@ from typing import cast
 import streamlit as st
 
 from dashboard.cards import Card
+from sensors.messages import DecisionMessage
 
 
 @dataclass(slots=True)
@@ -17,7 +18,8 @@ class Tab:
 
     `homes` is the section each card stands in and `places` the order within
     each; `gone` holds the titles of cards that just left, with when, and `lifted`
-    the silences that were ended here, with when; `drafts` what stands in fields,
+    the silences that were ended here, with when; `pressed` the last answer sent from each;
+    `drafts` what stands in fields,
     which Streamlit forgets when another page is shown.
     `asked` is whom the supervisor wants to look at but has not confirmed,
     `open` whose detail is open; both are alert ids or ``agent:<pseudonym>``.
@@ -29,6 +31,7 @@ class Tab:
     seen: dict[str, Card] = field(default_factory=dict)
     gone: dict[str, datetime] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    pressed: dict[str, DecisionMessage] = field(default_factory=dict)
     drafts: dict[str, str | bool | None] = field(default_factory=lambda: {"keys": True})
     lifted: dict[str, datetime] = field(default_factory=dict)
     asked: str = ""

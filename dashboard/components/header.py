@@ -25,17 +25,26 @@ def render(line: Headline) -> None:
 
 def called(words: Words, seen: Floor) -> None:
     """Say on another page who waits on the supervisor's; the script makes it the live region."""
+    waiting = sum(card.needs_somebody for card in seen.cards)
+    said = escape(words.say_n("{n} needs you", "{n} need you", waiting))
     with st.container(key="told"):
-        waiting = sum(card.needs_somebody for card in seen.cards)
-        if waiting:
-            said = words.say_n("{n} needs you", "{n} need you", waiting)
-            st.html(f'<p class="wb-called">{escape(said)}</p>')
+        _replace(f'<p class="wb-called">{said}</p>' if waiting else "")
 
 
 def banners(words: Words, problems: Sequence[tuple[Trouble, str]]) -> None:
     """Draw one banner per problem; an empty place keeps what follows where it is."""
+    drawn = []
+    for trouble, text in problems:
+        word = words.say("Loading") if trouble is Trouble.LOADING else words.say("Unknown")
+        drawn.append(f'<div class="wb-banner"><b>✕ {escape(word)}.</b> {escape(text)}</div>')
     with st.container(key="banners"):
-        for trouble, text in problems:
-            name = "LOADING" if trouble is Trouble.LOADING else "UNKNOWN"
-            word = words.say("Loading") if name == "LOADING" else words.say("Unknown")
-            st.html(f'<div class="wb-banner"><b>✕ {escape(word)}.</b> {escape(text)}</div>')
+        _replace("".join(drawn))
+
+
+def _replace(body: str) -> None:
+    """Draw `body` in one element even if it is empty.
+
+    An element that is not drawn again goes only when the run is at its end: on a busy machine
+    *Loading* stood for a while below *Nobody needs you*.
+    """
+    st.html(f'<div class="wb-place">{body}</div>')

@@ -242,6 +242,13 @@ class Server:
             topics.alert(SITE, alert_id), b"", retain=True, timeout_s=60
         )
 
+    def forget(self) -> None:
+        """Take every alert off its topic, and nothing was ever heard."""
+        for alert_id in self._alerts:
+            self.clear(alert_id)
+        self._alerts.clear()
+        self.heard.clear()
+
     def wait_for(self, topic: str, count: int = 1) -> list[bytes]:
         """Return the payloads heard on `topic` once there are `count`."""
         return wait_until(

@@ -9,6 +9,7 @@ import pytest
 from analytics.people.teams import parse_teams
 from analytics.store.embedded import EmbeddedStore
 from dashboard import resources
+from dashboard.desk import Screen
 from dashboard.resources import Desk
 from sensors.errors import StoreError
 from sensors.messages import Action
@@ -267,6 +268,32 @@ def test_what_was_written_and_switched_outlasts_a_look_at_another_page(floor: De
     assert app.text_area(key="note-aaaaaaaa01").value == "after this call"
     assert app.selectbox(key="reason-aaaaaaaa01").value == "hard_call"
     assert app.toggle(key="keys").value is False
+
+
+def test_a_press_that_comes_twice_counts_once(
+    floor: Desk, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("take", "decide", "outcome", "look"):
+        once = getattr(Screen, name)
+        monkeypatch.setattr(Screen, name, lambda *given, once=once: (once(*given), once(*given)))
+    app = page(floor)
+    app.button(key="take-aaaaaaaa01").click().run()
+    app.button(key="look-aaaaaaaa01").click().run()
+    app.button(key="yes-aaaaaaaa01").click().run()
+    app.button(key="talk-aaaaaaaa01").click().run()
+    app.button(key="outcome-helped-aaaaaaaa01").click().run()
+    assert [one.action for one in line.decided] == [Action.TAKE, Action.TALK, Action.OUTCOME]
+    assert len(line.told) == 1
+
+
+def test_pressing_again_counts_when_nothing_was_recorded(floor: Desk, line: Line) -> None:
+    app = page(floor)
+    app.button(key="take-aaaaaaaa01").click().run()
+    line.away = True
+    app.button(key="talk-aaaaaaaa01").click().run()
+    line.away = False
+    app.button(key="talk-aaaaaaaa01").click().run()
+    assert [one.action for one in line.decided] == [Action.TAKE, Action.TALK]
 
 
 TWO_CITIES = """

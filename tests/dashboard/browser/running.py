@@ -16,6 +16,7 @@ from sensors.messages import DecisionMessage
 from tests.dashboard.floors import (
     SITE,
     Server,
+    answer,
     keep_alive,
     strained_hour,
     utc_now,
@@ -46,9 +47,14 @@ class Floor:
     process: subprocess.Popen[str]
 
     def decisions(self, count: int) -> list[DecisionMessage]:
-        """Return what the server heard once there are `count`."""
-        payloads = self.server.wait_for(topics.decision(SITE), count)
-        return [codec.decode(payload, DecisionMessage) for payload in payloads]
+        """Return what the server heard once there are `count`; what came twice counts once."""
+
+        def heard() -> list[DecisionMessage]:
+            payloads = self.server.wait_for(topics.decision(SITE))
+            found = [codec.decode(payload, DecisionMessage) for payload in payloads]
+            return list({message.id: message for message in found}.values())
+
+        return wait_until(lambda: len(heard()) >= count and heard(), what=f"{count} decisions")
 
 
 class Heartbeat:
@@ -76,6 +82,7 @@ def running_floor(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Floor]:
     write_files(tmp_path)
     store = EmbeddedStore(tmp_path / "store.sqlite")
     store.write(strained_hour("k1", utc_now()))
+    store.write([answer(f"k{n}", utc_now(), yes=n > 1) for n in range(1, 6)])
     keep_alive(store, STATES, utc_now())
     heartbeat = Heartbeat(store)
     port = free_port()

@@ -4,12 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
 from tests.dashboard.browser.running import Floor
 from tests.dashboard.floors import Server, personal, team_alert, technical, utc_now
 from tests.rig.waiting import wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, WebSocketRoute
 
 SHOTS = Path(__file__).parents[3] / "test-output"
 TOO_WIDE = """[...document.querySelectorAll('[data-testid=stMain] *')]
@@ -54,6 +56,25 @@ def press(page: "Page", key: str, button: str) -> None:
     """Press `key` once the button that it belongs to is there."""
     card(page, "aaaaaaaa01").get_by_role("button", name=button).first.wait_for()
     page.keyboard.press(key)
+
+
+def send_twice(page: "Page") -> None:
+    """Let each press reach the server a second time, as a refresh that falls due with it does."""
+
+    def between(browser: "WebSocketRoute") -> None:
+        server = browser.connect_to_server()
+
+        def passed_on(raw: str | bytes) -> None:
+            server.send(raw)
+            assert isinstance(raw, bytes)
+            widgets = BackMsg.FromString(raw).rerun_script.widget_states.widgets
+            if any(widget.trigger_value for widget in widgets):
+                page.wait_for_timeout(200)  # the first is being answered
+                server.send(raw)
+
+        browser.on_message(passed_on)
+
+    page.route_web_socket("**/_stcore/stream", between)
 
 
 def speak(page: "Page", language: str) -> None:

@@ -10,7 +10,7 @@ from analytics.alerts import points_out
 from sensors.messages import Action
 from tests.dashboard.browser.running import Floor
 from tests.dashboard.browser.screen import card, fill, fits, shoot, speak, visit
-from tests.dashboard.floors import SITE, answer, asking, silence, utc_now
+from tests.dashboard.floors import SITE, asking, silence, utc_now
 from tests.rig.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -78,17 +78,17 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     page = chromium
     page.set_viewport_size({"width": width, "height": 1500})
     now, why = utc_now(), "fire drill on the second floor"
+    first, second = (f"silence{width}{n}" for n in (1, 2))
     floor.store.write(
         [
-            silence("silence0001", "k3", now, timedelta(minutes=40), reason=why),
-            silence("silence0002", "k4", now, timedelta(minutes=90), reason=why),
-            *(answer(f"k{n}", now, yes=n > 1) for n in range(1, 6)),
+            silence(first, "k3", now, timedelta(minutes=40), reason=why),
+            silence(second, "k4", now, timedelta(minutes=90), reason=why),
         ]
     )
     fill(floor.server)
     visit(page, floor)
     speak(page, language)
-    page.locator(".st-key-card-silence-silence0002").wait_for()
+    page.locator(f".st-key-card-silence-{second}").wait_for()
     title = "提醒的表现" if language == "zh_CN" else "How the alerts do"
     folded = page.locator("summary", has_text=title)
     folded.focus()
@@ -96,7 +96,7 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     page.locator(".wb-figures").wait_for()
     page.wait_for_timeout(2500)  # two redraws: what was unfolded stays so
     assert page.locator(".wb-figures").is_visible()
-    assert "80 %" in page.locator(".wb-figures").inner_text()
+    page.locator(".wb-figures", has_text="80 %").wait_for()
     fits(page)
     shoot(page, f"figures-{language}-{width}")
     page.add_script_tag(path=AXE)
@@ -108,5 +108,5 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     assert (ended.action, ended.agent) == (Action.SILENCE, "k3")
     assert ended.until_at <= utc_now()
     floor.store.write([points_out.silence(SITE, ended, "billing", "lifted")])
-    page.locator(".st-key-card-silence-silence0001").wait_for(state="detached")
-    page.locator(".st-key-card-silence-silence0002").wait_for()
+    page.locator(f".st-key-card-silence-{first}").wait_for(state="detached")
+    page.locator(f".st-key-card-silence-{second}").wait_for()
