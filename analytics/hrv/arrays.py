@@ -5,9 +5,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytics.memory import keep_memory
+
+keep_memory()
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.intp]
+
+
+_LINE_BYTES = 64
+
+
+def aligned(n: int) -> Floats:
+    """Return room for `n` numbers that begins with a line of the cache.
+
+    Work that is written elsewhere splits every store over two lines, which takes
+    up to three times as long.
+    """
+    room = np.empty(n * 8 + _LINE_BYTES, np.uint8)
+    begin = -room.ctypes.data % _LINE_BYTES
+    return room[begin : begin + n * 8].view(np.float64)
 
 
 def as_rows(values: ArrayLike) -> Floats:

@@ -169,22 +169,22 @@ def correct(
     >>> found.rr_ms[0].tolist()[2:9]
     [805.0, 800.0, 790.0, 800.0, 805.0, 805.0, 810.0]
     """
-    series = without_holes(as_rows(rr_ms), present, beat_s)
+    return _corrected(without_holes(as_rows(rr_ms), present, beat_s))
+
+
+def _corrected(series: Series) -> Corrected:
+    """Return the windows with every kind of artefact dealt with in turn; changes `series`."""
     series, extra = _without_halves(series)
-    copies, missed, irregular = _long(series)
-    divided = np.flatnonzero((copies > 1).any(axis=1))
-    if divided.size:
-        series = series.put(divided, repeat(series.take(divided), copies[divided]))
+    series, missed, irregular = _divided(series)
     natural = natural_shift(series)
     ectopic = _put_back(series, natural)
-    irregular = irregular + _set_aside(series, natural)
-    rr = series.rr
+    irregular += _set_aside(series, natural)
     with np.errstate(invalid="ignore"):
-        series.measured &= (rr >= LOWEST_RR_MS) & (rr <= HIGHEST_RR_MS)
+        series.measured &= (series.rr >= LOWEST_RR_MS) & (series.rr <= HIGHEST_RR_MS)
     follows = np.zeros_like(series.joined)
     follows[:, 1:] = series.joined[:, 1:] & series.measured[:, 1:] & series.measured[:, :-1]
     return Corrected(
-        rr_ms=rr,
+        rr_ms=series.rr,
         beat_s=series.at_s,
         measured=series.measured,
         follows=follows,
@@ -244,6 +244,15 @@ def _join(series: Series, joins: Mask) -> Series:
     joined[row, column + 1] = joined[row, column]
     copies = (np.isfinite(rr) & ~joins).astype(np.intp)
     return repeat(Series(rr, series.at_s, joined, series.measured), copies)
+
+
+def _divided(series: Series) -> tuple[Series, Counts, Counts]:
+    """Return the series with long intervals divided; missed and irregular ones per window."""
+    copies, missed, irregular = _long(series)
+    some = np.flatnonzero((copies > 1).any(axis=1))
+    if some.size:
+        series = series.put(some, repeat(series.take(some), copies[some]))
+    return series, missed, irregular
 
 
 def _long(series: Series) -> tuple[Counts, Counts, Counts]:

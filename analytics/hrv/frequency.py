@@ -48,7 +48,7 @@ HIGHEST_HZ = 0.5
 """Of the Lomb-Scargle periodogram. [Hz]"""
 
 _FINE = 16  # frequencies between two coarse ones
-_ROWS = 8  # windows worked on at a time: what is in hand then stays in a core's cache
+_ROWS = 4  # windows worked on at a time: what is in hand then stays in a core's cache
 _BEATS = 128  # of a matrix product
 _FEWEST = 16  # beats: nothing is told of spectra of less
 _BLIND = 1e-6  # share of beats at which a sine would be seen
@@ -230,10 +230,13 @@ def lomb_scargle(
     first = np.where(good, at, np.inf).min(axis=1, initial=np.inf)
     last = np.where(good, at, -np.inf).max(axis=1, initial=-np.inf)
     known = np.flatnonzero(n >= _FEWEST)
+    reach = good.shape[1] - good[:, ::-1].argmax(axis=1)  # behind it nothing is used
     for start in range(0, known.size, _ROWS):
         rows = known[start : start + _ROWS]
-        since = np.where(good[rows], at[rows] - first[rows, None], 0.0)
-        power[rows] = _periodogram(values[rows], since, good[rows], n_frequencies, step_hz)
+        wide = int(reach[rows].max())
+        there = good[rows, :wide]
+        since = np.where(there, at[rows, :wide] - first[rows, None], 0.0)
+        power[rows] = _periodogram(values[rows, :wide], since, there, n_frequencies, step_hz)
     with np.errstate(invalid="ignore"):
         # N beats span N - 1 intervals; twice: power of negative frequencies is added.
         scale = 2.0 * (last - first) / np.maximum(n - 1, 1)
@@ -250,20 +253,16 @@ def _periodogram(
     coarse and few fine ones, so that all sums are two matrix products.
     """
     turn = np.exp(2j * np.pi * step_hz * at_s)
-    coarse_steps = -(-n_frequencies // _FINE)
-    fine = np.empty((len(turn), _FINE, turn.shape[1]), dtype=np.complex128)
-    fine[:, 0] = turn
-    for k in range(1, _FINE):
-        fine[:, k] = fine[:, k - 1] * turn
-    coarse: Waves = np.empty((len(turn), coarse_steps, turn.shape[1]), dtype=np.complex128)
+    turn *= good  # what is not used turns into nothing, in all that follows
+    n_windows, n_beats = turn.shape
+    fine: Waves = np.empty((n_windows, _FINE, n_beats), dtype=np.complex128)
+    _fill_powers(fine, turn)
+    coarse: Waves = np.empty((n_windows, -(-n_frequencies // _FINE), n_beats), dtype=np.complex128)
     coarse[:, 0] = 1.0
-    for k in range(1, coarse_steps):
-        coarse[:, k] = coarse[:, k - 1] * fine[:, -1]
-    weighted: Waves = coarse * values[:, None]
-    waves = _sums(weighted, fine)[:, :n_frequencies]
+    _fill_powers(coarse[:, 1:], fine[:, -1])
+    waves = _sums(coarse, fine * values[:, None])[:, :n_frequencies]
     np.multiply(fine, fine, out=fine)
     np.multiply(coarse, coarse, out=coarse)
-    coarse *= good[:, None]
     twice = _sums(coarse, fine)[:, :n_frequencies]
     # Scargle's offset makes cosine and sine independent on these beats.
     size = np.abs(twice)
@@ -275,6 +274,18 @@ def _periodogram(
     power = waves.real**2 / (0.5 * (n + size))
     power += np.where(seen, waves.imag**2 / np.where(seen, sines, 1.0), 0.0)
     return np.asarray(0.5 * power)
+
+
+def _fill_powers(powers: Waves, turn: Waves) -> None:
+    """Fill in the powers of `turn` from the first on, shape (n_windows, n_powers, n_beats)."""
+    n_powers = powers.shape[1]
+    powers[:, :1] = turn[:, None]
+    done = 1
+    while done < n_powers:  # as many again from those that are there
+        more = min(done, n_powers - done)
+        last = powers[:, done - 1 : done]
+        np.multiply(powers[:, :more], last, out=powers[:, done : done + more])
+        done += more
 
 
 def _sums(coarse: Waves, fine: Waves) -> Waves:

@@ -110,6 +110,9 @@ def full_set(
     """
     rr = as_rows(rr_ms)
     at = None if beat_s is None else as_rows(beat_s)
+    there = np.isfinite(rr)
+    # Windows of like length together: each piece is as wide as its longest.
+    order = np.argsort((there if present is None else there & present).sum(axis=1), kind="stable")
     pieces = [
         _piece(
             rr[rows],
@@ -117,9 +120,9 @@ def full_set(
             None if at is None else at[rows],
             window_s,
         )
-        for rows in (slice(k, k + _ROWS) for k in range(0, max(len(rr), 1), _ROWS))
+        for rows in (order[k : k + _ROWS] for k in range(0, max(len(rr), 1), _ROWS))
     ]
-    figures: FullSet = _joined(pieces)
+    figures: FullSet = _joined(pieces, np.argsort(order))
     return figures
 
 
@@ -168,10 +171,10 @@ def _powers(spectra: Spectra, total: Floats, span_s: Floats) -> Powers:
     )
 
 
-def _joined(pieces: Sequence[Any]) -> Any:
-    """Return pieces of one of the classes above as one."""
+def _joined(pieces: Sequence[Any], place: Counts) -> Any:
+    """Return pieces of one of the classes above as one, each window back in its place."""
     first = pieces[0]
     if isinstance(first, np.ndarray):
-        return np.concatenate(pieces)
+        return np.concatenate(pieces)[place]
     names = [field.name for field in fields(first)]
-    return type(first)(**{name: _joined([getattr(p, name) for p in pieces]) for name in names})
+    return type(first)(**{n: _joined([getattr(p, n) for p in pieces], place) for n in names})

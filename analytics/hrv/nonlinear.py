@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analytics.hrv.arrays import Floats, Mask, as_rows, divide
+
+Ranks = NDArray[np.uint16]
 
 TEMPLATE = 2
 """Intervals in a template of sample entropy. (Richman & Moorman 2000)"""
@@ -76,31 +80,49 @@ def sample_entropy(
 
 
 def _alike(x: Floats, whole: Mask, tolerance: float) -> tuple[int, int]:
-    """Return how many templates of two, and of three, are within `tolerance` of another.
+    """Return how many pairs of templates of two, and of three, are within `tolerance`.
 
-    Each pair is counted twice. Values are compared by rank, in two bytes, and
-    the comparisons of i and j with those of i + 1 and j + 1 as one long line.
+    Values are compared by rank, in two bytes. The pairs of one row lie equally
+    far apart, the wheel closed behind the last, so that each pair is there once
+    and what follows a pair stands beside it.
     """
     n = len(x)
     if not whole.any():
         return 0, 0
-    order = np.argsort(x, kind="stable")
+    rank, low, span = _reach(x, tolerance)
+    half = n // 2
+    near = np.less(_turned(rank, half) - low, span)  # below `low` the difference wraps
+    both = _turned(whole, half) & whole
+    if n % 2 == 0:
+        both[-1, half:] = False  # the last row holds each of its pairs twice
+    # The last of a row has the next row's first beside it: no template begins there.
+    line, both = near.ravel(), both.ravel()[:-2]
+    both &= line[:-2]
+    both &= line[1:-1]
+    two = int(np.count_nonzero(both))
+    both &= line[2:]
+    return two, int(np.count_nonzero(both))
+
+
+def _reach(x: Floats, tolerance: float) -> tuple[Ranks, Ranks, Ranks]:
+    """Return the rank of each value, the least within `tolerance` of it, and how many are."""
+    n = len(x)
+    order = np.argsort(x)
     rising = x[order]
-    rank = np.empty(n, dtype=np.uint16)
+    rank, low, span = np.empty((3, n), dtype=np.uint16)
     rank[order] = np.arange(n, dtype=np.uint16)
-    low = np.searchsorted(rising, x - tolerance, side="left")
-    span = np.searchsorted(rising, x + tolerance, side="right") - low
-    # Below `low` the difference wraps to a large number.
-    near = (rank[None, :] - low.astype(np.uint16)[:, None]) < span.astype(np.uint16)[:, None]
-    line = near.ravel()
-    next_down = n + 1
-    two = np.zeros((n, n), dtype=bool)
-    np.logical_and(line[:-next_down], line[next_down:], out=two.ravel()[:-next_down])
-    two[~whole] = False
-    two[:, ~whole] = False
-    three = two.ravel()[: -2 * next_down] & line[2 * next_down :]
-    itself = int(whole.sum())
-    return int(np.count_nonzero(two)) - itself, int(np.count_nonzero(three)) - itself
+    # Asked in rising order: several times as fast as in the order of the beats.
+    first = np.searchsorted(rising, rising - tolerance, side="left")
+    low[order] = first
+    span[order] = np.searchsorted(rising, rising + tolerance, side="right") - first
+    return rank, low, span
+
+
+def _turned(values: NDArray[Any], half: int) -> NDArray[Any]:
+    """Return rows of `values` turned on by 1 to `half`, as a view."""
+    n, wheel = len(values), np.concatenate([values, values[:half]])
+    step = wheel.itemsize
+    return np.ndarray((half, n), wheel.dtype, wheel, offset=step, strides=(step, step))
 
 
 def baevsky_index(rr_ms: ArrayLike, normal: Mask | None = None) -> Floats:

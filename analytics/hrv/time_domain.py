@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, divide
+from analytics.hrv.arrays import Counts, Floats, Mask, aligned, as_rows, divide
 from sensors.errors import InsufficientDataError
 
 PNN50_MS = 50.0
@@ -223,14 +223,15 @@ def _all_normal(rr: Floats) -> _Sums:
     n_windows, n = rr.shape
     if n < 2:
         return _some_normal(rr, np.ones(rr.shape, bool), np.zeros(rr.shape, bool))
-    totals, squares, step_squares, large = np.empty((4, n_windows))
+    totals, squares, step_squares, large, first, last = np.empty((6, n_windows))
     rows = max(1, _CHUNK_ELEMENTS // n)
-    ones, room = np.ones(n), np.empty((rows, n))
+    ones, room = np.ones(n), aligned(rows * n).reshape(rows, n)
     for start in range(0, n_windows, rows):
         at = slice(start, start + rows)
         part = np.ascontiguousarray(rr[at])
         np.matmul(part, ones, out=totals[at])
         np.vecdot(part, part, out=squares[at])
+        first[at], last[at] = part[:, 0], part[:, -1]  # while they are at hand
         # In one line over all rows: strided rows take seven times as long. The
         # step from one window to the next stands last in its row and is cleared.
         line, step = part.ravel(), room[: len(part)]
@@ -245,7 +246,8 @@ def _all_normal(rr: Floats) -> _Sums:
     mean = totals / n
     raw = squares.copy()
     squares -= mean * totals
-    first, last = rr[:, 0] - mean, rr[:, -1] - mean
+    first -= mean
+    last -= mean
     # (a + b)^2 = 2 a^2 + 2 b^2 - (a - b)^2, where all but the ends stand in two pairs,
     # and the distances from the mean add up to zero.
     pair_squares = 4.0 * squares - 2.0 * (first**2 + last**2) - step_squares

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.memory import keep_memory
 from analytics.scoring import fusion
 from analytics.scoring.baseline import LONGEST_STEP_S, SCORED, Baseline
 from analytics.scoring.choice import blank, either, first_of_span, keep, words
@@ -54,9 +55,7 @@ after its last jump.
 _CHUNK = 4096
 """Agents worked on at a time: the temporaries then stay in a core's cache."""
 
-# The C library gives freed memory back to the system, and each step would fault it in
-# anew; once a block as large as this was freed it keeps what is smaller for itself.
-np.empty(16 << 20, np.int8)
+keep_memory()
 
 _BEATS = fusion.NAMES.index("heart_rate_bpm")
 _SKIN = fusion.NAMES.index("log_eda")
