@@ -11,6 +11,7 @@ from firmware_bridge.protocol.events import (
     Described,
     Event,
     Faulted,
+    FloatArray,
     Measured,
     Powered,
     Restarted,
@@ -92,7 +93,7 @@ class BoardFeed:
         log: list[str] = []
         notices: list[str] = []
         for event in self.session.feed(data, now_s):
-            taken += _measured(event)
+            taken += self._measured(event)
             lines = self._noticed(event)
             log += lines
             notices += [] if isinstance(event, Said) else lines
@@ -109,6 +110,23 @@ class BoardFeed:
             if isinstance(item, Link):
                 self._channels[item.channel] = item.state
         return Heard(tuple(taken), tuple(readings), tuple(log), tuple(notices))
+
+    def _measured(self, event: Event) -> list[Taken]:
+        match event:
+            case Measured(stream, at_s, values):
+                return [self._taken(stream, at_s, values)]
+            case Described(_, streams):
+                nothing = np.empty((0, 1))
+                return [self._taken(stream, nothing[:, 0], nothing) for stream in streams.values()]
+        return []
+
+    def _taken(self, stream: Stream, at_s: FloatArray, values: FloatArray) -> Taken:
+        """Return samples under a name of their own: two streams may measure the same signal."""
+        name = printable(stream.signal)
+        alike = sum(s.signal == stream.signal for s in self.session.streams.values())
+        if not name or alike > 1:
+            name = f"{name} stream {stream.stream}".lstrip()
+        return Taken(name, printable(stream.unit), at_s, values, stream.rate_mhz / 1e3)
 
     def _derived(self, reading: Reading) -> list[Taken]:
         """Return what was made of a board's values; what it sent itself is shown as sent."""
@@ -241,26 +259,6 @@ class BoardFeed:
             round(1e3 * clock.latency_s, 2),
             None if error_s is None else round(1e3 * error_s, 2),
         )
-
-
-def _measured(event: Event) -> list[Taken]:
-    match event:
-        case Measured(stream, at_s, values):
-            return [
-                Taken(shown(stream), printable(stream.unit), at_s, values, stream.rate_mhz / 1e3)
-            ]
-        case Described(_, streams):
-            nothing = np.empty(0)
-            return [
-                Taken(shown(s), printable(s.unit), nothing, nothing.reshape(0, 1), s.rate_mhz / 1e3)
-                for s in streams.values()
-            ]
-    return []
-
-
-def shown(stream: Stream) -> str:
-    """Return a stream's name for people."""
-    return printable(stream.signal) or f"stream {stream.stream}"
 
 
 def derived(reading: Reading) -> Taken:

@@ -29,6 +29,12 @@ class Conversation:
     port : SerialPort
     name : str
         Of the port, for errors.
+
+    Attributes
+    ----------
+    is_deaf : bool
+        Whether the board answered nothing that it was asked, though often
+        enough: it is not asked again.
     """
 
     def __init__(self, port: SerialPort, name: str) -> None:
@@ -37,6 +43,8 @@ class Conversation:
         self._port = port
         self._name = name
         self._asks = True
+        self._has_answered = False
+        self.is_deaf = False
 
     def listen(self, is_enough: Callable[[], bool], seconds: float) -> bool:
         """Listen until `is_enough`, and return whether it came to that within `seconds`."""
@@ -62,6 +70,7 @@ class Conversation:
             self._port.write(data)
         except DeviceError:
             self._asks = False
+            self.is_deaf = not self._has_answered
 
     def introduced(self) -> Hello:
         """Return who is there, once all its streams are described.
@@ -83,13 +92,15 @@ class Conversation:
     def ask(self, message: FromHost) -> Setting | None:
         """Return what the board answers; None where it does not, however often it is asked."""
         answer = None
-        for _ in range(_TRIES if self._asks else 0):
+        for _ in range(0 if self.is_deaf else _TRIES):
             data, counter = self.feed.session.request(message)
             self.feed.answers.clear()
             self._write(data)
             self.listen(lambda at=counter: at in self.feed.answers, ANSWERED_WITHIN_S)  # type: ignore[misc]
             answer = self.feed.answers.pop(counter, None)
+            self._has_answered = self._has_answered or answer is not None
             if answer is not None and answer.status is not Status.BUSY:
                 return answer
             self.listen(lambda: False, _BUSY_S)
+        self.is_deaf = not self._has_answered
         return answer

@@ -18,6 +18,8 @@ STATUS = {
     Status.BUSY: "busy",
 }
 
+DEAF = "the board answers nothing; is its receive line (RX) wired to this port?"
+
 
 @dataclass(frozen=True, slots=True)
 class InspectedStream:
@@ -65,6 +67,8 @@ class InspectedBoard:
         What the board says when asked for its device id.
     health : Health
         Contact, battery, faults, losses and clock.
+    answers : bool
+        Whether it answers when it is asked for its settings.
     trouble : str
         Why it is not read as it is; else empty.
     """
@@ -79,6 +83,7 @@ class InspectedBoard:
     streams: tuple[InspectedStream, ...]
     device_id_setting: str
     health: Health
+    answers: bool = True
     trouble: str = ""
 
 
@@ -125,6 +130,7 @@ def inspect_board(talking: Conversation, port: str, seconds: float) -> Inspected
         tuple(streams),
         device_id,
         talking.feed.health(),
+        not talking.is_deaf,
         talking.feed.trouble(port),
     )
 
@@ -137,7 +143,7 @@ def _is_known(health: Health) -> bool:
 def _setting(talking: Conversation, key: Key, index: int) -> str:
     answer = talking.ask(Get(key, index))
     if answer is None:
-        return "no answer"
+        return "not told"
     if answer.status is not Status.KEPT:
         return STATUS[answer.status]
     return value_words(key, answer.value)
@@ -177,6 +183,8 @@ def board_lines(board: InspectedBoard) -> list[str]:
     lines.append(f"battery      {battery}")
     lines += [f"fault        {fault}" for fault in health.faults]
     lines += [f"stream {s.stream:<2}    {_stream_words(s)}" for s in board.streams]
+    if not board.answers:
+        lines.append(f"settings     {DEAF}")
     if board.trouble:
         lines.append(f"trouble      {board.trouble}")
     counts = health.counts

@@ -119,7 +119,7 @@ def pulse_part(signals: Sequence[SignalReport]) -> list[str]:
         if (interval.age_s or 0.0) > BEATLESS_S:
             return [f"no beats for {interval.age_s:.0f} s"]
         return [f"pulse {60_000.0 / interval.value[0]:.0f} per min"]
-    if "ppg" in by_name:
+    if any(name.split()[0] == "ppg" for name in by_name):
         return ["no beats yet; the first come ten seconds after the sensor lies still on the skin"]
     return []
 

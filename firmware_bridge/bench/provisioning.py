@@ -49,7 +49,7 @@ class Provisioned:
         What the board says about it.
     is_done : bool
         Whether what was wanted is in force, or the nearest the board can;
-        true where nothing was to be written.
+        where nothing was to be written, whether the board answered.
     """
 
     name: str
@@ -61,9 +61,9 @@ class Provisioned:
 
     def words(self) -> str:
         """Return it as one line of text."""
-        in_force = "no answer" if self.in_force is None else self.in_force
         if self.wanted is None:
-            return f"{self.name}: {in_force}"
+            return f"{self.name}: {self.status if self.in_force is None else self.in_force}"
+        in_force = "not told" if self.in_force is None else self.in_force
         before = "" if self.before in {None, self.in_force} else f", before {self.before}"
         asked = "" if self.wanted == self.in_force else f", asked for {self.wanted}"
         return f"{self.name}: {in_force}{asked}{before}; {self.status}"
@@ -163,7 +163,7 @@ def provision(talking: Conversation, wish: Wish, *, only_show: bool) -> Provisio
             wanted,
             _words(wish, before),
             status,
-            only_show or wish.value is None,
+            before is not None and (only_show or wish.value is None),
         )
     told = talking.ask(Set(wish.key, wish.index, wish.value))
     after = talking.ask(Get(wish.key, wish.index))

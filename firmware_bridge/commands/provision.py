@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from firmware_bridge.bench.conversation import Conversation
+from firmware_bridge.bench.inspecting import DEAF
 from firmware_bridge.bench.provisioning import (
     Provisioned,
     check_device_id,
@@ -60,10 +61,15 @@ def provision_(  # noqa: PLR0917 - typer calls it by name
     else:
         for one in done:
             typer.echo(one.words())
-    _judge(port, done)
+    _judge(port, done, is_deaf=talking.is_deaf)
 
 
-def _judge(port: str, done: list[Provisioned]) -> None:
+def _judge(port: str, done: list[Provisioned], *, is_deaf: bool) -> None:
+    if is_deaf:
+        raise DeviceError(f"{port}: {DEAF}")
     failed = [one.name for one in done if not one.is_done]
     if failed:
-        raise DeviceError(f"{port} has not taken {', '.join(failed)}; see hardware.md, SET and GET")
+        done_to = "taken" if any(one.wanted is not None for one in done) else "told"
+        raise DeviceError(
+            f"{port} has not {done_to} {', '.join(failed)}; see hardware.md, SET and GET"
+        )

@@ -9,27 +9,24 @@ from collections.abc import Callable
 
 from firmware_bridge.protocol.fields import MAX_FAULT_TEXT, MAX_LOG, MAX_STR, ContentError
 from firmware_bridge.protocol.from_board import (
-    MAX_STREAMS,
     UNKNOWN,
     WHOLE_BOARD,
     Battery,
     Beat,
     Beats,
     Contact,
-    Encoding,
     Fault,
     FaultCode,
     Hello,
     Key,
     Log,
     Part,
-    Samples,
     Setting,
     Status,
-    Stream,
     Time,
 )
 from firmware_bridge.protocol.from_host import Get, HelloRequest, Set, TimeRequest
+from firmware_bridge.protocol.streams import MAX_STREAMS, Encoding, Samples, Stream
 
 __all__ = [
     "MAX_FAULT_TEXT", "MAX_LOG", "MAX_STR", "MAX_STREAMS", "UNKNOWN", "WHOLE_BOARD",

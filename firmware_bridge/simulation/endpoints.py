@@ -60,6 +60,15 @@ class Terminal:
         self._name = ""
         self.plug()
 
+    def _check_link(self) -> None:
+        """Refuse a link that leads to a terminal there is; an old one leads nowhere."""
+        link = self._link
+        if link is not None and link.is_symlink() and link.exists():
+            raise ConfigurationError(
+                f"--link is {link}, which leads to {link.readlink()}: another board is served "
+                "there; end that one, remove the link, or choose another name"
+            )
+
     @property
     def port(self) -> str:
         """The link, where there is one."""
@@ -71,6 +80,7 @@ class Terminal:
 
         if self._master >= 0:
             return
+        self._check_link()
         self._master, slave = os.openpty()
         tty.setraw(slave)  # else the terminal would change what passes
         self._name = os.ttyname(slave)
@@ -83,13 +93,14 @@ class Terminal:
 
     def unplug(self) -> None:
         """Close it; who reads it sees that it is gone."""
+        if self._master < 0:
+            return
         # Another one may have taken the link over meanwhile: then it is not ours to take away.
         link = self._link
         if link is not None and link.is_symlink() and str(link.readlink()) == self._name:
             link.unlink(missing_ok=True)
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
+        os.close(self._master)
+        self._master = -1
 
     @property
     def is_open(self) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from firmware_bridge.bench.board_feed import BoardFeed
 from firmware_bridge.protocol.messages import Contact, Fault, FaultCode, Log, Part
-from tests.firmware_bridge.protocol.talking import EDA, Talking
+from tests.firmware_bridge.protocol.talking import EDA, TEMPERATURE, Talking, numbered
 
 
 @pytest.fixture
@@ -68,6 +68,15 @@ def test_a_board_that_does_not_describe_all_its_streams_is_named():
     )
     feed.feed(talking.hello(1, EDA), 1.0)
     assert not feed.trouble("ttyACM0")
+
+
+def test_two_streams_of_one_signal_have_a_name_each():
+    talking, feed = Talking(), BoardFeed()
+    left, right, other = numbered(EDA, EDA, TEMPERATURE)
+    heard = feed.feed(b"\0" + talking.hello(0, left, right, other), 0.0)
+    assert [t.name for t in heard.taken] == ["eda_us stream 0", "eda_us stream 1", "skin_temp_c"]
+    heard = feed.feed(talking.values(right, 1, 3.0), 1.0)
+    assert [t.name for t in heard.taken] == ["eda_us stream 1"]
 
 
 def test_what_is_not_read_is_a_notice_and_what_the_board_logs_is_none():

@@ -9,6 +9,7 @@ import pytest
 from firmware_bridge.cli import main
 from firmware_bridge.ports.capture import Capture, CaptureWriter, Chunk, Made
 from firmware_bridge.ports.serial_port import PortInfo
+from firmware_bridge.protocol.messages import Get
 from firmware_bridge.simulation.board import Board, BoardSettings
 from firmware_bridge.simulation.faults import ScriptedFault
 from sensors.heart_rate.ppg_synthetic import PulseScene, synthetic_pulse
@@ -119,22 +120,47 @@ def test_provision_refuses_what_no_board_may_be_given(headset, capsys, arguments
     assert headset.board.kept.device_id == ""
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("forgets_settings", "it was kept without power, and reads back otherwise"),
-        ("no_setting_answer", "the board did not answer; nothing was written"),
-    ],
-)
-def test_provision_believes_only_what_is_read_back(plugged, capsys, monkeypatch, fault, words):
-    monkeypatch.setattr("firmware_bridge.bench.conversation._TRIES", 1)
-    board = plugged(fault)
+def test_provision_believes_only_what_is_read_back(plugged, capsys):
+    board = plugged("forgets_settings")
     code, out, err = run(capsys, "provision", "--port", board.port, "--device-id", "h12")
     assert code == 3
-    assert words in out
+    assert "it was kept without power, and reads back otherwise" in out
     assert err == (
         f"firmware-bridge: {board.port} has not taken device id; see hardware.md, SET and GET\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param([], "device id: the board did not answer", id="asked"),
+        pytest.param(["--device-id", "h12", "--show"], "; nothing was written", id="shown"),
+        pytest.param(["--device-id", "h12"], "; nothing was written", id="written"),
+    ],
+)
+def test_a_board_that_answers_nothing_is_asked_once_and_is_no_success(
+    plugged, capsys, monkeypatch, arguments, words
+):
+    """Such as one whose receive line is not wired."""
+    asked = []
+    answer = Board._answer
+    monkeypatch.setattr(Board, "_answer", lambda self, f: asked.append(f.type) or answer(self, f))
+    monkeypatch.setattr("firmware_bridge.bench.conversation.ANSWERED_WITHIN_S", 0.2)
+    board = plugged("no_setting_answer")
+    code, out, err = run(capsys, "provision", "--port", board.port, *arguments)
+    assert code == 3
+    assert words in out
+    assert "is its receive line (RX) wired" in err
+    assert asked.count(Get.TYPE) == 3, "three times for one setting, and not for each"
+
+
+def test_inspect_says_that_a_board_answers_nothing(plugged, capsys, monkeypatch):
+    monkeypatch.setattr("firmware_bridge.bench.conversation.ANSWERED_WITHIN_S", 0.2)
+    board = plugged("no_setting_answer")
+    code, out, _ = run(capsys, "inspect", "--port", board.port, "--seconds", "0")
+    assert code == 0
+    assert "settings     the board answers nothing; is its receive line (RX) wired" in out
+    assert out.count("setting: not told") == 4
 
 
 def test_scan_tells_boards_lines_and_silence_apart(

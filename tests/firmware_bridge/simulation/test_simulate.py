@@ -18,7 +18,7 @@ from firmware_bridge.simulation.board import Board
 from firmware_bridge.simulation.endpoints import Terminal
 from firmware_bridge.simulation.faults import BLUETOOTH_FAULTS, FAULTS, ScriptedFault
 from firmware_bridge.simulation.serving import Server
-from sensors.errors import DeviceError
+from sensors.errors import ConfigurationError, DeviceError
 from tests.rig import wait_until
 
 
@@ -88,11 +88,29 @@ def test_on_a_terminal_it_answers_keeps_and_cleans_up(tmp_path):
 
 def test_a_link_that_another_board_took_over_stays_its_own(tmp_path):
     link = tmp_path / "headset"
-    first, second = Terminal(link), Terminal(link)
+    first = Terminal(link)
+    first.unplug()
+    second = Terminal(link)
+    with pytest.raises(ConfigurationError, match="another board is served there; end that one"):
+        first.plug()
     first.unplug()
     assert link.is_symlink()
     second.unplug()
     assert not link.is_symlink()
+
+
+def test_a_link_on_which_another_board_is_served_is_refused(capsys, tmp_path):
+    link = tmp_path / "headset"
+    link.symlink_to("/dev/pts/none")  # of one that was killed: nobody's
+    served = Terminal(link)
+    before = link.readlink()
+    assert main(["simulate", "--link", str(link), "--seconds", "0"]) == 2
+    err = capsys.readouterr().err
+    assert f"--link is {link}, which leads to {before}" in err
+    assert err.count("\n") == 1
+    assert link.readlink() == before
+    served.unplug()
+    assert main(["simulate", "--link", str(link), "--seconds", "0"]) == 0
 
 
 def test_unplugged_it_is_gone_and_comes_back_under_its_link(tmp_path):
