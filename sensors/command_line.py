@@ -32,13 +32,17 @@ INTERRUPTED = 130
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", envvar="WELLBEING_CONFIG", help="Configuration file (TOML).", show_default=False
+        "--config",
+        metavar="FILE",
+        envvar="WELLBEING_CONFIG",
+        help="Configuration file (TOML).",
+        show_default=False,
     ),
 ]
-SiteOption = Annotated[str | None, typer.Option(help="Site.", show_default=False)]
+SiteOption = Annotated[str | None, typer.Option(metavar="NAME", help="Site.", show_default=False)]
 BrokerOption = Annotated[
     str | None,
-    typer.Option("--broker", help="HOST or HOST:PORT of the MQTT broker.", show_default=False),
+    typer.Option("--broker", metavar="HOST[:PORT]", help="The MQTT broker.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -35,27 +35,39 @@ def me(  # noqa: PLR0917 - options of the command line
     collector: Annotated[
         list[str] | None,
         typer.Option(
-            help="As of wellbeing edge; else of [edge], heart_rate, hid and voice. Repeat."
+            metavar="NAME",
+            help="As of wellbeing edge; else of [edge], heart_rate, hid and voice. Repeat.",
         ),
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="Option of a collector, COLLECTOR.KEY=VALUE; repeat.")
+        list[str] | None,
+        typer.Option(metavar="COLLECTOR.KEY=VALUE", help="Option of a collector; repeat."),
     ] = None,
     agent: Annotated[
-        str | None, typer.Option(help="What you are called in what is kept; else me.")
+        str | None,
+        typer.Option(metavar="NAME", help="What you are called in what is kept; else me."),
     ] = None,
     state_dir: Annotated[
-        str | None, typer.Option(help="Where everything is kept; else the system's place.")
+        str | None,
+        typer.Option(metavar="FOLDER", help="Where everything is kept; else the system's place."),
     ] = None,
     config: ConfigOption = None,
     consent: Annotated[
         str | None,
-        typer.Option(help="For unattended use: channels you have consented to, or none."),
+        typer.Option(
+            metavar="CHANNELS",
+            help="For unattended use: what you have consented to, with commas, or none.",
+        ),
     ] = None,
     page: Annotated[bool, typer.Option(help="Serve your own page on this machine.")] = True,
-    language: Annotated[str, typer.Option(help="en or zh_CN; else the system's.")] = "",
+    language: Annotated[
+        str, typer.Option(metavar="LANGUAGE", help="en or zh_CN; else the system's.")
+    ] = "",
     seconds: Annotated[
-        float | None, typer.Option("--for", help="End by itself after so many seconds.", min=0.0)
+        float | None,
+        typer.Option(
+            "--for", metavar="SECONDS", help="End by itself after so many seconds.", min=0.0
+        ),
     ] = None,
 ) -> None:
     """Everything on this machine alone: sensors, pipeline, store and your own page.

@@ -26,10 +26,11 @@ from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.service_options import ServiceOptions
 from analytics.server.service import Service
 from analytics.server.subscriber import Subscriber
+from analytics.state.state_file import StateTakenError
 from analytics.store.settings import StoreSettings
 from analytics.writing.writer_process import WriterProcess
 from sensors.config import BrokerSettings
-from sensors.errors import ConfigurationError
+from sensors.errors import ConfigurationError, StateError
 from sensors.policy import PolicySettings
 from sensors.processes import Children, Stop, StoppedError, stopping
 
@@ -97,6 +98,11 @@ def live_alone(wish: Wish) -> int:
             asyncio.run(_run(wish, stop))
     except StoppedError as stopped:
         return 128 + stopped.number
+    except StateTakenError:
+        raise StateError(
+            f"it already runs for {wish.agent!r} on this machine; to see it: wellbeing edge page;"
+            " to end it: Ctrl-C where it was started; for somebody else: --agent"
+        ) from None
     return 0
 
 

@@ -330,12 +330,16 @@ def add_counts(db: sqlite3.Connection, counts: dict[str, int]) -> None:
     )
 
 
+class StateTakenError(StateError):
+    """Another server uses the state directory."""
+
+
 class StateLock:
     """At most one server per state directory: a lock the system drops when we die.
 
     Raises
     ------
-    StateError
+    StateTakenError
         If another server holds it.
     """
 
@@ -349,7 +353,7 @@ class StateLock:
                 self._db.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
                 self._db.close()
-                raise StateError(
+                raise StateTakenError(
                     f"another `wellbeing detect` uses {directory}; stop it or give this one"
                     " its own [server] state_dir"
                 ) from None

@@ -37,7 +37,10 @@ def ask(
 
 @app.command()
 def fine(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Say that you are fine: whoever was told about you sees that you say so."""
+    """Say that you are fine.
+
+    Whoever was told about you sees that you say so.
+    """
     command(context, "reply", ("fine",), as_json=as_json)
 
 
@@ -60,7 +63,10 @@ def report(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report on yourself, as often as you like: either figure, or both."""
+    """Report on yourself, as often as you like.
+
+    Either figure, or both.
+    """
     if demanding is None and recovered is None:
         raise ConfigurationError("nothing was reported; give --demanding, --recovered or both")
     words = tuple("-" if number is None else str(number) for number in (demanding, recovered))
@@ -79,7 +85,10 @@ def answer(
     ] = LAST,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer what you are asked after an alert: whether it was so, and whether it helped."""
+    """Answer what you are asked after an alert.
+
+    Whether it was so, and whether it helped.
+    """
     given = [(k, v) for k, v in (("was_it_so", so), ("did_it_help", helped)) if v is not None]
     if not given:
         raise ConfigurationError(

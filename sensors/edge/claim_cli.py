@@ -30,7 +30,10 @@ def claim(
     ] = 60.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Find your headset at a hot desk: take it off for three seconds when asked to."""
+    """Find your headset at a hot desk.
+
+    Take it off for three seconds when asked to.
+    """
     given: Given = context.obj
     file = ClaimFile(given.edge.claim_path)
     if forget:

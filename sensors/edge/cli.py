@@ -84,35 +84,50 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     context: typer.Context,
     config: ConfigOption = None,
     site: SiteOption = None,
-    agent: Annotated[str | None, typer.Option(help="The agent's pseudonym.")] = None,
-    source: Annotated[str | None, typer.Option(help="Name of this edge.")] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The agent's pseudonym.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(metavar="NAME", help="Name of this edge.")] = None,
     broker: BrokerOption = None,
     state_dir: Annotated[
-        str | None, typer.Option(help="Where outbox and consent are kept.")
+        str | None, typer.Option(metavar="FOLDER", help="Where outbox and consent are kept.")
     ] = None,
     collector: Annotated[
         list[str] | None,
-        typer.Option(help="simulated, replay, heart_rate, hid, voice or an installed one; repeat."),
+        typer.Option(
+            metavar="NAME",
+            help="simulated, replay, heart_rate, hid, voice or an installed one; repeat.",
+        ),
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="Option of a collector, COLLECTOR.KEY=VALUE; repeat.")
+        list[str] | None,
+        typer.Option(metavar="COLLECTOR.KEY=VALUE", help="Option of a collector; repeat."),
     ] = None,
     consent: Annotated[
         str | None,
-        typer.Option(help="For unattended use: channels the agent has consented to, or none."),
+        typer.Option(
+            metavar="CHANNELS",
+            help="For unattended use: what the agent has consented to, with commas, or none.",
+        ),
     ] = None,
     page: Annotated[
         bool | None, typer.Option(help="Serve the agent's own page on this machine.")
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Of terminal and page, en or zh_CN; else the system's.")
+        str | None,
+        typer.Option(
+            metavar="LANGUAGE", help="Of terminal and page, en or zh_CN; else the system's."
+        ),
     ] = None,
     record: Annotated[
         Path | None,
-        typer.Option(help="Also write what is measured to a new recording, .csv or .csv.gz."),
+        typer.Option(
+            metavar="FILE", help="Also write what is measured to a new recording, .csv or .csv.gz."
+        ),
     ] = None,
     for_s: Annotated[
-        float | None, typer.Option("--for", help="Stop after this many seconds.")
+        float | None,
+        typer.Option("--for", metavar="SECONDS", help="Stop after this many seconds."),
     ] = None,
 ) -> None:
     """Run the edge, unless a command follows."""
@@ -170,7 +185,11 @@ async def _run(
         if for_s is not None:
             asyncio.get_running_loop().call_later(for_s, process.stop)
         await process.run()
-    _line(say("stopped; windows that were not sent yet are kept"))
+    _line(
+        say("stopped")
+        if given.edge.private
+        else say("stopped; windows that were not sent yet are kept")
+    )
 
 
 def _speak(language: str) -> None:
@@ -215,13 +234,13 @@ def resume(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def lock(context: typer.Context, as_json: JsonOption = False) -> None:
-    """For the screen saver: the screen is locked, stop measuring."""
+    """Stop measuring: for the screen saver, when it locks."""
     command(context, "lock", (), as_json=as_json)
 
 
 @app.command()
 def unlock(context: typer.Context, as_json: JsonOption = False) -> None:
-    """For the screen saver: the screen is open again."""
+    """Go on: for the screen saver, when it is unlocked."""
     command(context, "unlock", (), as_json=as_json)
 
 
@@ -233,7 +252,10 @@ def withdraw(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take consent back, for all or some channels; what was measured before stays."""
+    """Take consent back, for all channels or some.
+
+    What was measured before stays; wellbeing edge erase erases it here.
+    """
     chosen = parse_channels(channels or [])
     command(context, "withdraw", tuple(chosen), as_json=as_json)
 
@@ -246,7 +268,10 @@ def consent(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what may be measured and choose; from then on exactly that is allowed."""
+    """Read what may be measured, and choose.
+
+    From then on exactly that is allowed.
+    """
     if channels:
         chosen = parse_channels(channels)
     elif sys.stdin.isatty():
@@ -271,9 +296,9 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase what is kept about you on this machine; your choices stay.
+    """Erase what is kept about you on this machine.
 
-    Works whether the edge runs or not. What the server holds is asked for with
+    Your choices stay. Works whether the edge runs or not. What the server holds is asked for with
     wellbeing edge ask erase.
     """
     if not yes and not _is_confirmed(say("Erase it? It cannot be brought back.")):

@@ -20,6 +20,7 @@ from sensors.edge.companion import Companion, answer_beside, run_beside
 from sensors.edge.consent import ConsentFile, Event, Lockers, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
 from sensors.edge.forgetting import forget
+from sensors.edge.heartbeat import Heartbeat
 from sensors.edge.identity import Identity
 from sensors.edge.keyhold import load_cipher
 from sensors.edge.outbox import Key, Outbox
@@ -31,8 +32,8 @@ from sensors.edge.shift import in_shift
 from sensors.edge.supervise import Sink, Supervisor, run_all
 from sensors.edge.telephony import Telephony
 from sensors.edge.teller import Teller
-from sensors.edge.window import Assembler, LinkState
-from sensors.edge.words import line_words, say
+from sensors.edge.window import Assembler
+from sensors.edge.words import say
 from sensors.errors import StateError
 from sensors.messages import (
     ConsentMessage,
@@ -43,8 +44,6 @@ from sensors.messages import (
     StatusMessage,
 )
 from sensors.signals import Channel
-
-STATUS_EVERY_S = 60.0
 
 
 class EdgeProcess:
@@ -83,7 +82,6 @@ class EdgeProcess:
         self._times = times or SystemTime()
         self._run = token_hex(8)
         self._seq = 0
-        self._said_links: dict[Channel, LinkState] = {}
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         self._lockers = Lockers()
@@ -128,6 +126,9 @@ class EdgeProcess:
             consent=self._consent,
             on_message=self._take_message,
             pace=Pace(backlog_per_s=settings.backlog_per_s, resend_after_s=settings.resend_after_s),
+        )
+        self._heartbeat = Heartbeat(
+            self._publisher, self._assembler, self._times, say, is_private=settings.private
         )
         self._asking = Asking(
             self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
@@ -181,7 +182,7 @@ class EdgeProcess:
             self._publisher.run(),
             run_all(self._supervisors),
             self._windows(),
-            self._heartbeat(),
+            self._heartbeat.run(),
             run_beside(self._companions, self),
         ]
         tasks = [asyncio.create_task(one) for one in (*work, self._stop.wait())]
@@ -235,7 +236,7 @@ class EdgeProcess:
             # Not kept, so the number is free again: seq stays without gaps.
             self._say_notes()
             if not was_refused:
-                self._say_status()
+                self._heartbeat.say_status()
             return
         self._seq += 1
         if dropped:
@@ -244,20 +245,6 @@ class EdgeProcess:
         for companion in self._companions:
             companion.take_window(message)
         self._say_notes()
-
-    async def _heartbeat(self) -> None:
-        was_connected: bool | None = None
-        spoken_s = self._times.monotonic_s()
-        while True:
-            connected = self._publisher.is_connected
-            if connected != was_connected:
-                self.say(line_words(self._publisher.refusal, connected=connected))
-                was_connected = connected
-            now_s = self._times.monotonic_s()
-            if self._assembler.links != self._said_links or now_s - spoken_s >= STATUS_EVERY_S:
-                spoken_s = now_s
-                self._say_status()
-            await asyncio.sleep(1.0)
 
     # What collectors and server bring.
 
@@ -291,8 +278,7 @@ class EdgeProcess:
             supervisor.allow(frozenset(self._assembler.channels) - withheld)
         # Alike for every reason, and nothing where nothing changed: a lock during
         # a pause, or the end of a shift, must not show in when we speak (T7).
-        if self._assembler.links != self._said_links:
-            self._say_status()
+        self._heartbeat.say_change()
         if consent_changed:
             self._publisher.say_consent()
 
@@ -363,10 +349,6 @@ class EdgeProcess:
         await self._asking.request(kind)
 
     # What it says about itself.
-
-    def _say_status(self) -> None:
-        self._said_links = self._assembler.links
-        self._publisher.say_status()
 
     def _status(self, online: bool) -> StatusMessage:
         return self._about.status(self.now_at(), online=online)

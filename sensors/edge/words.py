@@ -125,8 +125,12 @@ def names(channels: Iterable[Channel]) -> str:
     return ", ".join(sorted(channel.value for channel in channels)) or say("none")
 
 
-def line_words(refusal: str, *, connected: bool) -> str:
+def line_words(refusal: str, *, connected: bool, is_private: bool = False) -> str:
     """Return what is said when the line to the broker came or went; `refusal` says why."""
+    if is_private and connected:
+        return say("ready; nothing leaves this machine")
+    if is_private:
+        return say("what compares your windows does not answer; they are kept until it does")
     if connected:
         return say("connected to the broker")
     why = f" ({refusal})" if refusal else ""

@@ -194,20 +194,20 @@ class BleakCollector:
                     raise error
 
     def _introduce(self, near: Near) -> Note:
-        """Return who is read, said aloud where nobody chose: it may be a neighbour's."""
+        """Return who is read, said aloud, once, where it may be a neighbour's.
+
+        That is where nobody chose, and where somebody claimed it: on another
+        day a headset of a pool is on another head.
+        """
         shown = describe(near.name, near.address, Details(), None)
-        chosen = bool(self._address())
-        if near.address != self._known_address:
+        is_known = near.address == self._known_address
+        if not is_known:
             self._details = None
         self._known_address = near.address
-        if chosen:
+        if is_known or self._settings.address:
             return Note(device=shown)
-        return Note(
-            say("reading headset {shown}; not yours? run: wellbeing edge claim").format(
-                shown=shown
-            ),
-            device=shown,
-        )
+        text = say("reading headset {shown}; not yours? run: wellbeing edge claim")
+        return Note(text.format(shown=shown), device=shown)
 
     async def _follow(self, near: Near, waiting: _Waiting) -> AsyncGenerator[Reading | Link | Note]:
         """Yield what arrives.

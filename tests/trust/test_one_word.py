@@ -16,7 +16,7 @@ from analytics.store.points import Measurement
 from analytics.watching.status import read_status
 from analytics.watching.status_lines import as_lines
 from sensors import codec, topics
-from sensors.edge import process as edge_process
+from sensors.edge import heartbeat
 from sensors.edge.consent import Event
 from sensors.edge.shift import Shift
 from sensors.messages import (
@@ -65,7 +65,7 @@ def _never(settings):
 @pytest.fixture
 def no_heartbeat(monkeypatch):
     """A status goes out for its reason only, not because a minute passed."""
-    monkeypatch.setattr(edge_process, "STATUS_EVERY_S", 1e9)
+    monkeypatch.setattr(heartbeat, "STATUS_EVERY_S", 1e9)
 
 
 REASONS = {"pause": _pause, "lock": _lock, "break": _break, "off_shift": _end_of_shift}

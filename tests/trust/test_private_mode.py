@@ -64,7 +64,11 @@ def test_a_strained_person_is_told_and_nothing_but_loopback_is_used(tmp_path: Pa
     assert "your own page is there" in said
     assert "Traceback" not in said
     assert found["code"] == 130, "one Ctrl-C ends both"
-    assert "stopped; windows" in said
+    assert "ready; nothing leaves this machine" in said
+    assert "stopped" in said
+    # Words of the other mode, which would frighten here: a broker, windows to be sent.
+    assert "broker" not in said
+    assert "sent yet" not in said
     _assert_kept_here(state / SITE / "me")
 
 
@@ -99,6 +103,11 @@ def test_erasing_takes_everything_on_this_machine(tmp_path: Path) -> None:
     try:
         kept = tmp_path / SITE / "me" / "store.sqlite"
         wait_until(lambda: kept.exists() and _points(kept) > 0, 120, "something is kept")
+        again = wellbeing("me", "--collector", "simulated", "--state-dir", tmp_path)
+        assert again.returncode != 0
+        assert "it already runs for 'me' on this machine; to see it: wellbeing edge page" in (
+            again.stderr
+        )
         ended = wellbeing(
             "edge", "--state-dir", tmp_path, "--site", SITE, "--agent", "me", "erase", "--yes"
         )

@@ -25,9 +25,9 @@ def page(
         bool, typer.Option("--print", help="Print the address instead of opening it.")
     ] = False,
 ) -> None:
-    """Open your own page: what is read, what others see, help, a break, your signals.
+    """Open your own page.
 
-    The address works once and within two minutes; ask again for another.
+    What is read, what others see, help, a break, your signals. The address works once and within two minutes; ask again for another.
     """
     given: Given = context.obj
     source = given.edge.source if given.source_given else None

@@ -177,7 +177,7 @@ def _usual_row(words: Words, one: UsualRange) -> UsualRow:
         now=_with_unit(number(now), shown_unit),
         usual=_with_unit(f"{number(low)} – {number(high)}", shown_unit),  # noqa: RUF001
         place=_place(words, now, low, high),
-        rests_on=words.say("rests on {time}", time=duration(words, one.hours * 3600))
+        rests_on=words.say("learnt from {time}", time=duration(words, one.hours * 3600))
         if one.hours > 0
         else words.say("still learning; until then everybody's range"),
     )

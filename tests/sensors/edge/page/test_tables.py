@@ -29,7 +29,7 @@ def row(**changes):
 def test_now_and_the_usual_range_with_unit_place_and_ground():
     found = row()
     assert (found.name, found.now, found.usual) == ("Heart rate", "88.2 /min", "60 – 75 /min")  # noqa: RUF001
-    assert (found.place, found.rests_on) == ("above", "rests on 12 h 30 min")
+    assert (found.place, found.rests_on) == ("above", "learnt from 12 h 30 min")
     assert row(now=50.0).place == "below"
     assert row(now=70.0).place == "as usual"
 
