@@ -1,8 +1,10 @@
 """Imports point one way, drivers stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -82,3 +84,31 @@ def test_import_contracts_hold():
     )
     assert done.returncode == 0, done.stdout
     assert "3 kept, 0 broken" in done.stdout
+
+
+RIM = {
+    "asyncio", "concurrent", "io", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal",
+    "socket", "sqlite3", "subprocess", "tempfile", "threading", "time", "urllib",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("room", ["hrv", "signals", "scoring", "alerts", "simulation"])
+def test_a_pure_room_touches_no_clock_file_socket_or_thread(room):
+    for path in (ROOT / "analytics" / room).rglob("*.py"):
+        assert set(_imports(path)) & RIM == set(), path
+        assert ".now(" not in path.read_text(encoding="utf-8"), path
+
+
+def test_every_room_of_the_server_half_has_its_floor_and_its_line():
+    rooms = {path.parent.name for path in (ROOT / "analytics").glob("*/__init__.py")}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = next(
+        contract
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract.get("containers") == ["analytics"]
+    )
+    floors = {name.strip() for layer in contract["layers"] for name in layer.split("|")}
+    page = (ROOT / "analytics/README.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)/`", page))
+    assert rooms <= floors
+    assert rooms == told
