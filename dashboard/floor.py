@@ -21,7 +21,7 @@ from sensors.messages import AlertState
 from sensors.shown import Shown
 from sensors.words import Words
 
-_SWITCHES = frozenset({"keys", "names"})
+_SWITCHES = frozenset({"keys", "names", "find"})
 """Of what a tab remembers of its fields, that which belongs to no card."""
 
 GONE_FOR = timedelta(seconds=20)

@@ -12,8 +12,11 @@ from dashboard.components import detail
 from dashboard.desk import Screen
 from dashboard.headline import COUNT_WORDS
 from dashboard.queries import PersonState
-from dashboard.session import chosen, keep, recall, tab
+from dashboard.session import chosen, keep, recall, tab, typed
 from sensors.shown import Shown, chip
+
+MOST_NAMES = 50
+"""Lines at most: each costs a millisecond or two of every refresh, and a thousand a second."""
 
 
 def render(screen: Screen, others: Sequence[PersonState]) -> None:
@@ -31,8 +34,24 @@ def render(screen: Screen, others: Sequence[PersonState]) -> None:
     st.html(f'<div class="wb-head">{chips}</div>')
     st.toggle(words.say("Show names"), key=recall("names"), on_change=keep, args=("names",))
     if chosen("names", default=False):
-        for person in sorted(others, key=lambda one: _name(screen, one).casefold()):
-            _person(screen, person)
+        _names(screen, others)
+
+
+def _names(screen: Screen, others: Sequence[PersonState]) -> None:
+    """Draw a line per person, of a big floor those whose name is looked for."""
+    words, found = screen.words, sorted(others, key=lambda one: _name(screen, one).casefold())
+    if len(found) > MOST_NAMES:
+        st.text_input(words.say("Find a name"), key=recall("find"), on_change=keep, args=("find",))
+        wanted = typed("find").strip().casefold()
+        found = [person for person in found if wanted in _name(screen, person).casefold()]
+    for person in found[:MOST_NAMES]:
+        _person(screen, person)
+    more = len(found) - MOST_NAMES
+    said = "" if found else words.say("Nobody is called so.")
+    if more > 0:
+        said = words.say("{n} more. Write a part of the name.", n=more)
+    if said:
+        st.html(f'<p class="wb-quiet">{escape(said)}</p>')
 
 
 def _name(screen: Screen, person: PersonState) -> str:

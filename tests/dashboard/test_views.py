@@ -9,6 +9,7 @@ import pytest
 from analytics.people.teams import parse_teams
 from analytics.store.embedded import EmbeddedStore
 from dashboard import resources
+from dashboard.components import people
 from dashboard.desk import Screen
 from dashboard.resources import Desk
 from sensors.errors import StoreError
@@ -268,6 +269,23 @@ def test_what_was_written_and_switched_outlasts_a_look_at_another_page(floor: De
     assert app.text_area(key="note-aaaaaaaa01").value == "after this call"
     assert app.selectbox(key="reason-aaaaaaaa01").value == "hard_call"
     assert app.toggle(key="keys").value is False
+
+
+def test_of_a_big_floor_names_are_looked_for(
+    desk: Desk, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "MOST_NAMES", 4)
+    keep_alive(store, dict.fromkeys(NAMES, "as_usual"), NOW)
+    desk.watch.look()
+    app = page(desk)
+    app.toggle(key="names").set_value(True).run()
+    named = sorted(NAMES.values())
+    assert [label for label in labels(app) if label in named] == named[:4]
+    assert "3 more. Write a part of the name." in html(app)
+    app.text_input(key="find").set_value(" sato").run()
+    assert [label for label in labels(app) if label in named] == ["Kim Sato"]
+    app.text_input(key="find").set_value("nobody's").run()
+    assert "Nobody is called so." in html(app)
 
 
 def test_a_press_that_comes_twice_counts_once(
