@@ -26,6 +26,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from firmware_bridge.display.resync import Cut, cut
+
 BAUD = 256_000
 """As delivered, 8N1. [1/s] [1]_, table 7."""
 
@@ -220,37 +222,22 @@ class Ld2410:
 
         However the stream is cut into pieces, the result is the same.
         """
-        pending = self._pending
-        pending += data
-        found: list[Report | Answer] = []
-        done = read_to = 0
-        while True:
-            at = _next_head(pending, done)
-            size = _size(pending, at)
-            if size is None:
-                break
-            read = _read(bytes(pending[at : at + size])) if size else Refusal.LENGTH
-            if isinstance(read, Refusal):
-                self.counts.refused[read] += 1
-                done = at + 1
-                continue
-            found.append(read)
-            self.counts.skipped_bytes += at - read_to
-            done = read_to = at + size
-        self.counts.skipped_bytes += at - read_to
-        self.counts.reports += sum(isinstance(item, Report) for item in found)
-        self.counts.answers += sum(isinstance(item, Answer) for item in found)
-        del pending[:at]
-        return found
+        self._pending += data
+        found: Cut[Report | Answer, Refusal] = cut(self._pending, _next_head, _size, _read)
+        self.counts.reports += sum(isinstance(item, Report) for item in found.read)
+        self.counts.answers += sum(isinstance(item, Answer) for item in found.read)
+        self.counts.refused.update(found.refused)
+        self.counts.skipped_bytes += found.skipped_bytes
+        return found.read
 
 
-def _size(pending: bytearray, at: int) -> int | None:
-    """Return the size of the frame at `at`; ``None`` is not known yet, 0 is none."""
+def _size(pending: bytearray, at: int) -> int | Refusal | None:
+    """Return the size of the frame at `at`; ``None`` is not known yet."""
     if len(pending) - at < 6:
         return None
     length = int.from_bytes(pending[at + 4 : at + 6], "little")
     if not 4 <= length <= MAX_DATA_BYTES:
-        return 0
+        return Refusal.LENGTH
     size = length + _ENVELOPE_BYTES
     return size if len(pending) - at >= size else None
 
@@ -267,13 +254,14 @@ def _next_head(pending: bytearray, at: int) -> int:
     return len(pending)
 
 
-def _read(frame: bytes) -> Report | Answer | Refusal:
+def _read(frame: bytes) -> tuple[Report | Answer] | Refusal:
     head, data, tail = frame[:4], frame[6:-4], frame[-4:]
     # 22 bytes of an engineering report and a whole basic one are as long as the
     # first announced, and end as it should: no true frame holds another's head.
     if tail != _HEADS[head] or any(other in data for other in _HEADS):
         return Refusal.TAIL
-    return _report(data) if head == REPORT_HEAD else _answer(data)
+    said = _report(data) if head == REPORT_HEAD else _answer(data)
+    return said if isinstance(said, Refusal) else (said,)
 
 
 def _answer(data: bytes) -> Answer | Refusal:

@@ -27,6 +27,8 @@ from enum import StrEnum
 from functools import reduce
 from operator import xor
 
+from firmware_bridge.display.resync import Cut, cut
+
 BAUD = 115_200
 """8N1. [1/s] [1]_"""
 
@@ -97,67 +99,48 @@ class Mr60bha2:
 
         However the stream is cut into pieces, the result is the same.
         """
-        pending = self._pending
-        pending += data
-        found: list[Person | Breathing] = []
-        done = read_to = 0
-        while True:
-            at = pending.find(_START, done)
-            at = len(pending) if at < 0 else at
-            size = _size(pending, at)
-            if size is None:
-                break
-            if not size:
-                self.counts.refused[Refusal.HEAD] += 1
-                done = at + 1
-                continue
-            read = _read(bytes(pending[at : at + size]))
-            if isinstance(read, Refusal):
-                self.counts.refused[read] += 1
-                done = at + 1
-                continue
-            self._take(read, found)
-            self.counts.skipped_bytes += at - read_to
-            done = read_to = at + size
-        self.counts.skipped_bytes += at - read_to
-        del pending[:at]
-        return found
+        self._pending += data
+        found: Cut[Person | Breathing | None, Refusal] = cut(self._pending, _begin, _size, _read)
+        said = [read for read in found.read if read is not None]
+        self.counts.reports += len(said)
+        self.counts.others += len(found.read) - len(said)
+        self.counts.refused.update(found.refused)
+        self.counts.skipped_bytes += found.skipped_bytes
+        return said
 
-    def _take(self, read: Person | Breathing | None, found: list[Person | Breathing]) -> None:
-        if read is None:
-            self.counts.others += 1
-        else:
-            self.counts.reports += 1
-            found.append(read)
+
+def _begin(pending: bytearray, start: int) -> int:
+    at = pending.find(_START, start)
+    return len(pending) if at < 0 else at
 
 
 def _check(data: bytes) -> int:
     return ~reduce(xor, data, 0) & 0xFF
 
 
-def _size(pending: bytearray, at: int) -> int | None:
-    """Return the size of the frame at `at`; ``None`` is not known yet, 0 is none."""
+def _size(pending: bytearray, at: int) -> int | Refusal | None:
+    """Return the size of the frame at `at`; ``None`` is not known yet."""
     if len(pending) - at < _HEAD_BYTES:
         return None
     head = bytes(pending[at : at + _HEAD_BYTES])
     length = int.from_bytes(head[3:5])
     if length > MAX_DATA_BYTES or head[-1] != _check(head[:-1]):
-        return 0
+        return Refusal.HEAD
     size = _HEAD_BYTES + length + 1
     return size if len(pending) - at >= size else None
 
 
-def _read(frame: bytes) -> Person | Breathing | Refusal | None:
+def _read(frame: bytes) -> tuple[Person | Breathing | None] | Refusal:
     kind, data = int.from_bytes(frame[5:7]), frame[_HEAD_BYTES:-1]
     if frame[-1] != _check(data):
         return Refusal.DATA
     if kind == _PERSON:
-        return Person(bool(data[0])) if data else Refusal.CONTENT
+        return (Person(bool(data[0])),) if data else Refusal.CONTENT
     if kind != _BREATHING:
-        return None
+        return (None,)
     if len(data) != struct.calcsize("<f"):
         return Refusal.CONTENT
     (per_min,) = struct.unpack("<f", data)
     if not math.isfinite(per_min) or not 0.0 <= per_min <= _MOST_PER_MIN:
         return Refusal.CONTENT
-    return Breathing(per_min)
+    return (Breathing(per_min),)
