@@ -19,6 +19,8 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+from serial_fuzz import damaged
+
 from sensors.collector import Link, Reading
 from sensors.heart_rate.measurement import parse
 from sensors.heart_rate.session import HeartSession
@@ -88,23 +90,6 @@ def per_second(data: list[bytes], *works: Callable[[bytes], object]) -> list[flo
     return [len(data) / seconds for seconds in best]
 
 
-def mutate(data: bytes, random: Random) -> bytes:
-    """Return `data` with one to three bytes changed, lost, doubled or cut off."""
-    changed = bytearray(data)
-    for _ in range(random.randint(1, 3)):
-        at = random.randrange(len(changed) + 1)
-        kind = random.randrange(4)
-        if kind == 0 and at < len(changed):
-            changed[at] = random.randrange(256)
-        elif kind == 1:
-            changed[at:at] = random.randbytes(random.randint(1, 4))
-        elif kind == 2:
-            del changed[at : at + random.randint(1, 3)]
-        else:
-            del changed[at:]
-    return bytes(changed)
-
-
 def survive(count: int, random: Random) -> dict[str, int]:
     """Feed `count` mutated notifications to sessions and return what became of them."""
     outcome: Counter[str] = Counter()
@@ -114,7 +99,7 @@ def survive(count: int, random: Random) -> dict[str, int]:
         if number % 10_000 == 0:
             session = HeartSession()  # another device
         now_s += random.random() * 2
-        data = mutate(random.choice(whole), random)
+        data = damaged(random.choice(whole), random, cut_off=1.0)
         try:
             found = session.take(data, now_s)
         except Exception as error:  # noqa: BLE001 - a crash is what is counted here

@@ -41,8 +41,17 @@ def whole(random: Random) -> list[Frame]:
     return frames
 
 
-def damaged(data: bytes, random: Random) -> bytes:
-    """Return `data` with one to three bytes changed, lost, doubled or cut off."""
+def damaged(data: bytes, random: Random, cut_off: float = 0.2) -> bytes:
+    """Return `data` with one to three bytes changed, lost, doubled or cut off.
+
+    Parameters
+    ----------
+    data : bytes
+    random : Random
+    cut_off : float
+        How often, of the times that its turn comes, the end is cut off, 0-1:
+        what is cut off says no more.
+    """
     changed = bytearray(data)
     for _ in range(random.randint(1, 3)):
         at = random.randrange(len(changed) + 1)
@@ -53,7 +62,7 @@ def damaged(data: bytes, random: Random) -> bytes:
             changed[at:at] = random.randbytes(random.randint(1, 4))
         elif kind == 2:
             del changed[at : at + random.randint(1, 3)]
-        elif random.random() < 0.2:
+        elif random.random() < cut_off:
             del changed[at:]
     return bytes(changed)
 

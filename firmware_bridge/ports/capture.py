@@ -23,9 +23,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
+from firmware_bridge.ports.closing import Closing
 from sensors import codec
 from sensors.errors import ConfigurationError
 
@@ -83,7 +83,7 @@ class Chunk:
     data: bytes
 
 
-class CaptureWriter:
+class CaptureWriter(Closing):
     """Writes one capture; each record is whole in the file before the next begins.
 
     Parameters
@@ -137,17 +137,6 @@ class CaptureWriter:
     def close(self) -> None:
         """Write out what is left."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Capture:

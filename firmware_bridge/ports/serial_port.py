@@ -12,10 +12,10 @@ import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from firmware_bridge.ports import tcp_port
+from firmware_bridge.ports.closing import Closing
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 
 READ_WITHIN_S = 0.2
@@ -151,7 +151,7 @@ def _info(found: Any) -> PortInfo:
     )
 
 
-class SerialPort:
+class SerialPort(Closing):
     """One open port, for this process alone.
 
     Parameters
@@ -225,17 +225,6 @@ class SerialPort:
     def close(self) -> None:
         """Release the port."""
         self._driver.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _SystemPort:
