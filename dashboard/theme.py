@@ -29,6 +29,8 @@ STREAMLIT_OPTIONS: dict[str, str | bool | int | list[str]] = {
     "logger.hideWelcomeMessage": True,
     "logger.level": "error",
     "runner.fastReruns": True,
+    # A full collection after every run, of which there is one a second, is a third of the work.
+    "runner.postScriptGC": False,
     # Another site's page must not reach this one under a name of its own (DNS rebinding).
     "server.allowedHosts": ["127.0.0.1", "::1", "localhost"],
     "server.fileWatcherType": "none",
