@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analytics.alerts.common_cause import contributions
 from analytics.scoring.detector import Detector, ScoreBatch
 from analytics.scoring.episodes import Episodes, threshold_for
-from analytics.scoring.floor import good
+from analytics.scoring.measured import good
 from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
 from analytics.signals.windows import FeatureBatch
 from analytics.simulation import Scenario, simulate

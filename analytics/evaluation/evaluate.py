@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.evaluation.run import Progress, StackedTape, run
-from analytics.scoring.floor import blank_unmeasured, given
+from analytics.scoring.measured import blank_unmeasured, given
 from analytics.signals.windows import FeatureBatch, FeatureWindows
 from sensors.errors import RecordingError
 from sensors.messages import WINDOW_S, ReadingMessage

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytics.scoring.detector import Detector, ScoreBatch
 from analytics.scoring.episodes import EpisodeBatch, Episodes
-from analytics.scoring.floor import good
+from analytics.scoring.measured import good
 from analytics.signals.windows import FeatureBatch
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -20,28 +19,18 @@ from analytics.events import Arrival, is_late
 from analytics.people.teams import Teams
 from analytics.scoring.detector import DETECTOR_VERSION, Detector, ScoreBatch
 from analytics.scoring.episodes import EpisodeBatch, Episodes, threshold_for
+from analytics.scoring.measured import CHANNELS, blank_unmeasured, given, good
 from analytics.scoring.person_state import states
-from analytics.signals.features import FEATURES, PART_CHANNEL, PARTS, UNKNOWN_LEVEL
-from analytics.signals.windows import CONTEXTS, FeatureBatch, FeatureWindows, measures_body
+from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
+from analytics.signals.windows import CONTEXTS, FeatureBatch, FeatureWindows
 from sensors.messages import ContextState, ReadingMessage
-from sensors.signals import Channel
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-LEARN_QUALITY = 0.5
-"""Mean quality of what is known below which a window teaches the baseline nothing."""
-
 STALE_S = 30.0
 """An agent without a window for so long is no longer judged. [s] Six windows."""
-
-UNMEASURED_S = 15.0
-"""A channel without a reading for so long is unknown. [s] Three windows.
-
-Features look back a minute; without this, somebody who paused would be drawn
-as usual for as long (TRUST T13), and could alert on what was before (T6).
-"""
 
 _STATE = [name for kind in (FeatureWindows, Detector, Episodes) for name in kind().to_arrays()]
 SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PARTS, *_STATE))
@@ -50,9 +39,6 @@ SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PART
 _TEAM_CHECK_S = 60.0
 _SITE_EVERY_S = 3600.0
 _CONTEXT_CODE = {state: code for code, state in enumerate(CONTEXTS)}
-_CHANNELS = tuple(Channel)
-_sections = attrgetter(*(channel.value for channel in _CHANNELS))
-_FEATURE_COLUMN = np.array([_CHANNELS.index(PART_CHANNEL[f.part]) for f in FEATURES], np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +108,7 @@ class Floor:
         }
         self.level = np.zeros((0, len(PARTS)), np.int8)
         self.contribution = np.zeros((0, len(PARTS)))
-        self.measured_s = np.zeros((0, len(_CHANNELS)))  # newest reading of each channel
+        self.measured_s = np.zeros((0, len(CHANNELS)))  # newest reading of each channel
         self._site_due_s = np.zeros(1)
 
     def row(self, agent: str) -> int:
@@ -148,7 +134,7 @@ class Floor:
         self.level = np.concatenate((self.level, unknown))
         nothing = np.full((added, len(PARTS)), np.nan)
         self.contribution = np.concatenate((self.contribution, nothing))
-        never = np.full((added, len(_CHANNELS)), -np.inf)
+        never = np.full((added, len(CHANNELS)), -np.inf)
         self.measured_s = np.concatenate((self.measured_s, never))
         for part in (self._windows, self._detector, self._episodes):
             part.ensure(capacity)
@@ -376,36 +362,6 @@ class Floor:
             self.level = np.full((self._capacity, len(PARTS)), UNKNOWN_LEVEL, np.int8)
             self.contribution = np.full((self._capacity, len(PARTS)), np.nan)
             self.columns["learning"][:] = True
-
-
-def given(messages: Sequence[ReadingMessage]) -> Mask:
-    """Return which channels each of n messages measured, shape (n, C)."""
-    found = np.array([[s is not None for s in _sections(m)] for m in messages], bool)
-    found = found.reshape(-1, len(_CHANNELS))
-    found[:, _CHANNELS.index(Channel.MODULES)] = [measures_body(m.modules) for m in messages]
-    return found
-
-
-def blank_unmeasured(batch: FeatureBatch, measured_s: Floats) -> None:
-    """Make unknown what rests on channels that give nothing any more.
-
-    Parameters
-    ----------
-    batch : FeatureBatch
-        Of n windows; its values are changed.
-    measured_s : ndarray of float64, shape (n, C)
-        Newest reading of each channel up to then. [s since the epoch]
-    """
-    old = batch.at_s[:, None] - measured_s > UNMEASURED_S
-    batch.values[old[:, _FEATURE_COLUMN]] = np.nan
-
-
-def good(batch: FeatureBatch) -> Mask:
-    """Return which windows are good enough to teach the baseline, shape (n,)."""
-    known = np.isfinite(batch.values)
-    total = (batch.quality * known).sum(axis=1)
-    count = np.add.reduce(known.view(np.int8), axis=1, dtype=np.int8)
-    return np.asarray(total >= LEARN_QUALITY * np.maximum(count, 1))
 
 
 def _of(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analytics.pipeline.pipeline import Pipeline
-from analytics.scoring.floor import UNMEASURED_S
+from analytics.scoring.measured import UNMEASURED_S
 from analytics.signals.features import PART_CHANNEL, Part
 from analytics.store.points import Measurement, Point
 from sensors.messages import Absence, AlertKind

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from analytics.evaluation import evaluate
 from analytics.evaluation.evaluate import Trace
-from analytics.scoring.floor import UNMEASURED_S
+from analytics.scoring.measured import UNMEASURED_S
 from analytics.signals.windows import FeatureBatch
 from sensors.recording import read_recording
 from wellbeing import main

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analytics.scoring.floor import given
+from analytics.scoring.measured import given
 from sensors.collector import Reading
 from sensors.edge.window import Assembler
 from sensors.messages import Modules
