@@ -92,10 +92,9 @@ class Pointer(_Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice(_Section):
-    """Acoustic features of one window of the agent's own voice; no audio, no words."""
+class VoiceValues:
+    """What is measured of a voice, by its names in the catalogue; ``None`` is unknown, never zero."""
 
-    channel: ClassVar[Channel] = Channel.VOICE
     quality: float
     speech_ratio: float | None = None
     pause_ratio: float | None = None
@@ -112,6 +111,13 @@ class Voice(_Section):
     hammarberg_db: float | None = None
     slope_0_500_db_hz: float | None = None
     slope_500_1500_db_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice(VoiceValues, _Section):
+    """Acoustic features of one window of the agent's own voice; no audio, no words."""
+
+    channel: ClassVar[Channel] = Channel.VOICE
 
     def __post_init__(self) -> None:
         check_quality(self.quality)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sensors.sections import VoiceValues
 from sensors.signals import SIGNALS
 from sensors.voice import cycles, pitch, spectrum
 from sensors.voice.cycles import Cycles
@@ -48,7 +49,7 @@ _MIN_SLOPE_FRAMES = 5  # shorter voiced stretches have no slope to speak of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceFeatures:
+class VoiceFeatures(VoiceValues):
     """Features of one window; ``None`` is unknown, never zero.
 
     Units, ranges and meanings are those of the catalogue
@@ -56,22 +57,7 @@ class VoiceFeatures:
     little speech; what else is wrong is judged by :mod:`sensors.voice.conditions`.
     """
 
-    quality: float
     speech_ratio: float
-    pause_ratio: float | None = None
-    speech_rate_hz: float | None = None
-    f0_hz: float | None = None
-    f0_spread_st: float | None = None
-    f0_slope_st_s: float | None = None
-    voiced_ratio: float | None = None
-    jitter_local: float | None = None
-    shimmer_local: float | None = None
-    hnr_db: float | None = None
-    loudness_db: float | None = None
-    alpha_ratio_db: float | None = None
-    hammarberg_db: float | None = None
-    slope_0_500_db_hz: float | None = None
-    slope_500_1500_db_hz: float | None = None
 
     def known(self) -> dict[str, float]:
         """Return the features that are known and within the catalogue's range, by name."""
