@@ -24,6 +24,7 @@ from tests.sensors.heart_rate.watching import (
     WORN,
     beat,
     collector,
+    is_link,
     until,
 )
 
@@ -146,6 +147,30 @@ async def test_a_headset_that_nobody_chose_is_named_aloud(radio, clock):
             f"reading headset Headset ({headset.address}); not yours? run: wellbeing edge claim",
             f"Headset ({headset.address})",
         )
+
+
+@pytest.mark.parametrize(("by", "aloud"), [("claim", 1), ("address", 0)])
+async def test_a_claim_of_another_day_is_named_aloud_once(radio, clock, tmp_path, by, aloud):
+    """A headset of a pool may be on another head today; one in the configuration is one's own."""
+    headset = await radio.headset()
+    path = tmp_path / "headset.json"
+    if by == "claim":
+        ClaimFile(path).save(Claimed(address=headset.address))
+    chosen = {"claim_path": str(path)} if by == "claim" else {"address": headset.address}
+    said = []
+
+    async def overheard(items):
+        async for item in items:
+            said.append(item)
+            yield item
+
+    async with aclosing(collector(radio, **chosen).readings(clock)) as found:
+        items = overheard(found)
+        for _ in range(2):
+            await beat(items, headset)
+            await headset.drop()
+            await until(items, is_link)
+    assert len([i for i in said if isinstance(i, Note) and "not yours?" in i.text]) == aloud
 
 
 async def test_after_a_drop_the_same_one_is_taken_though_another_is_near(radio, clock):
