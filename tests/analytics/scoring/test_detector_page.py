@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from analytics.scoring import baseline, detector, episodes, evidence, floor, fusion, site_prior
+from analytics.scoring import (
+    baseline,
+    detector,
+    episodes,
+    evidence,
+    floor,
+    fusion,
+    measured,
+    site_prior,
+)
 from analytics.signals.features import FEATURES, PARTS, RESPONSE
 
 ROOT = Path(__file__).parents[3]
@@ -23,6 +32,7 @@ MODULES = {
     "evidence": evidence,
     "floor": floor,
     "fusion": fusion,
+    "measured": measured,
     "site_prior": site_prior,
 }
 LARGEST = 60_000
