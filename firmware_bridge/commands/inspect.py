@@ -11,30 +11,26 @@ from firmware_bridge.bench import headsets
 from firmware_bridge.bench.conversation import Conversation
 from firmware_bridge.bench.headsets import InspectedHeadset, Notified, inspect_headset
 from firmware_bridge.bench.inspecting import InspectedBoard, board_lines, inspect_board
-from firmware_bridge.commands.options import BAUD, BaudOption, print_json
+from firmware_bridge.commands.options import (
+    BAUD,
+    BaudOption,
+    BluetoothOption,
+    EitherPortOption,
+    UnpairedOption,
+    check_one,
+    print_json,
+)
 from firmware_bridge.ports.serial_port import SerialPort
 from sensors.command_line import JsonOption, progress_bar
-from sensors.errors import ConfigurationError
 
 _LISTEN_S = 3.0
 _SCAN_S = 8.0
 
 
 def inspect(  # noqa: PLR0917 - typer calls it by name
-    port: Annotated[
-        str | None, typer.Option(help="Serial port, or socket://HOST:PORT.", show_default=False)
-    ] = None,
-    bluetooth: Annotated[
-        str | None,
-        typer.Option(help="Address of a headset, as scan shows it.", show_default=False),
-    ] = None,
-    unpaired: Annotated[
-        bool,
-        typer.Option(
-            "--unpaired",
-            help="Listen to the headset without pairing: anybody near can read along.",
-        ),
-    ] = False,
+    port: EitherPortOption = None,
+    bluetooth: BluetoothOption = None,
+    unpaired: UnpairedOption = False,
     baud: BaudOption = BAUD,
     seconds: Annotated[
         float, typer.Option(min=0.0, help="How long to wait for what comes by itself. [s]")
@@ -45,10 +41,7 @@ def inspect(  # noqa: PLR0917 - typer calls it by name
 
     Streams or services, firmware, battery, contact, clock and settings.
     """
-    if (port is None) == (bluetooth is None):
-        raise ConfigurationError(
-            "inspect takes one of --port and --bluetooth; run: firmware-bridge scan"
-        )
+    check_one("inspect", port, bluetooth)
     if port is not None:
         board = _board(port, baud, seconds)
         lines = board_lines(board)

@@ -11,6 +11,7 @@ from firmware_bridge.bench.monitoring import Monitor
 from firmware_bridge.bench.presenting import Lines, Screen, present
 from firmware_bridge.bench.tapping import Step, Tap
 from firmware_bridge.bench.watching import Heard
+from firmware_bridge.commands.feeds import feed_of
 from firmware_bridge.commands.options import (
     BAUD,
     BaudOption,
@@ -19,7 +20,6 @@ from firmware_bridge.commands.options import (
     PortOption,
     RateOption,
     SecondsOption,
-    feed_of,
     interruptible,
     is_plain,
 )

@@ -18,11 +18,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from firmware_bridge.bench.board_feed import BoardFeed
-from firmware_bridge.bench.line_feed import LineFeed
-from firmware_bridge.bench.watching import Feed
-from firmware_bridge.printed.csv_lines import check_columns
-from firmware_bridge.printed.raw_lines import check_rate
 from sensors import codec
 from sensors.errors import ConfigurationError
 
@@ -30,6 +25,20 @@ PortOption = Annotated[
     str,
     typer.Option(
         help="Serial port (`firmware-bridge ports` lists them), or socket://HOST:PORT.",
+    ),
+]
+EitherPortOption = Annotated[
+    str | None,
+    typer.Option("--port", help="Serial port, or socket://HOST:PORT.", show_default=False),
+]
+BluetoothOption = Annotated[
+    str | None,
+    typer.Option("--bluetooth", help="Address of a headset, as scan shows it.", show_default=False),
+]
+UnpairedOption = Annotated[
+    bool,
+    typer.Option(
+        "--unpaired", help="Listen to the headset without pairing: anybody near can read along."
     ),
 ]
 CsvOption = Annotated[
@@ -91,44 +100,18 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def feed_of(csv: str | None, rate_hz: float | None) -> Feed:
-    """Return the decoder of a board: of lines where ``--csv`` is given, else of the protocol.
+def check_one(verb: str, port: str | None, bluetooth: str | None) -> None:
+    """Refuse both or neither of a board and a headset.
 
     Raises
     ------
     ConfigurationError
-        If the columns or the rate cannot be those of a board, or do not go together.
+        Then.
     """
-    columns = columns_of(csv, rate_hz)
-    return BoardFeed() if columns is None else LineFeed(columns, rate_hz)
-
-
-def columns_of(csv: str | None, rate_hz: float | None) -> tuple[str, ...] | None:
-    """Return the columns of a board that prints lines; None for one that speaks the protocol.
-
-    Raises
-    ------
-    ConfigurationError
-        If the columns or the rate cannot be those of a board, or do not go together.
-    """
-    if csv is None:
-        if rate_hz is not None:
-            raise ConfigurationError("--rate goes with --csv; a board that speaks says its rates")
-        return None
-    if rate_hz is not None:
-        check_rate(rate_hz, "--rate")
-    return split_columns(csv)
-
-
-def split_columns(csv: str) -> tuple[str, ...]:
-    """Return the columns that ``--csv`` names.
-
-    Raises
-    ------
-    ConfigurationError
-        If they cannot be the columns of a board.
-    """
-    return check_columns([column.strip() for column in csv.split(",")], "--csv")
+    if (port is None) == (bluetooth is None):
+        raise ConfigurationError(
+            f"{verb} takes one of --port and --bluetooth; run: firmware-bridge scan"
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import typer
 
 from firmware_bridge.bench.recording_rows import InOrder, Row
 from firmware_bridge.bench.tapping import Step, Tap
+from firmware_bridge.commands.feeds import feed_of
 from firmware_bridge.commands.options import (
     BAUD,
     BaudOption,
@@ -21,7 +22,6 @@ from firmware_bridge.commands.options import (
     RateOption,
     SecondsOption,
     arriving,
-    feed_of,
     interruptible,
     note,
     print_json,

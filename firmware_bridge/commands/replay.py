@@ -14,14 +14,8 @@ from firmware_bridge.bench.monitoring import Monitor
 from firmware_bridge.bench.presenting import Lines, Screen, present
 from firmware_bridge.bench.serving_capture import serve as serve_capture
 from firmware_bridge.bench.tapping import replayed
-from firmware_bridge.commands.options import (
-    PlainOption,
-    feed_of,
-    interruptible,
-    is_plain,
-    note,
-    print_json,
-)
+from firmware_bridge.commands.feeds import feed_of
+from firmware_bridge.commands.options import PlainOption, interruptible, is_plain, note, print_json
 from firmware_bridge.commands.record import check_places, write_rows
 from firmware_bridge.ports.capture import Capture, Chunk
 from firmware_bridge.simulation.endpoints import Endpoint, Listener, Terminal

@@ -7,14 +7,8 @@ from typing import Annotated
 
 import typer
 
-from firmware_bridge.commands.options import (
-    BAUD,
-    BaudOption,
-    CsvOption,
-    PortOption,
-    RateOption,
-    columns_of,
-)
+from firmware_bridge.commands.feeds import columns_of
+from firmware_bridge.commands.options import BAUD, BaudOption, CsvOption, PortOption, RateOption
 from firmware_bridge.ports.serial_port import check_port
 from sensors import codec
 from sensors.command_line import BrokerOption, ConfigOption, SiteOption

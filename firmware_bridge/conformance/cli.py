@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from firmware_bridge.bench import headsets
-from firmware_bridge.commands.options import BAUD, BaudOption, interruptible, note, print_json
+from firmware_bridge.commands.options import (
+    BAUD,
+    BaudOption,
+    BluetoothOption,
+    EitherPortOption,
+    UnpairedOption,
+    check_one,
+    interruptible,
+    note,
+    print_json,
+)
 from firmware_bridge.conformance import heart_check
 from firmware_bridge.conformance.examination import SHORTEST_S
 from firmware_bridge.conformance.heart_trace import HeartTrace
@@ -26,56 +36,44 @@ _SECONDS = 30.0
 FAILED = 1
 """Exit code when a requirement is not met."""
 
+LookOption = Annotated[
+    float,
+    typer.Option(
+        min=5.0, help=f"How long to look at it; a board takes {SHORTEST_S:g} at least. [s]"
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.html", help="Write a page with plots.", show_default=False),
+]
+OneWayOption = Annotated[
+    bool, typer.Option("--one-way", help="The board cannot be asked: its RX is not wired.")
+]
+SlackOption = Annotated[
+    float,
+    typer.Option(min=0.0, max=10.0, help="Widen every limit, for slow links and hosts. [s]"),
+]
+
 
 def check(  # noqa: PLR0917 - typer calls it by name
-    port: Annotated[
-        str | None, typer.Option(help="Serial port, or socket://HOST:PORT.", show_default=False)
-    ] = None,
-    bluetooth: Annotated[
-        str | None,
-        typer.Option(help="Address of a headset, as scan shows it.", show_default=False),
-    ] = None,
-    seconds: Annotated[
-        float,
-        typer.Option(
-            min=5.0, help=f"How long to look at it; a board takes {SHORTEST_S:g} at least. [s]"
-        ),
-    ] = _SECONDS,
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page with plots.", show_default=False),
-    ] = None,
-    one_way: Annotated[
-        bool, typer.Option("--one-way", help="The board cannot be asked: its RX is not wired.")
-    ] = False,
-    unpaired: Annotated[
-        bool,
-        typer.Option(
-            "--unpaired",
-            help="Listen to the headset without pairing: anybody near can read along.",
-        ),
-    ] = False,
-    slack: Annotated[
-        float,
-        typer.Option(min=0.0, max=10.0, help="Widen every limit, for slow links and hosts. [s]"),
-    ] = 0.25,
+    port: EitherPortOption = None,
+    bluetooth: BluetoothOption = None,
+    seconds: LookOption = _SECONDS,
+    report: ReportOption = None,
+    one_way: OneWayOption = False,
+    unpaired: UnpairedOption = False,
+    slack: SlackOption = 0.25,
     baud: BaudOption = BAUD,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a board or a headset against every requirement of hardware.md.
+    """Check a board or headset against all that hardware.md requires.
 
     The board's settings are tried and set back. Ends with 0 if every requirement that
     applies is met, with 1 if one is not, with 2 if the command cannot be carried out so.
     """
-    if (port is None) == (bluetooth is None):
-        raise ConfigurationError(
-            "check takes one of --port and --bluetooth; run: firmware-bridge scan"
-        )
-    if port is not None and seconds < SHORTEST_S:
-        raise ConfigurationError(
-            f"--seconds is {seconds:g}; a board takes {SHORTEST_S:g} at least: HELLO has to come "
-            "by itself"
-        )
+    check_one("check", port, bluetooth)
+    if port is not None:
+        _check_look(seconds)
     if report is not None:
         _check_writable(report)
     if port is not None:
@@ -93,6 +91,14 @@ def check(  # noqa: PLR0917 - typer calls it by name
         raise typer.Exit(INTERRUPTED)
     if not found.is_passed:
         raise typer.Exit(FAILED)
+
+
+def _check_look(seconds: float) -> None:
+    if seconds < SHORTEST_S:
+        raise ConfigurationError(
+            f"--seconds is {seconds:g}; a board takes {SHORTEST_S:g} at least: HELLO has to come "
+            "by itself"
+        )
 
 
 def _check_port(port: str, baud: int, seconds: float, trace: Trace) -> Report:

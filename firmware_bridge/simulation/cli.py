@@ -28,59 +28,70 @@ from firmware_bridge.simulation.sources import SOURCES
 from sensors.command_line import JsonOption
 from sensors.errors import ConfigurationError
 
+_SIGNALS = ",".join(SOURCES)
+
+LinkOption = Annotated[
+    Path | None,
+    typer.Option(help="Keep a symbolic link on the port, for a name that stays."),
+]
+TcpOption = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Listen here instead of on a pseudo-terminal."),
+]
+TransportOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TRANSPORT",
+        help="Be a Bluetooth headset on this HCI controller, as bumble spells it: usb:0, "
+        "hci-socket:0, serial:/dev/ttyACM0. Needs agent-wellbeing[bench].",
+    ),
+]
+ScriptOption = Annotated[
+    str,
+    typer.Option(
+        help="What happens to the wearer: names and seconds (rest, strain, recovery, off), "
+        "or a .toml file with a table [[stage]] for each."
+    ),
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same wearer.")]
+FaultOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[@START[+SECONDS]]",
+        help="Something that goes wrong; may be given several times. --list-faults names them.",
+    ),
+]
+SignalsOption = Annotated[str, typer.Option(help="Streams of a serial board, in their order.")]
+BeatsOption = Annotated[
+    bool,
+    typer.Option("--beats", help="Send beats found on the board instead of the raw pulse."),
+]
+DriftOption = Annotated[float, typer.Option(help="By how much its clock is fast. [1e-6]")]
+TickOption = Annotated[int, typer.Option(help="Ticks of its clock per second.")]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(help="File that keeps its settings when this program ends."),
+]
+ListFaultsOption = Annotated[bool, typer.Option("--list-faults", help="Name every fault and end.")]
+
 
 def simulate(  # noqa: PLR0917 - typer calls it by name
-    link: Annotated[
-        Path | None,
-        typer.Option(help="Keep a symbolic link on the port, for a name that stays."),
-    ] = None,
-    tcp: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Listen here instead of on a pseudo-terminal."),
-    ] = None,
-    bluetooth: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TRANSPORT",
-            help="Be a Bluetooth headset on this HCI controller, as bumble spells it: usb:0, "
-            "hci-socket:0, serial:/dev/ttyACM0. Needs agent-wellbeing[bench].",
-        ),
-    ] = None,
-    script: Annotated[
-        str,
-        typer.Option(
-            help="What happens to the wearer: names and seconds (rest, strain, recovery, off), "
-            "or a .toml file with a table [[stage]] for each."
-        ),
-    ] = DEFAULT,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same wearer.")] = 1,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[@START[+SECONDS]]",
-            help="Something that goes wrong; may be given several times. --list-faults names them.",
-        ),
-    ] = None,
-    signals: Annotated[
-        str, typer.Option(help="Streams of a serial board, in their order.")
-    ] = ",".join(SOURCES),
-    beats: Annotated[
-        bool,
-        typer.Option("--beats", help="Send beats found on the board instead of the raw pulse."),
-    ] = False,
-    drift_ppm: Annotated[float, typer.Option(help="By how much its clock is fast. [1e-6]")] = 40.0,
-    tick_hz: Annotated[int, typer.Option(help="Ticks of its clock per second.")] = 1_000_000,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="File that keeps its settings when this program ends."),
-    ] = None,
+    link: LinkOption = None,
+    tcp: TcpOption = None,
+    bluetooth: TransportOption = None,
+    script: ScriptOption = DEFAULT,
+    seed: SeedOption = 1,
+    fault: FaultOption = None,
+    signals: SignalsOption = _SIGNALS,
+    beats: BeatsOption = False,
+    drift_ppm: DriftOption = 40.0,
+    tick_hz: TickOption = 1_000_000,
+    state: StateOption = None,
     seconds: SecondsOption = None,
-    list_faults: Annotated[
-        bool, typer.Option("--list-faults", help="Name every fault and end.")
-    ] = False,
+    list_faults: ListFaultsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Be a headset: a board on a pseudo-terminal or TCP port, or a Bluetooth headset.
+    """Be a headset: on a pseudo-terminal, a TCP port or Bluetooth.
 
     It speaks the serial protocol of hardware.md (or the Heart Rate Service),
     with a made-up wearer and, if asked for, with faults. Ctrl-C ends it.

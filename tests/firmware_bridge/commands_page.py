@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer.main
 
-from firmware_bridge.commands.verbs import app
+from firmware_bridge.commands.verbs import VERBS, app_of
 from firmware_bridge.protocol import vectors
 from tests.firmware_bridge.driving import ROOT, Driven, in_terminal
 
@@ -28,7 +28,7 @@ SHOWN_COLUMNS = 100
 
 def verbs() -> dict[str, typer.main.TyperCommand]:
     """Return every verb of the command, by name."""
-    return dict(typer.main.get_command(app).commands)
+    return dict(typer.main.get_command(app_of(VERBS)).commands)
 
 
 def options(verb: str) -> list[tuple[str, str]]:

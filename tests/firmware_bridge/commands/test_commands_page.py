@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from firmware_bridge.commands.verbs import VERBS
 from tests.firmware_bridge.commands_page import (
     PAGE,
     options,
@@ -41,6 +42,11 @@ def test_every_verb_and_option_is_documented(verb):
         assert text, f"{verb} {names} has no help"
         assert f"| {names} | {text.replace('|', chr(92) + '|')} |" in section, f"{ANEW} --options"
     assert with_tables(section) == section, f"{ANEW} --options"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_list_of_all_says_of_a_verb_what_its_own_help_begins_with(verb):
+    assert verbs()[verb].help.split("\n\n")[0] == VERBS[verb].help
 
 
 def test_nothing_is_documented_that_there_is_not():
