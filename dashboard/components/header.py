@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 
 import streamlit as st
@@ -31,8 +32,12 @@ def called(words: Words, seen: Floor) -> None:
         _replace(f'<p class="wb-called">{said}</p>' if waiting else "")
 
 
-def banners(words: Words, problems: Sequence[tuple[Trouble, str]]) -> None:
-    """Draw one banner per problem; an empty place keeps what follows where it is."""
+def banners(words: Words, problems: Sequence[tuple[Trouble, str]], now: datetime) -> None:
+    """Draw one banner per problem; an empty place keeps what follows where it is.
+
+    And a sign of life: where it stays the same the script says that the page hears nothing.
+    """
+    st.html(f'<i class="wb-beat" data-at="{now.isoformat()}"></i>')
     drawn = []
     for trouble, text in problems:
         word = words.say("Loading") if trouble is Trouble.LOADING else words.say("Unknown")

@@ -1,11 +1,13 @@
 // What HTML from a server cannot say: the page's language and title, one live region that
-// outlives its text, focus that survives the end of what had it, and a page that
-// lost its end and asks for it again.
+// outlives its text, focus that survives the end of what had it, a page that lost its
+// end and asks for it again, and one that hears nothing more and says so.
 (() => {
   const mark = () => {
     document.documentElement.lang = LANGUAGE;
-    const said = [".wb-called", "h1.wb-lead"].map((name) => document.querySelector(name));
-    const title = [...said.filter(Boolean).map((node) => node.textContent), TITLE].join(" · ");
+    window.wellbeingLost = LOST;
+    const shown = document.querySelector(".wb-lost b") ? [".wb-lost b"] : [".wb-called", "h1.wb-lead"];
+    const said = shown.map((name) => document.querySelector(name)).filter(Boolean);
+    const title = [...said.map((node) => node.textContent), TITLE].join(" · ");
     if (document.title !== title) document.title = title;
     const live = document.querySelector(".st-key-told");
     if (live && live.getAttribute("aria-live") !== "polite") {
@@ -64,7 +66,25 @@
     const health = await fetch("/_stcore/health").catch(() => null);
     if (health && health.ok) window.location.reload();
   };
-  setInterval(whole, 200);
+  // A page that hears nothing more still looks as it did: what it says may be long untrue.
+  let beat = "";
+  let heard = 0;
+  const listen = () => {
+    const sign = document.querySelector(".wb-beat");
+    const now = Date.now();
+    if (sign && sign.dataset.at !== beat) { beat = sign.dataset.at; heard = now; }
+    const lost = heard > 0 && now - heard > 10000;
+    const told = document.querySelector(".wb-lost");
+    if (!lost && told) told.remove();
+    if (!lost || told) return;
+    const time = new Date(heard).toTimeString().slice(0, 5);
+    const box = document.body.appendChild(document.createElement("div"));
+    box.className = "wb-lost";
+    box.setAttribute("role", "alert");
+    box.appendChild(document.createElement("b")).textContent = `✕ ${window.wellbeingLost[0]}`;
+    box.append(window.wellbeingLost[1].replace("{time}", time));
+  };
+  setInterval(() => { whole(); listen(); }, 200);
   new MutationObserver(() => { window.wellbeingMark(); restore(); })
     .observe(document.body, { childList: true, subtree: true });
 })();

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from sensors.words import Words
+from sensors.words import N_, Words
 
+_LOST = N_(
+    "This page has had no answer since {time}; what you see is from before. It goes on by itself. "
+    "If it does not, tell whoever looks after this installation."
+)
 _HERE = Path(__file__).parent
 
 
@@ -19,6 +23,8 @@ def render(words: Words) -> None:
     with st.container(key="page-script"):
         script = _text("page.js").replace("LANGUAGE", json.dumps(words.tag))
         script = script.replace("TITLE", json.dumps(words.say("Agent Wellbeing")))
+        lost = [words.say("Unknown whether anybody needs you"), words.say(_LOST)]
+        script = script.replace("LOST", json.dumps(lost))
         st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 

@@ -51,7 +51,7 @@ def _live(desk: Desk, words: Words) -> None:
     screen = Screen(desk, words, now)
     seen = floor.look(desk, words, now)
     header.render(seen.headline)
-    header.banners(words, seen.problems)
+    header.banners(words, seen.problems, now)
     memory = tab()
     floor.remember(memory, seen, now)
     by_id = {one.alert_id: one for one in seen.cards}

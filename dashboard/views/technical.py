@@ -58,7 +58,7 @@ def _live(desk: Desk, words: Words) -> None:
     now = desk.clock()
     seen = floor.look(desk, words, now)
     header.called(words, seen)
-    header.banners(words, seen.problems)
+    header.banners(words, seen.problems, now)
     st.html(_parts(words, desk.live.view(now), desk.watch.view()))
     with st.container(key="faults"):
         st.html(f'<h2 class="wb-section">{escape(words.say("Devices"))}</h2>')

@@ -53,7 +53,7 @@ def _live(desk: Desk, words: Words, span: Span) -> None:
     now = desk.clock()
     around = floor.look(desk, words, now)
     header.called(words, around)
-    header.banners(words, around.problems)
+    header.banners(words, around.problems, now)
     teams = my_teams(desk.teams, desk.settings.supervisor, now)
     zones = {team: team_zone(desk.teams, team, now) for team in teams}
     seen = desk.trend.look(span, around.zone)

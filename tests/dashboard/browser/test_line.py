@@ -37,6 +37,25 @@ def test_broker_and_its_return(floor: Floor, chromium: "Page") -> None:
     assert floor.decisions(2)[-1].note == "will call back"
 
 
+def test_page_that_hears_nothing_more_never_says_that_all_is_well(
+    floor: Floor, chromium: "Page"
+) -> None:
+    page = chromium
+    visit(page, floor)
+    page.get_by_text("Nobody needs you").wait_for()
+    floor.process.send_signal(signal.SIGSTOP)
+    try:
+        lost = page.get_by_role("alert").filter(has_text="This page has had no answer since")
+        lost.wait_for()
+        assert not page.get_by_text("Nobody needs you").is_visible()
+        assert "Unknown whether anybody needs you" in page.title()
+        shoot(page, "hears-nothing")
+    finally:
+        floor.process.send_signal(signal.SIGCONT)
+    lost.wait_for(state="detached")
+    page.get_by_text("Nobody needs you").wait_for()
+
+
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 101), ("evil.example", 403)])
 def test_page_answers_only_to_names_of_this_machine(floor: Floor, host: str, status: int) -> None:
     port = int(floor.url.rstrip("/").rpartition(":")[2])
@@ -57,6 +76,7 @@ def test_control_c_ends_it_cleanly(floor: Floor, chromium: "Page") -> None:
     visit(chromium, floor)
     floor.process.send_signal(signal.SIGINT)
     assert floor.process.wait(60) in {0, 130}
+    chromium.get_by_text("Unknown whether anybody needs you").wait_for()
     said = floor.process.stdout.read()
     assert floor.url.rstrip("/") in said
     assert "Traceback" not in said
