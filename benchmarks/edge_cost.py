@@ -2,7 +2,7 @@
 
 The real ``wellbeing edge`` with its production collectors, its outbox on disk
 and a real Mosquitto, on a desk that is in use: keys and pointer on a virtual X
-server (Xvfb, xdotool; pynput listens through X RECORD), speech from espeak-ng
+server (Xvfb, xdotool; read through X RECORD), speech from espeak-ng
 on a virtual microphone (PulseAudio, PortAudio), a heartbeat once a second from
 a stand-in for the operating system's Bluetooth (`_edge_with_headset.py`).
 

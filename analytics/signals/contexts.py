@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sensors.codec import convert
 from sensors.messages import ContextMessage, ContextState
+from sensors.vocabulary import CONTEXT_BELIEVED
 
-BELIEVED = timedelta(hours=4)
-"""What telephony said is believed for so long; then what the agent does is unknown.
-
-Telephony that dies in a call says nothing any more, and a level learnt in a
-call that never ends would be nobody's usual. Longer than calls and breaks, and
-shorter than a shift, so that a new one never begins in yesterday's call.
-"""
+BELIEVED = CONTEXT_BELIEVED
+"""So long here as on the agent's machine. A level learnt in a call that never
+ends would be nobody's usual."""
 
 
 @dataclass(frozen=True, slots=True)
