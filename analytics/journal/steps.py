@@ -18,7 +18,7 @@ from pathlib import Path
 from analytics.events import Publication
 from analytics.journal.unsent import UNSENT_KEPT, excess
 from analytics.state import snapshot_rows
-from analytics.state.packing import pack
+from analytics.state.packing import Packer
 from analytics.state.state_file import add_counts, from_us, state_errors, to_us, transaction
 from analytics.store.points import Point
 from sensors import codec
@@ -77,6 +77,7 @@ class StepLog:
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db, self._path = db, path
+        self._packer = Packer()
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest snapshot.
@@ -109,13 +110,14 @@ class StepLog:
 
     def commit(self, commit: Commit) -> list[Pending]:
         """Make it durable, all or nothing; return the publications to send now."""
+        rows = self._packer.pack(commit.points)
         with state_errors(self._path), transaction(self._db):
             db = self._db
             db.executemany(
                 "INSERT INTO steps VALUES (?, ?, ?, ?)",
                 [(s.number, s.live, s.backlog, to_us(s.now)) for s in commit.steps],
             )
-            db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", pack(commit.points))
+            db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", rows)
             pending = [self.keep(publication) for publication in commit.publications]
             db.executemany(
                 "DELETE FROM publications WHERE id = ?", [(i,) for i in commit.confirmed]

@@ -45,7 +45,8 @@ class Purge:
     def __init__(self, db: sqlite3.Connection, agent: str, alert_ids: Iterable[str] = ()) -> None:
         self._db, self._agent = db, agent
         self._ids = frozenset(alert_ids)
-        self._marks = tuple(f'"{word}"'.encode() for word in (agent, *sorted(self._ids)))
+        self._words = tuple(word.encode() for word in (agent, *sorted(self._ids)))
+        self._marks = tuple(b'"%b"' % word for word in self._words)
 
     def sources(self) -> list[str]:
         """Return the agent's sources, as far as their runs and topics are known."""
@@ -134,7 +135,7 @@ class Purge:
         for (number,) in self._db.execute(ids).fetchall():
             (payload,) = self._db.execute(one, (number,)).fetchone()
             try:
-                found = without(payload, self._marks, self._is_about)
+                found = without(payload, self._words, self._is_about)
             except UNREADABLE:
                 continue  # nobody can say whose it was, here or anywhere
             if found is not None and found[2]:

@@ -1,12 +1,20 @@
-"""Points as they lie in the spool and among what was set aside: compressed JSON; pure."""
+"""Points as they lie in the spool and among what was set aside: compressed lines; pure.
+
+They are formatted here, once, as the server will take them; the writer only
+passes them on. Rows of older versions hold JSON, and are read as well.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from analytics.store.points import Point
+from analytics.store.formatted import Formatted, Group, Section, formatted, joined
+from analytics.store.line_protocol import Encoder
+from analytics.store.line_reading import point_of
+from analytics.store.points import Database, Point
 from sensors import codec
 
 POINTS_PER_BATCH = 5_000
@@ -15,27 +23,69 @@ POINTS_PER_BATCH = 5_000
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error)
 """What :func:`unpack` raises on a batch that was damaged or that nobody wrote."""
 
+# A row of lines begins with a line that says how they lie in what follows; last come the points
+# that have no line, as JSON. A row of JSON begins with a bracket.
+_LINES = b"lines "
+
+
+class Packer:
+    """Packs points; remembers what names, tags and texts look like when they are written."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder()
+
+    def pack(self, points: Sequence[Point]) -> list[tuple[int, bytes]]:
+        """Return `points` as spool rows: how many, and their compressed bytes."""
+        return [
+            (len(part), _packed(formatted(part, self._encoder)))
+            for part in (
+                points[start : start + POINTS_PER_BATCH]
+                for start in range(0, len(points), POINTS_PER_BATCH)
+            )
+        ]
+
 
 def pack(points: Sequence[Point]) -> list[tuple[int, bytes]]:
-    """Return `points` as spool rows: how many, and their compressed bytes."""
-    return [
-        (len(part), zlib.compress(codec.dump_json(part), 1))
-        for part in (
-            points[start : start + POINTS_PER_BATCH]
-            for start in range(0, len(points), POINTS_PER_BATCH)
-        )
-    ]
+    """Return `points` as spool rows, where that is done once."""
+    return Packer().pack(points)
+
+
+def _packed(points: Formatted) -> bytes:
+    lies = [(s.group.database, s.group.anew, s.count, len(s.text)) for s in points.sections]
+    texts = [section.text for section in points.sections]
+    data = [_LINES, codec.dump_json(lies), b"\n", *texts, codec.dump_json(points.others)]
+    return zlib.compress(b"".join(data), 1)
 
 
 def unpack(payload: bytes) -> list[Point]:
-    """Return the points that :func:`pack` packed, equal to the last bit.
+    """Return the points that :func:`pack` packed, equal to the last bit, by their group.
 
     Raises
     ------
     ValueError
         If `payload` is not what `pack` returns.
     """
-    data = zlib.decompress(payload)
+    return list(read(payload))
+
+
+def read(payload: bytes) -> Formatted:
+    """Return what :func:`pack` packed, as lines where they are lines."""
+    return _read(zlib.decompress(payload))
+
+
+def _read(data: bytes) -> Formatted:
+    if not data.startswith(_LINES):
+        return Formatted((), _from_json(data))
+    end = data.index(b"\n")
+    sections, place = [], end + 1
+    for database, anew, count, size in codec.load_json(data[len(_LINES) : end]):
+        text = data[place : place + size]
+        sections.append(Section(Group(Database(database), anew), count, text))
+        place += size
+    return Formatted(sections, _from_json(data[place:]))
+
+
+def _from_json(data: bytes) -> list[Point]:
     try:
         return codec.load_json_as(data, list[Point])
     except ValueError:
@@ -46,17 +96,22 @@ def unpack(payload: bytes) -> list[Point]:
         return codec.convert(told, list[Point])
 
 
+def together(rows: Sequence[Formatted]) -> Formatted:
+    """Return the points of consecutive rows."""
+    return rows[0] if len(rows) == 1 else joined(rows)
+
+
 def without(
-    payload: bytes, marks: Sequence[bytes], is_theirs: Callable[[Any], bool]
+    payload: bytes, words: Sequence[bytes], is_theirs: Callable[[Any], bool]
 ) -> tuple[int, bytes, int] | None:
     """Return a batch without some of its points: how many stay, packed, and how many went.
 
-    As plain JSON, five times faster than as points; what stays is as it was.
+    Only lines with one of the words are looked at; what stays is as it was.
 
     Parameters
     ----------
     payload : bytes
-    marks : sequence of bytes
+    words : sequence of bytes
         One of them stands in every point that is meant; without any, ``None``.
     is_theirs : callable
         Given a point as plain JSON: tags, fields.
@@ -67,8 +122,30 @@ def without(
         Or another of `UNREADABLE`: nobody can say what is in it.
     """
     data = zlib.decompress(payload)
-    if not any(mark in data for mark in marks):
+    if not any(word in data for word in words):
         return None
+    if not data.startswith(_LINES):
+        return _without_json(data, is_theirs)
+    found = _read(data)
+    sections = [_without_lines(section, words, is_theirs) for section in found.sections]
+    others = [point for point in found.others if not is_theirs(asdict(point))]
+    kept = Formatted([section for section in sections if section.count], others)
+    return len(kept), _packed(kept), len(found) - len(kept)
+
+
+def _without_lines(
+    section: Section, words: Sequence[bytes], is_theirs: Callable[[Any], bool]
+) -> Section:
+    kept = [
+        line
+        for line in section.lines()
+        if not any(word in line for word in words) or not is_theirs(asdict(point_of(line)))
+    ]
+    return Section(section.group, len(kept), b"\n".join(kept))
+
+
+def _without_json(data: bytes, is_theirs: Callable[[Any], bool]) -> tuple[int, bytes, int]:
+    """As plain JSON, five times faster than as points."""
     told = codec.load_json(data)
     kept = [point for point in told if not is_theirs(point)]
     return len(kept), zlib.compress(codec.dump_json(kept), 1), len(told) - len(kept)

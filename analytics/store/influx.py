@@ -7,9 +7,7 @@ all three speak. Every failure becomes one line that names the server.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from analytics.store import influx_replies, influxql
@@ -20,7 +18,7 @@ from analytics.store.influx_connection import Connection, Reply
 from analytics.store.influx_reading import Reader, TooWideError
 from analytics.store.influx_setup import setup_for
 from analytics.store.influx_setup_base import Setup
-from analytics.store.line_protocol import Encoder
+from analytics.store.influx_writing import Writer
 from analytics.store.points import Database, Measurement, Point, epoch_ns
 from analytics.store.settings import StoreSettings
 from sensors import codec
@@ -28,23 +26,8 @@ from sensors.errors import (
     CannotEraseError,
     StoreBusyError,
     StoreError,
-    StoreRefusedError,
     StoreUnreachableError,
 )
-
-BATCH = 5_000
-"""Points in one request, as InfluxData recommends."""
-
-FIRST_BATCH = 1_000
-IN_FLIGHT = 2
-"""Requests at a time: with one, the server waits for us between its answer and the next."""
-
-_Entry = tuple[Point, bytes]
-
-# Where a point goes, and whether it may be told anew with other values, as a summary is while its
-# minute fills. Every other point is told again only as it was: their order is no matter.
-_GROUP = {m: (m.database, m is Measurement.SUMMARY) for m in Measurement}
-_GROUPS = ((Database.RAW, False), (Database.DERIVED, False), (Database.DERIVED, True))
 
 
 class InfluxStore:
@@ -61,10 +44,10 @@ class InfluxStore:
     def __init__(self, settings: StoreSettings, *, compress: bool | None = None) -> None:
         self._settings = settings
         self._connection = Connection(settings, compress=compress)
-        self._encoder = Encoder()
         self._version: str | None = None
         days = {Database.RAW: settings.raw_days, Database.DERIVED: settings.derived_days}
         self._reader = Reader(self, days)
+        self._writer = Writer(self)
 
     def _failed(self, what: str, remedy: str) -> StoreError:
         return StoreError(f"InfluxDB at {self._settings.url} {what}; {remedy}")
@@ -124,86 +107,10 @@ class InfluxStore:
 
     def write(self, points: Sequence[Point]) -> WriteReport:
         """Write `points`; refused ones are reported, the rest is written."""
-        refused: list[tuple[Point, str]] = []
-        batches = list(_batches(points))
-        if len(batches) == 1:
-            self._settle(*self._encoded(*batches[0], refused), refused)
-        elif batches:
-            self._write_many(batches, refused)
-        return WriteReport(written=len(points) - len(refused), refused=refused)
+        return self._writer.write(points)
 
-    def _write_many(
-        self, batches: list[tuple[Database, list[Point]]], refused: list[tuple[Point, str]]
-    ) -> None:
-        """Format one batch while the server takes in another and digests the one before."""
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="store-write") as sender:
-            sending: deque[Future[None]] = deque()
-            for database, batch in batches:
-                encoded = self._encoded(database, batch, refused)
-                # What is told anew comes after all else, one by one: the newest must come last.
-                others = 0 if _GROUP[batch[0].measurement][1] else IN_FLIGHT - 1
-                while len(sending) > others:
-                    sending.popleft().result()
-                sending.append(sender.submit(self._settle, *encoded, refused))
-            for sent in sending:
-                sent.result()
-
-    def _encoded(
-        self, database: Database, points: list[Point], refused: list[tuple[Point, str]]
-    ) -> tuple[Database, list[_Entry]]:
-        lines, accepted, bad = self._encoder.lines(points)
-        refused += bad
-        return database, list(zip(accepted, lines, strict=True))
-
-    def _settle(
-        self, database: Database, entries: list[_Entry], refused: list[tuple[Point, str]]
-    ) -> None:
-        """Write `entries`, and find out which of them the server refuses.
-
-        The server says how many it dropped, not which. Whatever it does not blame has been
-        written; telling it again changes nothing, so the batch is split until the dropped ones
-        are alone, the earlier part first: the later one may tell the same point anew.
-        """
-        pending = [entries] if entries else []
-        at_fault = False
-        while pending:
-            batch = pending.pop()
-            reply = self._post(database, batch)
-            if reply.ok:
-                continue
-            if influx_replies.is_too_large(reply.status, reply.body) and len(batch) > 1:
-                pending += reversed(_halves(batch))
-                continue
-            answer = influx_replies.refusal(reply.status, reply.body, at_fault=at_fault)
-            if answer is None and self._takes_others(database, batch, reply.status):
-                at_fault = True
-                answer = influx_replies.refusal(reply.status, reply.body, at_fault=True)
-            if answer is None and reply.status == 413:
-                refused.append((batch[0][0], f"too large: {influx_replies.words(reply.body)}"))
-                continue
-            if answer is None:
-                raise self._refused_batch(reply)
-            pending += reversed(_narrowed(batch, answer, refused))
-
-    def _refused_batch(self, reply: Reply) -> StoreError:
-        """Return the error that says whether other batches may do better."""
-        failed = self._refused(reply)
-        if influx_replies.may_mean_points(reply.status, reply.body):
-            return StoreRefusedError(str(failed))
-        return failed
-
-    def _takes_others(self, database: Database, batch: list[_Entry], status: int) -> bool:
-        """Return whether a refusal in words we do not know is about points, not about us.
-
-        If the server takes the first or the last of them alone, it is: else it
-        would stand in the way of everything that follows, for ever.
-        """
-        if status not in influx_replies.POINTS_REFUSED or len(batch) < 2:
-            return False
-        return any(self._post(database, [batch[i]]).ok for i in (0, -1))
-
-    def _post(self, database: Database, batch: list[_Entry]) -> Reply:
-        lines = b"\n".join([line for _, line in batch])
+    def post(self, database: Database, lines: bytes) -> Reply:
+        """Send lines to the endpoint that the server has."""
         name = self._settings.database
         if self._writes_by_1():
             return self._connection.write_1(lines, name, database)
@@ -358,43 +265,3 @@ class InfluxStore:
     def close(self) -> None:
         """Release connections and files."""
         self._connection.close()
-
-
-def _batches(points: Sequence[Point]) -> Iterator[tuple[Database, list[Point]]]:
-    for database, anew in _GROUPS:
-        group = (database, anew)
-        mine = [point for point in points if _GROUP[point.measurement] == group]
-        # A short one first when there are several: the server has work while the rest is formatted.
-        begin = FIRST_BATCH if len(mine) > BATCH else 0
-        if begin:
-            yield database, mine[:begin]
-        for start in range(begin, len(mine), BATCH):
-            yield database, mine[start : start + BATCH]
-
-
-def _halves(batch: list[_Entry]) -> list[list[_Entry]]:
-    middle = len(batch) // 2
-    return [batch[:middle], batch[middle:]]
-
-
-def _narrowed(
-    batch: list[_Entry], answer: influx_replies.Refusal, refused: list[tuple[Point, str]]
-) -> list[list[_Entry]]:
-    """Return what must still be told; add to `refused` what is certain."""
-    if answer.lines:
-        known = {i: reason for i, reason in answer.lines.items() if 0 <= i < len(batch)}
-        refused += [(batch[i][0], reason) for i, reason in known.items()]
-        # It names so many at most; there may be more.
-        is_all = len(answer.lines) < influx_replies.MOST_NAMED
-        rest = [entry for i, entry in enumerate(batch) if i not in known]
-        return [] if is_all or not known or not rest else [rest]
-    if len(batch) == 1 or answer.dropped == len(batch):
-        refused += [(point, answer.reason) for point, _ in batch]
-        return []
-    blamed = set(influx_replies.suspects(answer, [point for point, _ in batch]))
-    if blamed and len(blamed) < len(batch):
-        return [
-            [entry for i, entry in enumerate(batch) if i not in blamed],
-            [entry for i, entry in enumerate(batch) if i in blamed],
-        ]
-    return _halves(batch)

@@ -20,7 +20,10 @@ from analytics.store.points import FieldValue, Point
 from sensors import codec
 
 _MAX_MEMORY = 4_096
-"""Keys and tag sets remembered; a floor has some 60 fields and a series per agent."""
+"""Keys, texts and sets of names remembered; a floor has some 60 fields."""
+
+_MAX_SERIES = 65_536
+"""Tag sets remembered: a floor has two for each agent. With fewer than it has, none would help."""
 
 _MAX_REMEMBERED = 64
 """Longer texts are not remembered: they do not come again."""
@@ -35,10 +38,11 @@ _TO_LINES = bytes.maketrans(b":}" + _HIDING, b"=" + _END + _HIDDEN)
 _DELETED = b'"{[]'
 _TAKEN = frozenset(_HIDING + _END)
 
-_PLAIN = frozenset({float, bool})
+_FORMATTED = type(codec.written_json(b""))
+_AS_THEY_ARE = frozenset({float, _FORMATTED})
 """Types whose values JSON writes as line protocol does."""
 
-_ONLY_FLOATS = frozenset({float})
+_YES_OR_NO = {yes: codec.written_json(b"true" if yes else b"false") for yes in (False, True)}
 
 
 class _UnusualError(ValueError):
@@ -48,13 +52,17 @@ class _UnusualError(ValueError):
 class Encoder:
     """Formats points; remembers the names, tag sets and texts it has checked and escaped."""
 
-    __slots__ = ("_heads", "_keys", "_plain_names", "_texts")
+    __slots__ = ("_keys", "_others", "_shapes", "_tags", "_texts", "_whole")
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
-        self._heads: dict[tuple[str, ...], bytes] = {}
-        self._plain_names: set[str] = set()
+        self._tags: dict[tuple[str, ...], bytes] = {}
+        # Names of fields that have held something else than a float, and for each set of names
+        # those of them.
+        self._others: set[str] = set()
+        self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._texts: dict[str, Any] = {}
+        self._whole: dict[int, Any] = {}
 
     def lines(
         self, points: Sequence[Point]
@@ -90,55 +98,86 @@ class Encoder:
         """
         fields = self._field_by_field(point.fields)
         admission.check_time(point.time_ns)
-        return b"%b %b %d" % (self._head(point), fields, point.time_ns)
+        tags = self._tags_of(point)
+        return b"%b%b %b %d" % (point.measurement.encode(), tags, fields, point.time_ns)
 
     def _all_at_once(self, points: Sequence[Point]) -> list[bytes]:
         """Return the lines of `points`; ValueError if not each is as points mostly are."""
         if not points:
             return []
-        fields = [point.fields for point in points]
-        self._check_names(set(chain.from_iterable(fields)))
         times = [point.time_ns for point in points]
         admission.check_time(min(times))
         admission.check_time(max(times))
+        fields = [point.fields for point in points]
         if not all(fields):
             raise _UnusualError
-        if set(map(type, chain.from_iterable([f.values() for f in fields]))) != _ONLY_FLOATS:
-            fields = [self._as_json(one) for one in fields]
         # This JSON writer is ten times faster with floats than Python's own, and as exact.
-        written = codec.dump_json(fields).translate(_TO_LINES, _DELETED)
+        written = codec.dump_json(self._as_json(fields)).translate(_TO_LINES, _DELETED)
         if b"=null" in written:  # not finite
             raise _UnusualError
         bodies = written[: -len(_END)].split(_END + b",")
-        heads = map(self._head, points)
-        return [b"%b %b %d" % line for line in zip(heads, bodies, times, strict=True)]
+        names = [point.measurement.encode() for point in points]
+        tags = map(self._tags_of, points)
+        return [b"%b%b %b %d" % line for line in zip(names, tags, bodies, times, strict=True)]
 
-    def _check_names(self, names: set[str]) -> None:
-        if names <= self._plain_names:
-            return
-        for name in names - self._plain_names:
+    def _as_json(self, fields: Sequence[Mapping[str, FieldValue]]) -> Sequence[Mapping[str, Any]]:
+        """Return `fields` so that JSON writes them as line protocol does, but for its marks."""
+        for _ in range(2):
+            found = self._shaped(fields)
+            if _AS_THEY_ARE.issuperset(map(type, chain.from_iterable([f.values() for f in found]))):
+                return found
+            # Some name holds another type than so far: once more, knowing that.
+            if len(self._others) >= _MAX_MEMORY:
+                self._others.clear()
+            self._others |= {n for one in found for n, v in one.items() if type(v) is not float}
+            self._shapes.clear()
+        raise _UnusualError
+
+    def _shaped(self, fields: Sequence[Mapping[str, FieldValue]]) -> Sequence[Mapping[str, Any]]:
+        """Return `fields` with what is no float written out already."""
+        shapes = list(map(tuple, fields))
+        known = {shape: self._others_of(shape) for shape in set(shapes)}
+        if not any(known.values()):
+            return fields
+        raw = self._raw
+        shaped: list[dict[str, Any]] = list(map(dict, fields))
+        for one, shape in zip(shaped, shapes, strict=True):
+            for name in known[shape]:
+                one[name] = raw(name, one[name])
+        return shaped
+
+    def _others_of(self, shape: tuple[str, ...]) -> tuple[str, ...]:
+        others = self._shapes.get(shape)
+        return self._new_shape(shape) if others is None else others
+
+    def _new_shape(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
             if self._key(name) != name or not name.isascii() or not name.isidentifier():
                 raise _UnusualError
-        if len(self._plain_names) >= _MAX_MEMORY:
-            self._plain_names.clear()
-        self._plain_names |= names
-
-    def _as_json(self, fields: Mapping[str, FieldValue]) -> dict[str, Any]:
-        """Return `fields` so that JSON writes them as line protocol does, but for its marks."""
-        return {
-            name: value if type(value) in _PLAIN else self._raw(name, value)
-            for name, value in fields.items()
-        }
+        if len(self._shapes) >= _MAX_MEMORY:
+            self._shapes.clear()
+        others = self._shapes[names] = tuple(name for name in names if name in self._others)
+        return others
 
     def _raw(self, name: str, value: FieldValue) -> Any:
+        if type(value) is float:
+            return value
+        if type(value) is bool:
+            return _YES_OR_NO[value]
         if type(value) is int:
-            admission.plain_value(name, value)
-            return codec.written_json(b"%di" % value)
+            return self._whole.get(value) or self._raw_whole(name, value)
         if type(value) is not str:
             raise _UnusualError
-        known = self._texts.get(value)
-        if known is not None:
-            return known
+        return self._texts.get(value) or self._raw_text(name, value)
+
+    def _raw_whole(self, name: str, value: int) -> Any:
+        admission.plain_value(name, value)
+        if len(self._whole) >= _MAX_MEMORY:
+            self._whole.clear()
+        written = self._whole[value] = codec.written_json(b"%di" % value)
+        return written
+
+    def _raw_text(self, name: str, value: str) -> Any:
         literal = _literal(admission.plain_text(name, value)).encode()
         if not _TAKEN.isdisjoint(literal):
             raise _UnusualError
@@ -170,20 +209,19 @@ class Encoder:
         escaped = self._keys[name] = _escape(name)
         return escaped
 
-    def _head(self, point: Point) -> bytes:
+    def _tags_of(self, point: Point) -> bytes:
         tags = point.tags
         # Keyed by names and values alike: a tag set is equal only if both are.
-        memory = (point.measurement, *tags, *tags.values())
-        head = self._heads.get(memory)
-        if head is None:
+        memory = (*tags, *tags.values())
+        known = self._tags.get(memory)
+        if known is None:
             admission.check_tags(tags)
-            if len(self._heads) >= _MAX_MEMORY * 4:
-                self._heads.clear()
+            if len(self._tags) >= _MAX_SERIES:
+                self._tags.clear()
             # Sorted, since the server would sort them otherwise.
-            pairs = (f"{_escape(k)}={_escape(tags[k])}" for k in sorted(tags))
-            head = ",".join([_escape(point.measurement), *pairs]).encode()
-            self._heads[memory] = head
-        return head
+            pairs = (f",{_escape(k)}={_escape(tags[k])}" for k in sorted(tags))
+            known = self._tags[memory] = "".join(pairs).encode()
+        return known
 
 
 def _escape(text: str) -> str:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from analytics.state.packing import UNREADABLE, unpack
+from analytics.state import packing
+from analytics.state.packing import UNREADABLE
 from analytics.state.state_file import (
     FILE_NAME,
     add_counts,
@@ -25,6 +26,7 @@ from analytics.state.state_file import (
     to_us,
     transaction,
 )
+from analytics.store.formatted import Formatted
 from analytics.store.points import Point
 from analytics.writing import set_aside
 from analytics.writing.set_aside import RefusedPoints
@@ -51,7 +53,7 @@ class Batch:
 
     after: int
     last: int
-    points: list[Point] = field(default_factory=list)
+    points: Sequence[Point] = ()
     unreadable: list[RefusedPoints] = field(default_factory=list)
 
 
@@ -99,7 +101,7 @@ class SpoolTail:
             Of those that the store has confirmed lately instead.
         """
         table = "spool_confirmed" if confirmed else "spool"
-        batch = Batch(after, after)
+        batch, rows_read = Batch(after, after), list[Formatted]()
         with state_errors(self._path):
             rows = self._db.execute(
                 f"SELECT id, payload FROM {table} WHERE id > ? AND id <= ?"  # noqa: S608 - ours
@@ -107,16 +109,23 @@ class SpoolTail:
                 (after, until),
             )
             for number, payload in rows:
-                batch.last = number
                 try:
-                    batch.points.extend(unpack(payload))
+                    row = packing.read(payload)
                 except UNREADABLE as error:
                     # One bad batch must not stand in the way of all that follow.
                     reason = f"spool batch {number} cannot be read: {error}"
                     batch.unreadable.append(RefusedPoints(at, reason, 1, payload))
-                if len(batch.points) >= at_most:
+                else:
+                    # What has no lines is written after what has: it must not come from before.
+                    if rows_read and rows_read[-1].others and row.sections:
+                        break
+                    rows_read.append(row)
+                batch.last = number
+                if sum(map(len, rows_read)) >= at_most:
                     break
             rows.close()
+        if rows_read:
+            batch.points = packing.together(rows_read)
         return batch
 
     def settle(self, first: int, last: int, at: datetime, refused: Sequence[RefusedPoints]) -> None:

@@ -63,6 +63,7 @@ def test_points_survive_the_spool_to_the_last_bit(
 ) -> None:
     points = [Point(Measurement.BEAT, {"site": "lab"}, f, n) for n, f in enumerate(told)]
     found = [p for _, payload in pack(points) for p in unpack(payload)]
+    found.sort(key=lambda point: point.time_ns)
     assert found == points
     for ours, theirs in zip(found, points, strict=True):
         kinds = [type(v) for v in theirs.fields.values()]

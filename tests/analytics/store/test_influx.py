@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analytics.store import influx
+from analytics.store import influx, influx_writing
 from analytics.store.base import Query
 from analytics.store.influx import InfluxStore
 from analytics.store.opening import open_store
@@ -70,8 +70,8 @@ class TestAnyVersion:
         store.close()
 
     def test_more_points_than_one_request_or_answer_holds(self, store, monkeypatch):
-        monkeypatch.setattr(influx, "BATCH", 7)
-        monkeypatch.setattr(influx, "FIRST_BATCH", 3)
+        monkeypatch.setattr(influx_writing, "BATCH", 7)
+        monkeypatch.setattr(influx_writing, "FIRST_BATCH", 3)
         monkeypatch.setattr("analytics.store.influx_connection.CHUNK", 3)
         points = [point(ago=timedelta(seconds=n), n=n) for n in range(50)]
         assert store.write(points).written == 50

@@ -166,13 +166,14 @@ def test_tags_with_exchanged_names_are_not_taken_for_each_other():
 
 def test_memory_stays_bounded():
     encoder = Encoder()
-    for n in range(20_000):
-        point = Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, {f"f{n}": f"t{n}"}, 0)
+    for n in range(70_000):
+        fields = {f"f{n}": f"t{n}", "n": n} if n < 10_000 else {"x": 0.5}
+        point = Point(Measurement.BEAT, {"site": "a", "agent": f"k{n}"}, fields, 0)
         encoder.lines([point])
-    assert len(encoder._keys) <= 4_096
-    assert len(encoder._plain_names) <= 4_096
-    assert len(encoder._texts) <= 4_096
-    assert len(encoder._heads) <= 4 * 4_096
+    for remembered in (encoder._keys, encoder._shapes, encoder._texts, encoder._whole):
+        assert len(remembered) <= 4_096
+    assert len(encoder._others) <= 4_096 + 1
+    assert len(encoder._tags) <= 65_536
 
 
 @given(

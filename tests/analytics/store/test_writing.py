@@ -2,7 +2,7 @@
 
 import pytest
 
-from analytics.store import influx
+from analytics.store import influx_writing
 from analytics.store.base import Query
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point
@@ -13,7 +13,7 @@ from tests.rig.front import front_of
 pytestmark = pytest.mark.needs("influxd")
 
 BEGIN_NS = 1_790_000_000 * 10**9
-COUNT = influx.FIRST_BATCH + 2 * influx.BATCH + 50
+COUNT = influx_writing.FIRST_BATCH + 2 * influx_writing.BATCH + 50
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_two_requests_are_on_their_way_at_a_time(store, slow):
 
 def test_of_many_batches_only_the_bad_points_are_refused(store):
     store.write([point(Measurement.SCORE, 0)])
-    bad = {3, influx.BATCH, 2 * influx.BATCH + 7}
+    bad = {3, influx_writing.BATCH, 2 * influx_writing.BATCH + 7}
     points = [
         Point(p.measurement, p.tags, {"n": "text"}, p.time_ns) if n in bad else p
         for n, p in enumerate(point(Measurement.SCORE, n) for n in range(COUNT))
