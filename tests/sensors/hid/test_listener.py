@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from sensors.collector import Collector, Link, Note, Reading
+from sensors.desk import xserver
 from sensors.errors import ConfigurationError
 from sensors.hid import listener
-from sensors.hid.backend import Backend
+from sensors.hid.backend import Backend, Waiting
 from sensors.hid.keys import KeyDropper
 from sensors.hid.listener import create
 from sensors.hid.pynput_events import combination_listener
+from sensors.hid.x11_events import X11Backend
 from sensors.signals import Channel
 from tests.rig.clocks import RealClock
 from tests.rig.waiting import PATIENCE_S
@@ -31,6 +33,7 @@ from tests.sensors.hid.x11 import (
     POINTER_OK,
     SENT,
     gather,
+    remapped,
     values,
     xdotool,
 )
@@ -97,6 +100,29 @@ async def test_composing_with_an_input_method_is_typing_with_its_corrections(xvf
     _, readings = await gather(create(KEYBOARD), xvfb, typing, last="dwell_ms", count=len(keys))
     assert len(values(readings, "key_presses")) == len(keys)
     assert sum(values(readings, "key_corrections")) == 1
+
+
+async def test_a_key_that_becomes_backspace_is_one_from_then_on(xvfb):
+    """Another layout, or a remapped Caps Lock: the server tells of it, and is asked anew."""
+    backend = X11Backend(frozenset({Channel.KEYBOARD}), RealClock(), Waiting())
+    readings: list[Reading] = []
+
+    def corrections() -> int:
+        backend.settle(time.monotonic())
+        readings.extend(backend.waiting.take())
+        return int(sum(values(readings, "key_corrections")))
+
+    (code,) = xserver.key_codes(["Scroll_Lock"])
+    await backend.start()
+    try:
+        await xdotool(xvfb, "key", str(code), *SENT)
+        await wait_until(lambda: not corrections() and values(readings, "key_presses"))
+        with remapped(xvfb, code, "BackSpace"):
+            await wait_until(lambda: corrections() or code in backend._corrections)
+            await xdotool(xvfb, "key", str(code), *SENT)
+            await wait_until(lambda: corrections() == 1)
+    finally:
+        await backend.stop()
 
 
 async def test_a_screen_readers_rhythm_is_measured_without_a_case_of_its_own(xvfb):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 
 from sensors.collector import Link, Reading
 from sensors.hid.listener import HidCollector
@@ -20,6 +21,25 @@ KEYBOARD_OK, POINTER_OK = Link(Channel.KEYBOARD, "ok"), Link(Channel.POINTER, "o
 async def xdotool(display: Display, *words: str) -> None:
     process = await asyncio.create_subprocess_exec("xdotool", *words, env=display.environ)
     assert await process.wait() == 0
+
+
+@contextmanager
+def remapped(display: Display, code: int, name: str) -> Iterator[None]:
+    """Give a key another meaning."""
+    from Xlib import XK  # noqa: PLC0415 - comes with pynput on Linux
+    from Xlib.display import Display as Connection  # noqa: PLC0415
+
+    connection = Connection(display.name)
+    before = connection.get_keyboard_mapping(code, 1)
+    try:
+        keysym = XK.string_to_keysym(name)
+        connection.change_keyboard_mapping(code, [[keysym] * len(before[0])])
+        connection.sync()
+        yield
+    finally:
+        connection.change_keyboard_mapping(code, before)
+        connection.sync()
+        connection.close()
 
 
 async def gather(
