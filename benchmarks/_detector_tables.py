@@ -188,6 +188,30 @@ def floor(facts: Facts) -> str:
     return f"{n} agents, {episodes} episodes.\n\n{_rows(head, rows)}"
 
 
+def others(facts: Facts) -> str:
+    """Return what was found on floors that are not our simulation's, beside a CUSUM."""
+    lines = [line for name, line in facts["bench"].items() if name.startswith("D4.other_")]
+    rows = [
+        [
+            line["words"],
+            _with(line["value"], line["ours"]["found_ci95"]),
+            _with(line["peer"]["value"], line["peer_facts"]["found_ci95"]),
+            f"{line['ours']['before_full']:.2f}; {line['peer_facts']['before_full']:.2f}",
+            _with(mine["found"], None),
+            _with(mine["false_per_shift"], None),
+        ]
+        for line in lines
+        for mine in (line["production_team_of_20"],)
+    ]
+    head = (
+        "what the floor is like", "this detector, best threshold (95 % over agents)",
+        "directional CUSUM, best threshold", "before full intensity, of each one's found",
+        "this detector, threshold of a team of 20", "its false alerts per agent-shift",
+    )  # fmt: skip
+    n = lines[0]["n"]
+    return f"{n} agents each, {lines[0]['episodes']} episodes.\n\n{_rows(head, rows)}"
+
+
 def null(facts: Facts) -> str:
     """Return what a calm team is disturbed by."""
     rows = []
@@ -307,6 +331,7 @@ TABLES: dict[str, Callable[[Facts], str]] = {
     "summary": summary,
     "people": people,
     "floor": floor,
+    "others": others,
     "null": null,
     "parts": parts,
     "thresholds": thresholds,

@@ -189,8 +189,8 @@ NULL_ALERTS_PER_TEAM_HOUR = 0.5
 """Personal alerts a team may see when nothing is the matter. [1/h] (TRUST A1)"""
 
 NULL_CURVE: tuple[tuple[float, float], ...] = (
-    (1.0, 0.85), (1.2, 0.53), (1.4, 0.29), (1.6, 0.147), (1.8, 0.068), (2.0, 0.031),
-    (2.2, 0.015), (2.4, 0.0068), (2.65, 0.0027),
+    (1.0, 1.08), (1.2, 0.67), (1.4, 0.39), (1.6, 0.217), (1.8, 0.114), (2.0, 0.056),
+    (2.2, 0.028), (2.4, 0.0143), (2.6, 0.0074), (2.85, 0.003),
 )  # fmt: skip
 """Threshold, and alerts per agent-hour at it when nothing is the matter.
 

@@ -55,19 +55,20 @@ class Response:
 RESPONSE: dict[Part, Response] = {
     Part.HEART: Response(1.0, 0.5),
     Part.SKIN: Response(1.0, 0.5),
-    Part.TYPING: Response(0.5, 0.35),
-    Part.POINTER: Response(0.3, 0.3),
-    Part.VOICE: Response(0.7, 0.4),
+    Part.TYPING: Response(1.0, 0.5),
+    Part.POINTER: Response(0.5, 0.5),
+    Part.VOICE: Response(1.0, 0.5),
 }
 """What is expected of each part: this project's judgement, fitted to nobody.
 
 Between two normal distributions of the same spread, d apart, one spread more
 changes the log-likelihood ratio by d. Only the heart's effect rests on a
-pooled size: 0.85 in social stress tests (Helminen et al. 2021). Skin
-conductance is taken to respond as much. Of the others the literature tells a
-direction and no size: pitch mostly rises (Giddens et al. 2013), more
-mistakes are typed (Naegelin et al. 2023), and for the pointer 994 people
-showed nothing clear (Freihaut et al. 2021); they are set lower in that order.
+pooled size: 0.85 in social stress tests (Helminen et al. 2021). Of the others
+the literature tells a direction and no size: skin conductance and pitch mostly
+rise (Wearne et al. 2019, Giddens et al. 2013), more mistakes are typed (Naegelin
+et al. 2023). What is not known is taken to be as large: who reacts in hands or
+voice alone would else hardly be found. For the pointer 994 people showed nothing
+clear (Freihaut et al. 2021): half.
 """
 
 UNKNOWN_LEVEL = -128
@@ -169,16 +170,16 @@ FEATURES: tuple[Feature, ...] = (
     _f("skin_temp_c", Part.SKIN, "degC", -1, 0.0, _TWENTY_MINUTES, (0.5, 0.3), _STORED),
     _f("skin_temp_slope_c_min", Part.SKIN, "degC/min", -1, 0.0, _HOUR, (0.05, 0.02), _VINKERS),
     _f("movement_g", Part.SKIN, "g", +1, 0.0, _HOUR, (0.03, 0.02), _MOVEMENT),
-    _f("dwell_ms", Part.TYPING, "ms", -1, 0.5, _HOUR, (15.0, 8.0), _HERNANDEZ),
+    _f("dwell_ms", Part.TYPING, "ms", -1, 0.5, _HOUR, (15.0, 4.0), _HERNANDEZ),
     _f("flight_ms", Part.TYPING, "ms", -1, 0.0, _HOUR, (60.0, 30.0), _STORED),
     _f("typing_rate_hz", Part.TYPING, "1/s", +1, 0.0, _HOUR, (1.0, 0.5), _STORED),
-    _f("correction_ratio", Part.TYPING, "1", +1, 1.0, _HOUR, (0.05, 0.03), _NAEGELIN),
+    _f("correction_ratio", Part.TYPING, "1", +1, 1.0, _HOUR, (0.05, 0.015), _NAEGELIN),
     _f("typing_pause_ratio", Part.TYPING, "1", +1, 0.0, _HOUR, (0.1, 0.05), _STORED),
-    _f("pointer_speed_px_s", Part.POINTER, "px/s", +1, 1.0, _HOUR, (150.0, 80.0), _FREIHAUT),
+    _f("pointer_speed_px_s", Part.POINTER, "px/s", +1, 1.0, _HOUR, (150.0, 40.0), _FREIHAUT),
     _f("click_rate_hz", Part.POINTER, "1/s", +1, 0.0, _HOUR, (0.2, 0.1), _STORED),
-    _f("f0_st", Part.VOICE, "semitone", +1, 1.0, _HOUR, (1.0, 0.6), _GIDDENS),
-    _f("loudness_db", Part.VOICE, "dB", +1, 0.5, _HOUR, (3.0, 2.0), _LIVELIER),
-    _f("speech_rate_hz", Part.VOICE, "1/s", +1, 0.5, _HOUR, (0.6, 0.4), _LIVELIER),
+    _f("f0_st", Part.VOICE, "semitone", +1, 1.0, _HOUR, (1.0, 0.3), _GIDDENS),
+    _f("loudness_db", Part.VOICE, "dB", +1, 0.5, _HOUR, (3.0, 1.0), _LIVELIER),
+    _f("speech_rate_hz", Part.VOICE, "1/s", +1, 0.5, _HOUR, (0.6, 0.2), _LIVELIER),
     _f("pause_ratio", Part.VOICE, "1", -1, 0.0, _HOUR, (0.15, 0.1), _STORED),
     _f("jitter_local", Part.VOICE, "1", +1, 0.0, _HOUR, (0.005, 0.003), _STORED),
 )
