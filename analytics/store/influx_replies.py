@@ -73,6 +73,28 @@ def words(body: str) -> str:
     return _explanation(body)[:_MAX_WORDS]
 
 
+# What a server that fails may say of why; whatever else it says may quote what it was told.
+_TROUBLES = re.compile(
+    r"queue is full|no space left on device|file too large|read-only file system|disk (?:is )?full"
+    r"|disk quota exceeded|input/output error|permission denied|too many open files|out of memory"
+    r"|cache-max-memory-size exceeded|timeout|timed out|deadline exceeded|too many requests"
+    r"|unavailable|overload(?:ed)?|shutting down|not ready|engine is closed|connection refused"
+    r"|bad gateway|internal (?:server )?error|exceed\w*(?: the)? file limit|nobody there",
+    re.IGNORECASE,
+)
+
+
+def shown(status: int, said: str) -> str:
+    """Return what of the server's words may be logged and shown to whoever looks at status.
+
+    Of a failure of its own only known words: nobody knows what the rest quotes (TRUST T5).
+    """
+    if status < 500:
+        return said
+    known = dict.fromkeys(found.lower() for found in _TROUBLES.findall(said))
+    return ", ".join(known) or "for a reason that stands in its own log"
+
+
 def _explanation(body: str) -> str:
     try:
         answer = codec.load_json(body)

@@ -349,6 +349,24 @@ def test_an_overloaded_server_is_not_the_points_fault(status):
 
 
 @pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("write /var/lib: no space left on device", "no space left on device"),
+        ("timeout while writing score,agent=k17: engine: Timeout", "timeout"),
+        ("panic at agent k17, value 812", "for a reason that stands in its own log"),
+    ],
+)
+def test_of_a_failure_of_its_own_only_known_words_are_shown(said, shown):
+    answers = {"/api/v2/write": [(500, json.dumps({"error": said}))]}
+    with (
+        scripted(answers=answers) as script,
+        store_at(script) as store,
+        pytest.raises(StoreError, match=rf"answered 500: {shown};"),
+    ):
+        store.write([point()])
+
+
+@pytest.mark.parametrize(
     ("headers", "asked_s"),
     [
         pytest.param({"Retry-After": "7"}, 7.0, id="seconds"),
