@@ -206,6 +206,17 @@ def suspects(refused: Refusal, points: Sequence[Point]) -> list[int]:
     return by_kind.get(named[1], []) if named else []
 
 
+FIRST_ADMINISTRATOR = (
+    "make the first: influx -execute \"CREATE USER root WITH PASSWORD '…' WITH ALL PRIVILEGES\","
+    " then: wellbeing store init --accounts as that one"
+)
+
+
+def has_no_administrator(body: str) -> bool:
+    """Return whether a 1.x server wants to know who asks, and there is nobody yet."""
+    return "create admin user first" in body
+
+
 def remedy(status: int, body: str, database: str) -> str:
     """Return what to do about an answer that is not about the points."""
     reason = words(body)
@@ -214,6 +225,7 @@ def remedy(status: int, body: str, database: str) -> str:
     )
     is_org = "organization name" in reason or "orgID or org" in reason
     known = (
+        (has_no_administrator(reason), FIRST_ADMINISTRATOR),
         (status in {401, 403}, "check username and password_file, or token_file, in [store]"),
         (is_too_wide(reason), "ask for less time, or start the server with a higher limit"),
         (_TOO_MANY.search(reason), f"version 3 Core keeps five: delete some, {database} wants two"),
