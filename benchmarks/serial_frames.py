@@ -82,7 +82,7 @@ def ours(data: bytes) -> int:
     """Return how many messages we decode."""
     deframer, count = Deframer(), 0
     for piece in reads(data):
-        for kind, _, payload in deframer.feed(piece):
+        for kind, _, payload in deframer.fields(piece):
             count += unpack(kind, payload) is not None
     return count
 

@@ -61,7 +61,7 @@ class Floor:
 
     def __init__(self, directory: Path, url: str, agents: int, ahead_s: float) -> None:
         self.db = open_state(directory)
-        self.log = StepLog(self.db, directory / FILE_NAME)
+        self.log = StepLog(self.db, directory / FILE_NAME, as_lines=True)
         settings = StoreSettings(kind="influxdb", url=url)
         store = InfluxStore(settings)
         store.prepare()

@@ -31,7 +31,7 @@ from urllib.parse import urlencode, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from analytics.state.packing import Packer, pack, read, together  # noqa: E402
+from analytics.state.packing import LinePacker, read, together  # noqa: E402
 from analytics.store.formatted import Formatted  # noqa: E402
 from analytics.store.influx import InfluxStore  # noqa: E402
 from analytics.store.influx_writing import BATCH, IN_FLIGHT  # noqa: E402
@@ -126,7 +126,7 @@ def preformatted(
 def measure(count: int, rounds: int) -> list[float]:
     """Return points per second: ours, the peer's, its over one connection, ours with formatting."""
     points = made_points(count)
-    rows = pack(points)
+    rows = LinePacker().pack(points)
     lines, _, _ = Encoder().lines(points)
     bodies = [b"\n".join(lines[n : n + BATCH]) for n in range(0, len(lines), BATCH)]
     del lines
@@ -166,7 +166,7 @@ def format_rate(count: int) -> float:
 
 def pack_rate(count: int) -> float:
     """Return points formatted and compressed for the spool per second of CPU."""
-    points, packer = made_points(count), Packer()
+    points, packer = made_points(count), LinePacker()
     packer.pack(points[:AGENTS])
     started = time.process_time()
     packer.pack(points)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.resources import desk
 from dashboard.session import tab
-from dashboard.views import supervisor, technical, trend
+from dashboard.views import language, supervisor, technical, trend
 from sensors.words import Words, language_for
 
 
@@ -14,7 +14,12 @@ def main() -> None:
     """Draw the page that the address names."""
     here = desk()
     memory = tab()
-    memory.language = memory.language or here.settings.language or language_for(st.context.locale)
+    memory.language = (
+        memory.language
+        or language.remembered()
+        or here.settings.language
+        or language_for(st.context.locale)
+    )
     words = Words(memory.language)
 
     def show_supervisor() -> None:

@@ -16,6 +16,7 @@ from sensors.messages import DecisionMessage
 class Tab:
     """One browser tab.
 
+    `chosen` is the language that somebody asked for here, `language` the one that is spoken.
     `homes` is the section each card stands in and `places` the order within
     each; `gone` holds the titles of cards that just left, with when, and `lifted`
     the silences that were ended here, with when; `pressed` the last answer sent from each;
@@ -26,6 +27,7 @@ class Tab:
     """
 
     language: str = ""
+    chosen: str = ""
     homes: dict[str, str] = field(default_factory=dict)
     places: dict[str, list[str | None]] = field(default_factory=dict)
     seen: dict[str, Card] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.rig import Influxd, Mosquitto, Nats, VictoriaMetrics, needs
 from tests.rig.display import Display, chromium_page, virtual_display
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from analytics.store.settings import StoreSettings
     from tests.rig.influx import Breakable
+
+# A busy machine fails no test: one example may take as long as it takes, and making it, too.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # No test, nor a program it starts, may put a key into the keyring of who runs it.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"

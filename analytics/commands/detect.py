@@ -133,6 +133,7 @@ def build(
         erase_on_request=may_erase_on_request(settings, broker),
         trust_clock=store_settings.trust_clock,
         smallest_group=policy.smallest_group,
+        as_lines=store_settings.kind == "influxdb",
     )
 
     return Service(

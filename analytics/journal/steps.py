@@ -18,7 +18,7 @@ from pathlib import Path
 from analytics.events import Publication
 from analytics.journal.unsent import UNSENT_KEPT, excess
 from analytics.state import snapshot_rows
-from analytics.state.packing import Packer
+from analytics.state.packing import LinePacker, pack
 from analytics.state.state_file import add_counts, from_us, state_errors, to_us, transaction
 from analytics.store.points import Point
 from sensors import codec
@@ -73,11 +73,20 @@ class Commit:
 
 
 class StepLog:
-    """Steps, snapshot, spool and publications of one site's server."""
+    """Steps, snapshot, spool and publications of one site's server.
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    Parameters
+    ----------
+    db : sqlite3.Connection
+    path : Path
+        Its file.
+    as_lines : bool
+        Whether points are packed as a database server takes them.
+    """
+
+    def __init__(self, db: sqlite3.Connection, path: Path, *, as_lines: bool = False) -> None:
         self._db, self._path = db, path
-        self._packer = Packer()
+        self._pack = LinePacker().pack if as_lines else pack
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest snapshot.
@@ -110,7 +119,7 @@ class StepLog:
 
     def commit(self, commit: Commit) -> list[Pending]:
         """Make it durable, all or nothing; return the publications to send now."""
-        rows = self._packer.pack(commit.points)
+        rows = self._pack(commit.points)
         with state_errors(self._path), transaction(self._db):
             db = self._db
             db.executemany(

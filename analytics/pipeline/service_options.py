@@ -85,6 +85,8 @@ class ServiceOptions:
     smallest_group : int
         Of a site with fewer people no count of personal alerts is told to
         whoever watches the server.
+    as_lines : bool
+        Whether the store is a database server: then points wait for it as it takes them.
     """
 
     site: str
@@ -96,3 +98,4 @@ class ServiceOptions:
     erase_on_request: bool = False
     trust_clock: bool = False
     smallest_group: int = 5
+    as_lines: bool = False

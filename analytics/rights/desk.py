@@ -75,6 +75,7 @@ class RightsDesk:
         self._answers: deque[tuple[str, Place]] = deque()
         self._waiting: dict[str, Request] = {}
         self._pending: list[Pending] = []
+        self._late: deque[tuple[float, str]] = deque()
         self._look_due_s = 0.0
         with state_errors(parts.path):
             self.tombstones = Tombstones(rights_erasure.load(parts.db))
@@ -150,6 +151,7 @@ class RightsDesk:
             return []
         self._look_due_s = time.monotonic() + LOOK_EVERY_S
         self._take_answers()
+        self._erase_late()
         self._follow_broker()
         with state_errors(self._parts.path):
             due = rights_requests.find(self._parts.db, State.DUE)
@@ -197,12 +199,31 @@ class RightsDesk:
         for count in found.values():
             _log.warning("the store held %d points of somebody who was erased; gone", count)
 
+    def _erase_late(self) -> None:
+        """Ask the store once more for those it erased a while ago."""
+        while self._late and self._late[0][0] <= time.monotonic():
+            _, agent = self._late.popleft()
+            self._ask_store(lambda store, agent=agent: self._erase_what_came(store, agent))  # type: ignore[misc]
+
+    def _erase_what_came(self, store: Eraser, agent: str) -> None:
+        """Run on the errands' thread, like `_erase_stored`."""
+        anew = self.tombstones.consented_at(agent, self._parts.journal.consents)
+        place = rights_erasure.erase_from_store(store, self._parts.site, agent, anew)
+        if place.count:
+            _log.warning(
+                "the store held %d points that were on their way when somebody was erased; gone",
+                place.count,
+            )
+
     def _take_answers(self) -> None:
         while self._answers:
             request_id, place = self._answers.popleft()
             request = self._waiting.get(request_id)
             if request is not None and request.receipt is not None:
                 rights_erasure.sweep(self._parts, request.agent)
+                if place.done is Done.ERASED:
+                    due_s = time.monotonic() + rights_erasure.LATE_S
+                    self._late.append((due_s, request.agent))
                 self._note(request, request.receipt.with_place(place))
 
     def _follow_broker(self) -> None:

@@ -33,6 +33,10 @@ from sensors.errors import CannotEraseError
 STORE, STATE, RETAINED = "store", "pipeline state", "retained topics"
 """Names of places that are not tables."""
 
+LATE_S = 60.0
+"""After so long a database is asked once more: a write that it left without an answer, and for
+which nobody waits any longer (`[store] timeout_s`), may have been done after the erasure. [s]"""
+
 COMPACT_BYTES = 64 << 20
 """A file up to so big is written anew in about a second, while everything waits. [byte]"""
 
@@ -218,7 +222,8 @@ def erase_from_store(store: Eraser, site: str, agent: str, before: datetime | No
         name=STORE,
         done=Done.ERASED,
         count=count,
-        note="readings, beats, features, scores, summaries, transitions, decisions, replies",
+        note="readings, beats, features, scores, summaries, transitions, decisions, replies; once"
+        f" more after {LATE_S:g} s or at a restart, for a write that was still on its way",
     )
 
 

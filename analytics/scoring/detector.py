@@ -52,8 +52,8 @@ jumps twice and is followed. A loose one counts as such until the same time
 after its last jump.
 """
 
-_CHUNK = 4096
-"""Agents worked on at a time: the temporaries then stay in a core's cache."""
+_CHUNK = 8192
+"""Most agents worked on at a time, so that the temporaries stay in the processor's caches."""
 
 keep_memory()
 
@@ -245,8 +245,9 @@ class Detector:
         n = len(rows)
         out = _blank(n)
         first = first_of_span(rows)
-        for start in range(0, n, _CHUNK):
-            here = slice(start, min(start + _CHUNK, n))
+        share = -(-n // max(1, -(-n // _CHUNK)))  # equal ones: each costs its calls
+        for start in range(0, n, max(1, share)):
+            here = slice(start, min(start + share, n))
             these = rows[here] if first is None else slice(first + start, first + here.stop)
             self._step(these, batch, learn[here], here, out)
         return out

@@ -9,7 +9,7 @@ part says nothing, in either direction.
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -71,8 +71,21 @@ _RATES: Any = [_BEAT_RATE, _DEVICE_RATE]
 if _DEVICE_RATE == _BEAT_RATE + 1:  # neighbours are read where they lie
     _RATES = slice(_BEAT_RATE, _DEVICE_RATE + 1)
 _FALLING = np.flatnonzero(_SIGN[:, 0] < 0).tolist()
-# Rows of each part's first feature, of its second and so on; the last stands for none.
-_GRID = np.array(list(zip_longest(*_FEATURES_OF, fillvalue=len(PART_OF))), np.intp)
+_FIRST = np.array([of[0] for of in _FEATURES_OF], np.intp)
+
+
+def _further(k: int) -> list[tuple[slice, slice]]:
+    """Return which parts have more than k features, and the rows of these: evenly spaced ones."""
+    pairs = [(p, int(of[k])) for p, of in enumerate(_FEATURES_OF) if len(of) > k]
+    steps = {(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(pairs)} or {(1, 1)}
+    if len(steps) > 1:
+        return [(slice(p, p + 1), slice(row, row + 1)) for p, row in pairs]
+    (parts, rows), (first, last) = steps.pop(), (pairs[0], pairs[-1])
+    return [(slice(first[0], last[0] + 1, parts), slice(first[1], last[1] + 1, rows))]
+
+
+_FURTHER = [pair for k in range(1, max(map(len, _FEATURES_OF))) for pair in _further(k)]
+_NOTHING = np.float32(0.0)  # makes of -0 what a sum is that begins with 0
 _SQUASH = np.float32(SQUASH)
 # Reaching each adds one to the level, counted from -len(LEVELS) on; from below, above the line.
 _LINES = np.array(
@@ -139,20 +152,20 @@ def weights(
 
 def parts_of(squashed: Singles, weight: Singles) -> tuple[Singles, Singles]:
     """Return each part's deviation and certainty, both (P, n); both 0 where unknown."""
-    rows, n = weight.shape
-    room = np.empty((3, rows + 1, n), dtype=np.float32)
-    np.multiply(weight, squashed, out=room[0, :rows])
-    np.multiply(weight, weight, out=room[1, :rows])
-    room[2, :rows] = weight
-    room[:, rows] = 0.0
-    of_part = room.take(_GRID, axis=1)  # shape (3, most features of a part, P, n)
-    sums = np.add.reduce(of_part[:2], axis=1)
-    certainty = np.maximum.reduce(of_part[2], axis=0)
+    room = np.empty((2, *weight.shape), dtype=np.float32)
+    np.multiply(weight, squashed, out=room[0])
+    np.multiply(weight, weight, out=room[1])
+    sums, certainty = room.take(_FIRST, axis=1), weight.take(_FIRST, axis=0)
+    for which, further in _FURTHER:
+        more, most = sums[:, which], certainty[which]
+        more += room[:, further]
+        np.maximum(most, weight[further], out=most)
     certainty /= _HEAVIEST
     parts, square = sums
     # Unknown: nothing was added up, so nothing comes out.
     np.maximum(square, NEVER_ZERO, out=square)
     parts /= np.sqrt(square, out=square)
+    parts += _NOTHING
     return parts, certainty
 
 

@@ -98,7 +98,7 @@ class Service:
             undo.callback(self._db.close)
             let_shrink(self._db, path)
             self._journal = Journal(self._db, path)
-            self._steps = StepLog(self._db, path)
+            self._steps = StepLog(self._db, path, as_lines=options.as_lines)
             self._stepper = Stepper(pipeline, self._journal, self._steps)
             undo.pop_all()
         self._writer = writer

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from analytics.clock import now_utc
@@ -106,12 +107,11 @@ class Subscriber:
             ]
         except queue.Empty:
             return []
-        end = time.monotonic() + (LINGER_S if timeout_s > 0 else 0.0)
-        while len(batch) < BATCH_SIZE:
-            try:
-                batch.append(self._queue.get(timeout=max(0.0, end - time.monotonic())))
-            except queue.Empty:
-                break
+        if timeout_s > 0 and self._queue.qsize() < BATCH_SIZE - 1:
+            time.sleep(LINGER_S)  # woken once for all that come meanwhile, not for each
+        with suppress(queue.Empty):
+            while len(batch) < BATCH_SIZE:
+                batch.append(self._queue.get_nowait())
         return batch
 
     def acknowledge(self, batch: Sequence[Inbound]) -> None:

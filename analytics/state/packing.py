@@ -1,13 +1,15 @@
-"""Points as they lie in the spool and among what was set aside: compressed lines; pure.
+"""Points as they lie in the spool and among what was set aside, compressed; pure.
 
-They are formatted here, once, as the server will take them; the writer only
-passes them on. Rows of older versions hold JSON, and are read as well.
+For a database server as lines: formatted here, once, as it will take them, so
+that the writer only passes them on. For the embedded store as JSON, which is
+faster to read. Either is read for either, since a store may be changed while
+something waits, and older versions wrote nothing but JSON.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,26 +30,25 @@ UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, zlib.error)
 _LINES = b"lines "
 
 
-class Packer:
-    """Packs points; remembers what names, tags and texts look like when they are written."""
+class LinePacker:
+    """Packs points as lines; remembers what names, tags and texts look like in them."""
 
     def __init__(self) -> None:
         self._encoder = Encoder()
 
     def pack(self, points: Sequence[Point]) -> list[tuple[int, bytes]]:
         """Return `points` as spool rows: how many, and their compressed bytes."""
-        return [
-            (len(part), _packed(formatted(part, self._encoder)))
-            for part in (
-                points[start : start + POINTS_PER_BATCH]
-                for start in range(0, len(points), POINTS_PER_BATCH)
-            )
-        ]
+        return [(len(part), _packed(formatted(part, self._encoder))) for part in _parts(points)]
 
 
 def pack(points: Sequence[Point]) -> list[tuple[int, bytes]]:
-    """Return `points` as spool rows, where that is done once."""
-    return Packer().pack(points)
+    """Return `points` as spool rows of JSON: how many, and their compressed bytes."""
+    return [(len(part), zlib.compress(codec.dump_json(part), 1)) for part in _parts(points)]
+
+
+def _parts(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
+    for start in range(0, len(points), POINTS_PER_BATCH):
+        yield points[start : start + POINTS_PER_BATCH]
 
 
 def _packed(points: Formatted) -> bytes:
@@ -58,18 +59,18 @@ def _packed(points: Formatted) -> bytes:
 
 
 def unpack(payload: bytes) -> list[Point]:
-    """Return the points that :func:`pack` packed, equal to the last bit, by their group.
+    """Return the points that were packed, equal to the last bit; of lines by their group.
 
     Raises
     ------
     ValueError
-        If `payload` is not what `pack` returns.
+        If `payload` is no such row.
     """
     return list(read(payload))
 
 
 def read(payload: bytes) -> Formatted:
-    """Return what :func:`pack` packed, as lines where they are lines."""
+    """Return the points of a row, as lines where they are lines."""
     return _read(zlib.decompress(payload))
 
 

@@ -55,7 +55,8 @@ class InfluxStore:
     def _refused(self, reply: Reply) -> StoreError:
         words = influx_replies.words(reply.body)
         what = "is not trusted" if reply.status == 0 else "answered"
-        what += f": {words}" if reply.ok or not reply.status else f" {reply.status}: {words}"
+        shown = influx_replies.shown(reply.status, words)
+        what += f": {shown}" if reply.ok or not reply.status else f" {reply.status}: {shown}"
         remedy = influx_replies.remedy(reply.status, words, self._settings.database)
         failed = self._failed(what, remedy)
         if influx_replies.is_too_wide(words):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from analytics.signals.features import FEATURES
+from analytics.store import influx_replies
 from analytics.store.base import Query
 from analytics.store.findings import Finding, Level
 from analytics.store.influx_connection import Connection
@@ -77,7 +78,10 @@ class Checker:
         if obstacle is not None:
             yield obstacle
             return
-        yield self._account()
+        account = self._account()
+        yield account
+        if account.level is Level.WRONG:
+            return  # whatever else is asked is refused for the same reason
         missing = set()
         for finding in self._retention(setup):
             missing |= {finding.what} if finding.said == _MISSING else set()
@@ -115,10 +119,15 @@ class Checker:
 
     def _account(self) -> Finding:
         settings = self.settings
+        reply = self.connection.query("SHOW DATABASES", "")
+        if influx_replies.has_no_administrator(reply.body):
+            said = "the server wants one, and has none yet"
+            return Finding("account", Level.WRONG, said, influx_replies.FIRST_ADMINISTRATOR)
         if settings.token or settings.username:
+            if reply.status == 401:
+                return _wrong("account", self.server.refused(reply))
             who = f"user {settings.username}" if not settings.token else "token"
             return Finding("account", Level.GOOD, who)
-        reply = self.connection.request("GET", "/query?q=SHOW+DATABASES", anonymous=True)
         if reply.status in {401, 403}:
             remedy = "set token_file, or username and password_file, in [store]"
             return Finding("account", Level.WRONG, "none, and the server wants one", remedy)

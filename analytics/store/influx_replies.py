@@ -73,6 +73,28 @@ def words(body: str) -> str:
     return _explanation(body)[:_MAX_WORDS]
 
 
+# What a server that fails may say of why; whatever else it says may quote what it was told.
+_TROUBLES = re.compile(
+    r"queue is full|no space left on device|file too large|read-only file system|disk (?:is )?full"
+    r"|disk quota exceeded|input/output error|permission denied|too many open files|out of memory"
+    r"|cache-max-memory-size exceeded|timeout|timed out|deadline exceeded|too many requests"
+    r"|unavailable|overload(?:ed)?|shutting down|not ready|engine is closed|connection refused"
+    r"|bad gateway|internal (?:server )?error|exceed\w*(?: the)? file limit|nobody there",
+    re.IGNORECASE,
+)
+
+
+def shown(status: int, said: str) -> str:
+    """Return what of the server's words may be logged and shown to whoever looks at status.
+
+    Of a failure of its own only known words: nobody knows what the rest quotes (TRUST T5).
+    """
+    if status < 500:
+        return said
+    known = dict.fromkeys(found.lower() for found in _TROUBLES.findall(said))
+    return ", ".join(known) or "for a reason that stands in its own log"
+
+
 def _explanation(body: str) -> str:
     try:
         answer = codec.load_json(body)
@@ -184,6 +206,17 @@ def suspects(refused: Refusal, points: Sequence[Point]) -> list[int]:
     return by_kind.get(named[1], []) if named else []
 
 
+FIRST_ADMINISTRATOR = (
+    "make the first: influx -execute \"CREATE USER root WITH PASSWORD '…' WITH ALL PRIVILEGES\","
+    " then: wellbeing store init --accounts as that one"
+)
+
+
+def has_no_administrator(body: str) -> bool:
+    """Return whether a 1.x server wants to know who asks, and there is nobody yet."""
+    return "create admin user first" in body
+
+
 def remedy(status: int, body: str, database: str) -> str:
     """Return what to do about an answer that is not about the points."""
     reason = words(body)
@@ -192,6 +225,7 @@ def remedy(status: int, body: str, database: str) -> str:
     )
     is_org = "organization name" in reason or "orgID or org" in reason
     known = (
+        (has_no_administrator(reason), FIRST_ADMINISTRATOR),
         (status in {401, 403}, "check username and password_file, or token_file, in [store]"),
         (is_too_wide(reason), "ask for less time, or start the server with a higher limit"),
         (_TOO_MANY.search(reason), f"version 3 Core keeps five: delete some, {database} wants two"),

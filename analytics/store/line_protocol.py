@@ -117,7 +117,7 @@ class Encoder:
             raise _UnusualError
         bodies = written[: -len(_END)].split(_END + b",")
         names = [point.measurement.encode() for point in points]
-        tags = map(self._tags_of, points)
+        tags = self._tags_of_each(points)
         return [b"%b%b %b %d" % line for line in zip(names, tags, bodies, times, strict=True)]
 
     def _as_json(self, fields: Sequence[Mapping[str, FieldValue]]) -> Sequence[Mapping[str, Any]]:
@@ -208,6 +208,16 @@ class Encoder:
             self._keys.clear()
         escaped = self._keys[name] = _escape(name)
         return escaped
+
+    def _tags_of_each(self, points: Sequence[Point]) -> list[bytes]:
+        """Return the tags of every point; a window's beats share theirs."""
+        found: list[bytes] = []
+        before, known = None, b""
+        for point in points:
+            if point.tags is not before:
+                before, known = point.tags, self._tags_of(point)
+            found.append(known)
+        return found
 
     def _tags_of(self, point: Point) -> bytes:
         tags = point.tags

@@ -17,16 +17,15 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from analytics.state.clock_witness import ClockWitness, steady_s
 from analytics.store.base import Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
+from analytics.writing.erasures import Erasures
 from analytics.writing.lanes import Held, Lanes, next_size, patience_s, pause_s
 from analytics.writing.refusals import sift
 from analytics.writing.report import StoreReport, StoreState
@@ -55,14 +54,6 @@ _ALL = 2**62
 _TOLD_AGAIN = 4  # as if it had failed so often: some eight seconds
 
 _log = logging.getLogger("wellbeing.detect")
-
-
-@dataclass(frozen=True, slots=True)
-class _Erasure:
-    site: str
-    agent: str
-    before: datetime | None
-    answer: Future[int]
 
 
 class SpoolWriter:
@@ -106,7 +97,7 @@ class SpoolWriter:
         self._taken = 0
         self._again: tuple[int, int] | None = None
         self._again_refused: Held | None = None
-        self._erasures: deque[_Erasure] = deque()
+        self._erasures = Erasures()
         self._report = StoreReport()
         self.failure: WellbeingError | None = None
 
@@ -124,12 +115,11 @@ class SpoolWriter:
         What was read from the spool before this call is in the store by then.
         The answer is what the store's own ``erase`` returns or raises.
         """
-        erasure = _Erasure(site, agent, before, Future())
-        self._erasures.append(erasure)
+        answer = self._erasures.ask(site, agent, before)
         self._wake.set()
         if self._is_ended:
-            self._refuse_erasures()
-        return erasure.answer
+            self._erasures.refuse()
+        return answer
 
     def stop(self) -> None:
         """Write what can be written quickly, then end; the rest stays in the spool."""
@@ -167,7 +157,7 @@ class SpoolWriter:
         except WellbeingError as error:
             self.failure = error  # told by the service, which ends with it
         finally:
-            self._refuse_erasures()
+            self._erasures.refuse()
 
     def _drain(self, tail: SpoolTail) -> None:
         store: Store | None = None
@@ -184,7 +174,7 @@ class SpoolWriter:
                     failures = 0
                 except Exception as error:  # noqa: BLE001 - a bug ends neither thread nor silence
                     self._report.failed(error)
-                    self._refuse_erasures(error)
+                    self._erasures.refuse(error)
                     if isinstance(error, StoreUnreachableError):
                         self._doubt(tail)
                         # Who answers next may be of another version.
@@ -213,7 +203,7 @@ class SpoolWriter:
     def _round(self, store: Store, tail: SpoolTail) -> None:
         """Write what is new, then some of what waits; sleep if there is nothing to do."""
         self._report.lanes(self._is_behind, self._lanes.held_points)
-        self._erase(store)
+        self._erasures.do(store)
         wrote = self._write_live(store, tail)
         if self._is_behind and self._is_due():
             self._write_older(store, tail)
@@ -224,27 +214,6 @@ class SpoolWriter:
                 pause = max(0.0, min(pause, self._replay_due_s - time.monotonic()))
             self._wake.wait(pause)
             self._wake.clear()
-
-    def _erase(self, store: Store) -> None:
-        """Erase whom it was asked for; what the store will not do keeps no points from it."""
-        while self._erasures:
-            erasure = self._erasures.popleft()
-            try:
-                count = store.erase(erasure.site, erasure.agent, erasure.before)
-            except Exception as error:
-                erasure.answer.set_exception(error)
-                if isinstance(error, StoreUnreachableError):
-                    raise
-            else:
-                erasure.answer.set_result(count)
-
-    def _refuse_erasures(self, why: Exception | None = None) -> None:
-        """Say that those who were to be erased are not, so that it is asked for again."""
-        why = why or StoreUnreachableError(
-            "the writer has ended; what is left is done at its start"
-        )
-        while self._erasures:
-            self._erasures.popleft().answer.set_exception(why)
 
     @property
     def _is_behind(self) -> bool:

@@ -17,6 +17,7 @@
       live.setAttribute("tabindex", "-1");
     }
   };
+  if (CHOSEN) document.cookie = `wellbeing_language=${CHOSEN}; path=/; max-age=31536000; samesite=strict`;
   window.wellbeingMark = mark;
   mark();
   if (window.wellbeingWatching) return;

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.session import tab
 from sensors.words import N_, Words
 
 _LOST = N_(
@@ -23,6 +24,7 @@ def render(words: Words) -> None:
     with st.container(key="page-script"):
         script = _text("page.js").replace("LANGUAGE", json.dumps(words.tag))
         script = script.replace("TITLE", json.dumps(words.say("Agent Wellbeing")))
+        script = script.replace("CHOSEN", json.dumps(tab().chosen))
         lost = [words.say("Unknown whether anybody needs you"), words.say(_LOST)]
         script = script.replace("LOST", json.dumps(lost))
         st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

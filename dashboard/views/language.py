@@ -7,6 +7,9 @@ import streamlit as st
 from dashboard.session import tab
 from sensors.words import LANGUAGES, Words
 
+COOKIE = "wellbeing_language"
+"""Set by the page's script, and only once somebody has chosen."""
+
 
 def render(words: Words) -> None:
     """Draw the switch; the whole page follows at once."""
@@ -22,5 +25,12 @@ def render(words: Words) -> None:
             )
 
 
+def remembered() -> str:
+    """Return the language that was chosen in this browser before, empty if none was."""
+    code = st.context.cookies.get(COOKIE, "")
+    return code if code in LANGUAGES else ""
+
+
 def _choose(code: str) -> None:
-    tab().language = code
+    memory = tab()
+    memory.language = memory.chosen = code

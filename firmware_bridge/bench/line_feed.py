@@ -88,9 +88,10 @@ class LineFeed:
             ranges = ", ".join(map(range_of, self._columns))
             return f"{name} prints numbers, but none within {ranges}; check units and columns"
         if counts.unreadable:
+            number = len(self._lines.columns)
             return (
                 f"{name} prints lines like {counts.last_unreadable}; "
-                f"--csv names {len(self._lines.columns)} columns"
+                f"--csv names {number} column{'s' if number > 1 else ''}"
             )
         if self._heard_s is not None:
             return f"{name} sends bytes but no whole lines; check --baud"

@@ -24,16 +24,24 @@ from sensors.errors import ConfigurationError
 PortOption = Annotated[
     str,
     typer.Option(
+        metavar="PORT",
         help="Serial port (`firmware-bridge ports` lists them), or socket://HOST:PORT.",
     ),
 ]
 EitherPortOption = Annotated[
     str | None,
-    typer.Option("--port", help="Serial port, or socket://HOST:PORT.", show_default=False),
+    typer.Option(
+        "--port", metavar="PORT", help="Serial port, or socket://HOST:PORT.", show_default=False
+    ),
 ]
 BluetoothOption = Annotated[
     str | None,
-    typer.Option("--bluetooth", help="Address of a headset, as scan shows it.", show_default=False),
+    typer.Option(
+        "--bluetooth",
+        metavar="ADDRESS",
+        help="Address of a headset, as scan shows it.",
+        show_default=False,
+    ),
 ]
 UnpairedOption = Annotated[
     bool,
@@ -44,6 +52,7 @@ UnpairedOption = Annotated[
 CsvOption = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME,NAME",
         help="For a board that prints comma-separated lines: the signals in their order; "
         "- skips a column.",
     ),
@@ -51,6 +60,7 @@ CsvOption = Annotated[
 RateOption = Annotated[
     float | None,
     typer.Option(
+        metavar="HZ",
         help="Lines per second, for --csv with a raw waveform; found by itself without it. [1/s]",
         show_default=False,
     ),

@@ -27,6 +27,7 @@ def provision_(  # noqa: PLR0917 - typer calls it by name
     device_id: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Pseudonym of the board, [a-z0-9][a-z0-9_-]{0,31}, never a person's name; "
             "'' takes it away.",
             show_default=False,
@@ -34,7 +35,10 @@ def provision_(  # noqa: PLR0917 - typer calls it by name
     ] = None,
     rate: Annotated[
         list[str] | None,
-        typer.Option(help="STREAM=HZ, by number or signal, such as ppg=100; repeat."),
+        typer.Option(
+            metavar="STREAM=HZ",
+            help="Rate of a stream, by its number or signal, such as ppg=100; repeat.",
+        ),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Write nothing; say what is in force and would change.")

@@ -247,10 +247,6 @@ class TickClock:
 
     # What comes out.
 
-    def to_host_s(self, ticks: int) -> float:
-        """Return the host's time at `ticks`, wrapped or not; in s."""
-        return self.host_s(self.board_s(self.unwrap(ticks)))
-
     @overload
     def host_s(self, board_s: float) -> float: ...
     @overload
@@ -268,7 +264,7 @@ class TickClock:
 
     @property
     def error_s(self) -> float | None:
-        """How far `to_host_s` may be off, in s; None before the first round trip.
+        """How far `host_s` may be off, in s; None before the first round trip.
 
         Half of what the fastest round trip leaves open, one tick, and what is
         not bent away yet. Not in it: a drift that changes within 5 minutes.

@@ -32,6 +32,8 @@ _LAYOUTS = {
     _LEAST_STUFFED + size: struct.Struct(f"<xBBH{size}s") for size in range(MAX_PAYLOAD + 1)
 }
 
+_new = tuple.__new__  # a third of the time of a named tuple's own
+
 
 class Frame(NamedTuple):
     """One whole frame, its check sum verified.
@@ -106,7 +108,7 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return each frame that `data` completes, oldest first."""
-        return [Frame(*fields) for fields in self.fields(data)]
+        return [_new(Frame, fields) for fields in self.fields(data)]
 
     def fields(self, data: bytes) -> list[tuple[int, int, bytes]]:
         """Return type, counter and payload of each frame: :meth:`feed` in two thirds of the time."""

@@ -22,8 +22,9 @@ from sensors.edge.control import ControlServer
 from sensors.edge.forgetting import forget
 from sensors.edge.heartbeat import Heartbeat
 from sensors.edge.identity import Identity
+from sensors.edge.keeping import Keeper
 from sensors.edge.keyhold import load_cipher
-from sensors.edge.outbox import Key, Outbox
+from sensors.edge.outbox import Outbox
 from sensors.edge.publisher import Publisher
 from sensors.edge.reporting import About, start_line
 from sensors.edge.sending import Pace
@@ -40,6 +41,7 @@ from sensors.messages import (
     ContextMessage,
     MirrorMessage,
     NoticeMessage,
+    ReadingMessage,
     RequestKind,
     StatusMessage,
 )
@@ -81,7 +83,6 @@ class EdgeProcess:
         self.say = say
         self._times = times or SystemTime()
         self._run = token_hex(8)
-        self._seq = 0
         self._consent_file = ConsentFile(settings.consent_path)
         self._permission = self._consent_file.load()
         self._lockers = Lockers()
@@ -129,6 +130,14 @@ class EdgeProcess:
         )
         self._heartbeat = Heartbeat(
             self._publisher, self._assembler, self._times, say, is_private=settings.private
+        )
+        self._keeper = Keeper(
+            self._outbox,
+            self._publisher,
+            self.now_at,
+            say,
+            kept=self._kept,
+            refused=self._heartbeat.say_status,
         )
         self._asking = Asking(
             self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
@@ -182,6 +191,7 @@ class EdgeProcess:
             self._publisher.run(),
             run_all(self._supervisors),
             self._windows(),
+            self._keeper.run(),
             self._heartbeat.run(),
             run_beside(self._companions, self),
         ]
@@ -207,44 +217,31 @@ class EdgeProcess:
             await self._times.sleep_until(self._clock.due_s)
             if self._clock.resync(self._times.wall_at(), self._times.monotonic_s()):
                 self._assembler.forget()
-                self._publisher.anchored_anew(self._seq)
+                self._publisher.anchored_anew(self._keeper.next_seq)
                 self.say(say("time jumped forward (sleep?); going on with the next window"))
                 continue
             self._follow()
             self._check_call()
             self._check_shift()  # first: a window that reaches out of the shift is withheld
-            await self._keep_window()
+            await self._keeper.take(self._close_window())
             self._clock.advance()
 
-    async def _keep_window(self) -> None:
+    def _close_window(self) -> ReadingMessage:
         end_at = self._clock.end_at
         local = time.localtime(end_at.timestamp())
         message = self._assembler.close(self._clock.due_s).message(
             source=self._settings.source,
             run=self._run,
-            seq=self._seq,
+            seq=self._keeper.next_seq,
             window_end_at=end_at,
             utc_offset_min=local.tm_gmtoff // 60,
         )
         # Now, not when it is sent: by then the clock may have been set.
-        message = self._publisher.with_offset(message)
-        was_refused = self._outbox.is_refused
-        try:
-            # Not on the loop: a disk may take seconds until it says that it has it.
-            dropped = await asyncio.to_thread(self._outbox.put, [message], self.now_at())
-        except StateError:
-            # Not kept, so the number is free again: seq stays without gaps.
-            self._say_notes()
-            if not was_refused:
-                self._heartbeat.say_status()
-            return
-        self._seq += 1
-        if dropped:
-            self.say(say("the outbox is full: {n} of the oldest windows dropped", n=len(dropped)))
-        self._publisher.kept([Key(message.run, message.seq)], dropped)
+        return self._publisher.with_offset(message)
+
+    def _kept(self, message: ReadingMessage) -> None:
         for companion in self._companions:
             companion.take_window(message)
-        self._say_notes()
 
     # What collectors and server bring.
 
@@ -328,7 +325,9 @@ class EdgeProcess:
                 return {"text": await self._asking.reply(words), **self.report()}
             case "forget":
                 also = self._erase_beside if self._settings.private else None
-                text = await forget((self._outbox, self._publisher), self._companions, also)
+                text = await forget(
+                    (self._keeper, self._outbox, self._publisher), self._companions, also
+                )
                 return {"text": text, **self.report()}
             case _ if command != "status":
                 return {**await answer_beside(self._companions, command, words), **self.report()}
@@ -360,7 +359,7 @@ class EdgeProcess:
         """Return the edge's state for the agent's own eyes."""
         return self._about.report(
             self._permission,
-            windows=self._seq,
+            windows=self._keeper.kept,
             unsent=self._publisher.unsent,
             is_connected=self._publisher.is_connected,
         )

@@ -34,6 +34,7 @@ from sensors.hid.xrecord import (
 from sensors.signals import Channel
 
 _READY_S = 5.0
+_MOST_READS = 16  # 1 MB, 16,000 events: a program that makes up more must not stop the edge
 _CORRECTIONS = ("BackSpace", "Delete")
 _SCROLLING = range(4, 8)  # buttons: up, down, left, right
 _KINDS = {
@@ -134,8 +135,9 @@ class X11Backend(Backend):
 
     def _drain(self) -> None:
         with suppress(BlockingIOError):
-            while self._socket is not None:
-                self._read(self._socket)
+            for _ in range(_MOST_READS):
+                if self._socket is not None:
+                    self._read(self._socket)
 
     def _readings(self, event: Event, at_s: float) -> list[Reading]:
         kind, detail, _, x_px, y_px = event

@@ -59,6 +59,7 @@ def test_while_it_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     said = html(app)
     assert "Reading…" in said
     assert "never 5 people" not in said, "what is not read yet is not nothing"
+    monkeypatch.undo()  # so that it ends at once
 
 
 def test_with_the_store_away(

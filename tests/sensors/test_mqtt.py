@@ -110,7 +110,7 @@ def test_the_will_speaks_for_a_client_that_vanishes(mosquitto):
     with Listener(mosquitto.port, "watch", subscriptions=(will.topic,)) as watch:
         edge = Listener(mosquitto.port, "edge", subscriptions=(), will=will)
         with edge:
-            edge.connection._client.socket().shutdown(2)
+            edge.connection._client.socket()._sock.shutdown(2)
             wait_until(lambda: watch.heard)
     assert watch.payloads == [b"offline"]
     with Listener(mosquitto.port, "later", subscriptions=(will.topic,)) as later:

@@ -140,12 +140,12 @@ async def test_an_edge_that_was_ended_says_goodbye_and_one_that_failed_does_not(
         with pytest.raises(RuntimeError, match="a bug"):  # noqa: PT012 - it fails while it runs
             async with run_edge(mosquitto.port, BOTH) as edge:
                 await wait_until_async(lambda: server.statuses[-1].online)
-                edge.process._keep_window = _fail
+                edge.process._keeper._keep = _fail
                 await wait_until_async(lambda: not server.statuses[-1].online)
         assert not server.statuses[-1].goodbye
 
 
-async def _fail() -> None:
+async def _fail(_message: object) -> None:
     raise RuntimeError("a bug")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analytics.events import Publication
 from analytics.journal.steps import Commit, Snapshot, Step, StepLog
-from analytics.state.packing import pack, unpack
+from analytics.state.packing import LinePacker, pack, unpack
 from analytics.state.state_file import FILE_NAME, open_state
 from analytics.store.base import Eraser, Query, Store, WriteReport
 from analytics.store.embedded import EmbeddedStore
@@ -57,12 +57,14 @@ fields = st.dictionaries(
 )
 
 
-@given(st.lists(fields, max_size=5))
+@pytest.mark.parametrize("packed", [pack, LinePacker().pack])
+@given(told=st.lists(fields, max_size=5))
 def test_points_survive_the_spool_to_the_last_bit(
+    packed: Callable[[list[Point]], list[tuple[int, bytes]]],
     told: list[dict[str, float | int | bool | str]],
 ) -> None:
     points = [Point(Measurement.BEAT, {"site": "lab"}, f, n) for n, f in enumerate(told)]
-    found = [p for _, payload in pack(points) for p in unpack(payload)]
+    found = [p for _, payload in packed(points) for p in unpack(payload)]
     found.sort(key=lambda point: point.time_ns)
     assert found == points
     for ours, theirs in zip(found, points, strict=True):
@@ -70,9 +72,12 @@ def test_points_survive_the_spool_to_the_last_bit(
         assert [type(v) for v in ours.fields.values()] == kinds
 
 
-def test_a_number_that_json_cannot_say_is_unknown_and_takes_nothing_with_it() -> None:
+@pytest.mark.parametrize("packed", [pack, LinePacker().pack])
+def test_a_number_that_json_cannot_say_is_unknown_and_takes_nothing_with_it(
+    packed: Callable[[list[Point]], list[tuple[int, bytes]]],
+) -> None:
     bad = Point(Measurement.SCORE, {"site": "lab"}, {"evidence": math.nan, "seq": 3}, 1)
-    [(count, payload)] = pack([bad, point(2)])
+    [(count, payload)] = packed([bad, point(2)])
     assert count == 2
     assert unpack(payload) == [Point(Measurement.SCORE, {"site": "lab"}, {"seq": 3}, 1), point(2)]
 

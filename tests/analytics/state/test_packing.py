@@ -1,6 +1,5 @@
 """Rows of the spool: lines by now, JSON before; written, erased from and told apart."""
 
-import zlib
 from pathlib import Path
 
 import pytest
@@ -8,11 +7,10 @@ import pytest
 from analytics.clock import now_utc
 from analytics.journal.steps import Commit, StepLog
 from analytics.state import state_file
-from analytics.state.packing import Packer, pack, read, unpack, without
+from analytics.state.packing import LinePacker, pack, read, unpack, without
 from analytics.state.state_file import FILE_NAME, open_state
 from analytics.store.points import FieldValue, Measurement, Point
 from analytics.writing.tail import SpoolTail
-from sensors import codec
 
 
 def point(n: int, agent: str = "k1", **fields: FieldValue) -> Point:
@@ -21,12 +19,11 @@ def point(n: int, agent: str = "k1", **fields: FieldValue) -> Point:
 
 
 def as_json(points: list[Point]) -> bytes:
-    """Return a row as versions before 6 wrote it."""
-    return zlib.compress(codec.dump_json(points), 1)
+    return pack(points)[0][1]
 
 
 def test_a_row_is_the_lines_that_the_server_takes() -> None:
-    [(count, payload)] = pack([point(1), point(2)])
+    [(count, payload)] = LinePacker().pack([point(1), point(2)])
     (section,) = read(payload).sections
     assert (count, section.count) == (2, 2)
     first, second = section.lines()
@@ -34,7 +31,7 @@ def test_a_row_is_the_lines_that_the_server_takes() -> None:
     assert second.endswith(b" 2")
 
 
-@pytest.mark.parametrize("row", [as_json, lambda points: pack(points)[0][1]])
+@pytest.mark.parametrize("row", [as_json, lambda points: LinePacker().pack(points)[0][1]])
 def test_one_agents_points_are_taken_out_of_a_row(row) -> None:  # type: ignore[no-untyped-def]
     mine = [point(1), point(2, agent="k2", alert_id="a1"), point(3, note="about k1\nand more")]
     # Names that only look like theirs.
@@ -52,14 +49,14 @@ def test_one_agents_points_are_taken_out_of_a_row(row) -> None:  # type: ignore[
 
 
 def test_a_row_all_of_which_goes_is_empty() -> None:
-    found = without(pack([point(1), point(2)])[0][1], (b"k1",), lambda _: True)
+    found = without(LinePacker().pack([point(1), point(2)])[0][1], (b"k1",), lambda _: True)
     assert found is not None
     assert (found[0], found[2], unpack(found[1])) == (0, 2, [])
 
 
 def test_a_packer_remembers_and_writes_the_same() -> None:
-    packer, points = Packer(), [point(n, note=f"n{n}") for n in range(30)]
-    assert packer.pack(points) == packer.pack(points) == pack(points)
+    packer, points = LinePacker(), [point(n, note=f"n{n}") for n in range(30)]
+    assert packer.pack(points) == packer.pack(points) == LinePacker().pack(points)
 
 
 def test_a_spool_of_an_older_version_is_written_first_and_by_itself(
@@ -73,7 +70,7 @@ def test_a_spool_of_an_older_version_is_written_first_and_by_itself(
         db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", rows)
         db.close()
     db = open_state(tmp_path)
-    log = StepLog(db, tmp_path / FILE_NAME)
+    log = StepLog(db, tmp_path / FILE_NAME, as_lines=True)
     for n in (3, 4):
         log.commit(Commit(points=[point(n)]))
     tail = SpoolTail(tmp_path)

@@ -11,6 +11,7 @@ from analytics.store.base import Store
 from analytics.store.influx import InfluxStore
 from analytics.store.opening import open_store
 from analytics.store.settings import StoreSettings
+from tests.analytics.store import copies
 from tests.rig import Influxd
 from tests.rig.influx import (
     ON_A_SERVER,
@@ -113,3 +114,10 @@ def reopen(kind: Kind) -> Iterator[Callable[[], Store]]:
     yield again
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "old.sqlite"
+    copies.fill(copies.embedded(path), copies.points())
+    return path

@@ -30,7 +30,7 @@ class Load:
     """Commits points until told to stop, as the service does."""
 
     def __init__(self, directory, url, *, timeout_s=10.0):
-        self.log = StepLog(open_state(directory), directory / FILE_NAME)
+        self.log = StepLog(open_state(directory), directory / FILE_NAME, as_lines=True)
         self.settings = StoreSettings(kind="influxdb", url=url, timeout_s=timeout_s)
         self.writer = SpoolWriter(directory, lambda: InfluxStore(self.settings), lambda: NOW)
         self.committed = 0

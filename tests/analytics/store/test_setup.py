@@ -10,8 +10,11 @@ import wellbeing
 from analytics.store.findings import ROLES, Level
 from analytics.store.influx import InfluxStore
 from analytics.store.points import Measurement, Point, epoch_ns
+from analytics.store.settings import StoreSettings
+from sensors.errors import StoreError
 from tests.analytics.store.conftest import guarded_influxd
 from tests.analytics.store.scripted import findings, wrong
+from tests.rig import Influxd
 from tests.rig.influx import ON_A_SERVER, fresh_name, given
 
 NOW = datetime.now(UTC)
@@ -54,6 +57,26 @@ class TestVersion1:
         found = findings(opened(replace(guarded, username="", password="")))
         assert found["account"].level is Level.WRONG
         assert "set token_file, or username and password_file" in found["account"].line()
+        assert list(found)[-1] == "account", "everything else would be refused for that"
+
+    def test_a_wrong_password_is_said_once(self, guarded, opened):
+        found = findings(opened(replace(guarded, password="another")))
+        assert list(wrong(opened(replace(guarded, password="another")))) == ["account"]
+        assert "401" in found["account"].line()
+        assert "another" not in found["account"].line()
+
+    def test_before_the_first_administrator_it_says_how_to_make_one(self, tmp_path, opened):
+        server = Influxd(tmp_path, http_lines="auth-enabled = true")
+        try:
+            server.start()
+            store = opened(StoreSettings(kind="influxdb", url=server.url))
+            found = findings(store)
+            assert list(wrong(store)) == ["account"]
+            assert "CREATE USER root" in found["account"].line()
+            with pytest.raises(StoreError, match=r"create admin user first.*CREATE USER root"):
+                store.prepare()
+        finally:
+            server.stop()
 
     def test_a_server_that_lets_anybody_in_gets_no_accounts_but_advice(
         self, influx_settings, opened

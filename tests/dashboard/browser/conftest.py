@@ -48,3 +48,4 @@ def chromium(browsing: "BrowserContext") -> Iterator["Page"]:
     page = browsing.new_page()
     yield page
     page.close()
+    browsing.clear_cookies()

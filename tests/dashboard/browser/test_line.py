@@ -47,7 +47,8 @@ def test_page_that_hears_nothing_more_never_says_that_all_is_well(
     try:
         lost = page.get_by_role("alert").filter(has_text="This page has had no answer since")
         lost.wait_for()
-        assert not page.get_by_text("Nobody needs you").is_visible()
+        for calm in ("Nobody needs you", "Nobody is asking.", "AS USUAL", "No faults"):
+            assert not page.get_by_text(calm).first.is_visible()
         assert "Unknown whether anybody needs you" in page.title()
         shoot(page, "hears-nothing")
     finally:
@@ -76,7 +77,6 @@ def test_control_c_ends_it_cleanly(floor: Floor, chromium: "Page") -> None:
     visit(chromium, floor)
     floor.process.send_signal(signal.SIGINT)
     assert floor.process.wait(60) in {0, 130}
-    chromium.get_by_text("Unknown whether anybody needs you").wait_for()
     said = floor.process.stdout.read()
     assert floor.url.rstrip("/") in said
     assert "Traceback" not in said

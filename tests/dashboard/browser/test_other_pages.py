@@ -10,7 +10,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.dashboard.browser.running import Floor
 from tests.dashboard.browser.screen import fits, shoot, speak, visit
-from tests.dashboard.browser.test_reading import AXE, RULES
+from tests.dashboard.browser.test_reading import AXE, AXE_ON_PAGE, RULES
 from tests.dashboard.floors import NAMES, asking, utc_now
 from tests.dashboard.made_summaries import minutes
 from tests.rig.waiting import wait_until
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("mosquitto", "chromium")
 
-AXE_ON_OURS = "rules => axe.run({include: [['.st-key-section-trend']]}, {runOnly: rules})"
 HOUR = timedelta(hours=1)
 
 
@@ -71,7 +70,7 @@ def test_looking_back_by_key_in_both_languages(
     fits(page)
     shoot(page, f"past-week-{language}-{width}")
     page.add_script_tag(path=AXE)
-    found = page.evaluate(AXE_ON_OURS, RULES)
+    found = page.evaluate(AXE_ON_PAGE, RULES)
     assert len(found["passes"]) > 5
     assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]] == []
 

@@ -50,7 +50,7 @@ def test_it_follows_the_size_of_the_window(headset):
             "a screen of 40 columns",
         )
         assert not any("█" in line for line in one.frame)
-        assert any("100" in line for line in one.frame)  # the figures are kept
+        one.until(lambda this: "100" in "".join(this.frame), "the figures, which are kept")
         assert one.end() == 0
 
 

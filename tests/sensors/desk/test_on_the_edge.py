@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,6 +117,21 @@ async def xdotool(display: Display, *words: str) -> None:
 
 
 @pytest.fixture
+def nobody_listens(monkeypatch) -> Callable[[], bool]:
+    """Return whether no display records for us."""
+    from sensors.desk import xserver  # noqa: PLC0415 - Linux only
+
+    opened, record = [], xserver.record
+
+    def noted(*given: int) -> socket.socket:
+        opened.append(record(*given))
+        return opened[-1]
+
+    monkeypatch.setattr(xserver, "record", noted)
+    return lambda: all(connection.fileno() < 0 for connection in opened)
+
+
+@pytest.fixture
 def desk(xvfb, monkeypatch, tmp_path):
     """Return a display in an X11 session without a bus."""
     for name in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
@@ -156,14 +171,14 @@ async def test_the_hotkey_pauses_resumes_and_is_not_recorded(desk, tmp_path):
 
 
 @pytest.mark.needs("Xvfb", "xdotool")
-async def test_the_hotkey_works_without_consent_and_reads_no_key(desk, tmp_path):
+async def test_the_hotkey_works_without_consent_and_reads_no_key(desk, tmp_path, nobody_listens):
     """T6: the X server tells of the combination only; nobody listens to the keyboard."""
     async with running(tmp_path, [], hotkey=HOTKEY, idle_min=0.001) as edge:
         await edge.holds_its_hotkey()
         await xdotool(desk, "type", "--delay", "10", "secret")
         await xdotool(desk, "key", "ctrl+alt+p")
         await wait_until(lambda: Reason.PAUSED in edge.process.permission.reasons)
-        assert _nobody_listens()
+        assert nobody_listens()
         assert (await edge.window()).absent == WITHHELD
         assert Reason.LOCKED not in edge.process.permission.reasons  # idle time is not looked at
 
@@ -191,7 +206,7 @@ async def test_where_no_lock_is_seen_it_is_said_once(desk, tmp_path):
 
 @pytest.mark.needs("Xvfb", "xdotool", "dbus-daemon")
 async def test_a_locked_screen_closes_the_keyboard_and_looks_like_a_pause(
-    desk, tmp_path, monkeypatch
+    desk, tmp_path, monkeypatch, nobody_listens
 ):
     from tests.sensors.desk.test_session import desktop  # noqa: PLC0415 - Linux only
 
@@ -204,14 +219,14 @@ async def test_a_locked_screen_closes_the_keyboard_and_looks_like_a_pause(
             for name in ("lock", "pause"):
                 async with running(tmp_path / name, [Channel.KEYBOARD]) as edge:
                     await edge.measures()
-                    assert not _nobody_listens()
+                    assert not nobody_listens()
                     if name == "lock":
                         await asyncio.sleep(0.3)
                         there.change(locked=True)
                     else:
                         await edge.process.obey("pause")
                     await wait_until(lambda e=edge: e.process.permission.reasons)
-                    await wait_until(_nobody_listens)
+                    await wait_until(nobody_listens)
                     await xdotool(desk, "type", "--delay", "10", "secret")
                     found = [await edge.window() for _ in range(2)]
                     plain[name] = [_without_identity(window) for window in found]
@@ -220,11 +235,6 @@ async def test_a_locked_screen_closes_the_keyboard_and_looks_like_a_pause(
                         await wait_until(lambda e=edge: not e.process.permission.reasons)
                         await edge.measures()
     assert plain["lock"] == plain["pause"]
-
-
-def _nobody_listens() -> bool:
-    kinds = [kind for thread in threading.enumerate() for kind in type(thread).__mro__]
-    return not any(kind.__module__.startswith("pynput.") for kind in kinds)
 
 
 def _without_identity(window: ReadingMessage) -> bytes:

@@ -24,6 +24,7 @@ from sensors.messages import (
     RequestKind,
     RequestMessage,
 )
+from sensors.reduction import WINDOW
 from sensors.signals import Channel
 from sensors.vocabulary import CONTEXT_BELIEVED
 from tests.rig.waiting import wait_until_async as wait_until
@@ -308,6 +309,8 @@ async def test_a_disk_that_takes_its_time_keeps_no_pause_waiting(mosquitto, run_
             try:
                 await edge.process.obey("pause")
                 await wait_until(lambda: not any(one.is_open for one in Scripted.opened))
+                # Longer than what would be taken for a sleep of the machine: three windows wait.
+                await wait_until(lambda: edge.process._keeper.waiting >= 4)
             finally:
                 outbox.guard = real
                 goes_on.set()
@@ -316,6 +319,9 @@ async def test_a_disk_that_takes_its_time_keeps_no_pause_waiting(mosquitto, run_
             await wait_until(lambda: edge.process.report()["held"] <= 1)
         (numbers,) = server.runs.values()
         assert numbers == list(range(len(numbers)))
+        ends = [window.window_end_at for window in server.windows]
+        assert {after - before for before, after in pairwise(ends)} == {WINDOW}
+        assert not [line for line in edge.lines if "time jumped" in line]
 
 
 async def test_telephony_that_died_in_a_call_holds_no_notice_for_ever(mosquitto, run_edge):

@@ -1,0 +1,111 @@
+"""Closed windows into the outbox, one after the other, beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from sensors.edge.outbox import Key, Outbox
+from sensors.edge.publisher import Publisher
+from sensors.edge.words import say
+from sensors.errors import StateError
+from sensors.messages import ReadingMessage
+
+_MOST_CLOSED = 720
+"""Windows that may wait for the disk: an hour. Then no more are made."""
+
+
+class Keeper:
+    """Numbers windows and has the disk keep them; while it takes its time the next ones wait.
+
+    Parameters
+    ----------
+    outbox : Outbox
+    publisher : Publisher
+        Told what was kept.
+    now_at : callable
+        Returns the run's own wall time. UTC.
+    tell : callable
+        Takes one line for the person at the machine.
+    kept : callable
+        Takes each window once it is kept.
+    refused : callable
+        Called when the disk begins to refuse.
+
+    Attributes
+    ----------
+    kept : int
+        How many windows of this run were kept: the number of the next one.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        publisher: Publisher,
+        now_at: Callable[[], datetime],
+        tell: Callable[[str], None],
+        *,
+        kept: Callable[[ReadingMessage], None],
+        refused: Callable[[], None],
+    ) -> None:
+        self.kept = 0
+        self._outbox = outbox
+        self._publisher = publisher
+        self._now_at = now_at
+        self._tell = tell
+        self._on_kept = kept
+        self._on_refused = refused
+        self._closed: asyncio.Queue[ReadingMessage] = asyncio.Queue(_MOST_CLOSED)
+        self._is_busy = False
+
+    @property
+    def waiting(self) -> int:
+        """How many closed windows are not kept yet."""
+        return self._closed.qsize() + self._is_busy
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next window, if all that wait can be kept."""
+        return self.kept + self.waiting
+
+    async def take(self, message: ReadingMessage) -> None:
+        """Take a closed window; returns at once unless too many wait."""
+        await self._closed.put(message)
+
+    def forget(self) -> None:
+        """Keep none of those that wait, at the agent's wish."""
+        while not self._closed.empty():
+            self._closed.get_nowait()
+
+    async def run(self) -> None:
+        """Keep one after the other until cancelled."""
+        while True:
+            message = await self._closed.get()
+            self._is_busy = True
+            # Its number now: one before it may have been refused.
+            await self._keep(replace(message, seq=self.kept))
+            self._is_busy = False
+
+    async def _keep(self, message: ReadingMessage) -> None:
+        was_refused = self._outbox.is_refused
+        try:
+            # Not on the loop: a disk may take seconds until it says that it has it.
+            dropped = await asyncio.to_thread(self._outbox.put, [message], self._now_at())
+        except StateError:
+            # Not kept, so the number is free again: seq stays without gaps.
+            self._say_notes()
+            if not was_refused:
+                self._on_refused()
+            return
+        self.kept += 1
+        if dropped:
+            self._tell(say("the outbox is full: {n} of the oldest windows dropped", n=len(dropped)))
+        self._publisher.kept([Key(message.run, message.seq)], dropped)
+        self._on_kept(message)
+        self._say_notes()
+
+    def _say_notes(self) -> None:
+        for note in self._outbox.take_notes():
+            self._tell(note)
