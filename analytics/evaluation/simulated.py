@@ -25,8 +25,12 @@ Batch = TypeVar("Batch", ScoreBatch, EpisodeBatch)
 SHIFT_H = 8.0
 """An agent-shift. [h]"""
 
-PART_AGENTS = 256
-"""About so many agents are made and scored at a time: 0.5 GB at 8 h."""
+PART_HOURS = 2048.0
+"""About so many hours of agents are made and scored at a time: 0.5 GB. [h]
+
+A step costs its calls however many agents it scores: of 2,048 each costs a
+third of what each of 256 does, so a short stretch is taken of more of them.
+"""
 
 HALF = 0.5
 """A moment counts as strained from half of the full intensity on, for the AUC."""
@@ -237,7 +241,8 @@ def parts(
     n_agents: int, hours: float, seed: int, scenario: Scenario, team_size: int
 ) -> Iterator[tuple[int, SimulatedFloor]]:
     """Yield a floor in parts of whole teams, with the number of each part's first agent."""
-    step = max(team_size, PART_AGENTS // team_size * team_size)
+    n_at_a_time = int(PART_HOURS / (hours * scenario.days))
+    step = max(team_size, n_at_a_time // team_size * team_size)
     for first in range(0, n_agents, step):
         n = min(step, n_agents - first)
         yield first, simulate(n, hours, seed, scenario, first=first)

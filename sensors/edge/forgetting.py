@@ -8,6 +8,7 @@ remember, and damaged files that were moved aside. What stays: the choices
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -24,14 +25,15 @@ _BESIDE = ("", "-wal", "-shm", "-journal", ".damaged-*")
 
 
 class Forgets(Protocol):
-    """What keeps windows: the outbox, the publisher's plan."""
+    """What windows pass through: the keeper's queue, the outbox, the publisher's plan."""
 
     def forget(self) -> object:
         """Keep nothing any more."""
 
 
 async def forget(
-    parts: Iterable[Forgets],
+    outbox: Forgets,
+    beside: Iterable[Forgets],
     companions: Iterable[Companion],
     also: Callable[[], Awaitable[None]] | None = None,
 ) -> str:
@@ -39,7 +41,10 @@ async def forget(
 
     Parameters
     ----------
-    parts : iterable of Forgets
+    outbox : Forgets
+        Emptied on a thread: it may wait for the disk.
+    beside : iterable of Forgets
+        What takes windows to it and from it.
     companions : iterable of Companion
     also : callable or None
         In private mode, where all of it is on this machine, the rest of it.
@@ -50,8 +55,9 @@ async def forget(
         If the disk or the server of this machine refuses; what could be
         erased is erased.
     """
-    for part in parts:
+    for part in beside:  # first: what ends while the outbox is being emptied is new
         part.forget()
+    await asyncio.to_thread(outbox.forget)
     for companion in companions:
         await companion.forget()
     if also is not None:

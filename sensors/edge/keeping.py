@@ -14,7 +14,10 @@ from sensors.errors import StateError
 from sensors.messages import ReadingMessage
 
 _MOST_CLOSED = 720
-"""Windows that may wait for the disk: an hour. Then no more are made."""
+"""Windows that may wait for the disk: an hour. Further ones are lost, and counted."""
+
+_LAST_WITHIN_S = 5.0
+"""How long the end waits until the disk has what was closed. [s]"""
 
 
 class Keeper:
@@ -59,6 +62,8 @@ class Keeper:
         self._on_refused = refused
         self._closed: asyncio.Queue[ReadingMessage] = asyncio.Queue(_MOST_CLOSED)
         self._is_busy = False
+        self._lost = 0  # that the outbox has not counted yet
+        self._era = 0  # goes up when everything is to be forgotten
 
     @property
     def waiting(self) -> int:
@@ -70,14 +75,21 @@ class Keeper:
         """The number of the next window, if all that wait can be kept."""
         return self.kept + self.waiting
 
-    async def take(self, message: ReadingMessage) -> None:
-        """Take a closed window; returns at once unless too many wait."""
-        await self._closed.put(message)
+    def take(self, message: ReadingMessage) -> None:
+        """Take a closed window; never waits: the shift's end and the agent's word are not to."""
+        try:
+            self._closed.put_nowait(message)
+        except asyncio.QueueFull:
+            if not self._lost:
+                self._tell(say("the disk has kept nothing for an hour; what is measured is lost"))
+            self._lost += 1
 
     def forget(self) -> None:
-        """Keep none of those that wait, at the agent's wish."""
+        """Keep none of those that wait or are on their way to the disk, at the agent's wish."""
+        self._era += 1
         while not self._closed.empty():
             self._closed.get_nowait()
+            self._closed.task_done()
 
     async def run(self) -> None:
         """Keep one after the other until cancelled."""
@@ -87,24 +99,46 @@ class Keeper:
             # Its number now: one before it may have been refused.
             await self._keep(replace(message, seq=self.kept))
             self._is_busy = False
+            self._closed.task_done()
+
+    async def finish(self) -> None:
+        """Return once all that was closed is kept, while `run` still runs, or it takes too long."""
+        try:
+            async with asyncio.timeout(_LAST_WITHIN_S):
+                await self._closed.join()
+        except TimeoutError:
+            self._tell(say("the disk does not answer: {n} windows are lost", n=self.waiting))
 
     async def _keep(self, message: ReadingMessage) -> None:
-        was_refused = self._outbox.is_refused
+        was_refused, era = self._outbox.is_refused, self._era
+        lost, self._lost = self._lost, 0
         try:
             # Not on the loop: a disk may take seconds until it says that it has it.
-            dropped = await asyncio.to_thread(self._outbox.put, [message], self._now_at())
+            dropped = await asyncio.to_thread(self._put, message, lost, era)
         except StateError:
             # Not kept, so the number is free again: seq stays without gaps.
             self._say_notes()
             if not was_refused:
                 self._on_refused()
             return
+        if dropped is None:
+            return
         self.kept += 1
+        if era != self._era:
+            return  # the outbox was emptied since
         if dropped:
             self._tell(say("the outbox is full: {n} of the oldest windows dropped", n=len(dropped)))
         self._publisher.kept([Key(message.run, message.seq)], dropped)
         self._on_kept(message)
         self._say_notes()
+
+    def _put(self, message: ReadingMessage, lost: int, era: int) -> list[Key] | None:
+        """Have the outbox keep `message`, unless all was forgotten since `era`: then ``None``."""
+        with self._outbox.lock:  # whoever forgets empties the outbox after us, or we see it here
+            if era != self._era:
+                return None
+            self._outbox.give_up(lost)
+            return self._outbox.put([message], self._now_at())
 
     def _say_notes(self) -> None:
         for note in self._outbox.take_notes():

@@ -208,6 +208,11 @@ class Outbox:
         return [Key(run, seq) for run, seq in gone]
 
     @alone
+    def give_up(self, number: int) -> None:
+        """Count `number` windows as dropped that never came here."""
+        self._uncounted += number
+
+    @alone
     def release(self, run: str, seq: int) -> list[Key]:
         """Let go of the windows of `run` up to and including `seq`: the server has them.
 

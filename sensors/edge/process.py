@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from random import SystemRandom
@@ -143,6 +143,8 @@ class EdgeProcess:
             self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
         )
         self._control = ControlServer(settings.control_path, self.obey)
+        self._writing = asyncio.Lock()
+        self._unwritten = 0  # changes that are obeyed and not written down yet
         self._stop = asyncio.Event()
 
     # The publisher's clock.
@@ -187,15 +189,17 @@ class EdgeProcess:
         self._let_lapse()
         self._check_shift()
         await self._control.start()
-        work = [
-            self._publisher.run(),
+        work: list[Coroutine[Any, Any, object]] = [
             run_all(self._supervisors),
             self._windows(),
             self._keeper.run(),
+            self._publisher.run(),
             self._heartbeat.run(),
             run_beside(self._companions, self),
+            self._stop.wait(),
         ]
-        tasks = [asyncio.create_task(one) for one in (*work, self._stop.wait())]
+        tasks = [asyncio.create_task(one) for one in work]
+        measuring, keeping, beside = tasks[:2], tasks[2], tasks[3:]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -204,9 +208,10 @@ class EdgeProcess:
             self._stop.set()  # Ctrl-C, where signals cannot be handled
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(measuring)
+            if not keeping.done():
+                await self._keeper.finish()
+            await _ended([keeping, *beside])
             await self._control.stop()
             # Whoever ends without having been asked to has failed: that is to be repaired.
             await self._publisher.stop(goodbye=self._stop.is_set())
@@ -223,7 +228,7 @@ class EdgeProcess:
             self._follow()
             self._check_call()
             self._check_shift()  # first: a window that reaches out of the shift is withheld
-            await self._keeper.take(self._close_window())
+            self._keeper.take(self._close_window())
             self._clock.advance()
 
     def _close_window(self) -> ReadingMessage:
@@ -300,6 +305,8 @@ class EdgeProcess:
 
     def _follow(self) -> None:
         """Take over what the agent said to another of their edges here: all keep one file."""
+        if self._unwritten:
+            return  # what the file says now is older than what was said to this one
         try:
             permission = self._consent_file.follow(self._permission)
         except StateError as error:  # what was said to this one holds
@@ -314,11 +321,11 @@ class EdgeProcess:
         now_at = self._times.wall_at()
         match command:
             case "pause" | "resume" | "lock" | "unlock":
-                self._change(self._permission.after(self._lockers.after(Event(command), words)))
+                await self._heed(self._permission.after(self._lockers.after(Event(command), words)))
             case "withdraw":
-                self._change(self._permission.withdrawing(parse_channels(words), now_at))
+                await self._heed(self._permission.withdrawing(parse_channels(words), now_at))
             case "consent":
-                self._change(self._permission.consenting(parse_channels(words), now_at))
+                await self._heed(self._permission.consenting(parse_channels(words), now_at))
             case "ask":
                 return {"text": await self._asking.ask(words), **self.report()}
             case "reply":
@@ -326,7 +333,7 @@ class EdgeProcess:
             case "forget":
                 also = self._erase_beside if self._settings.private else None
                 text = await forget(
-                    (self._keeper, self._outbox, self._publisher), self._companions, also
+                    self._outbox, (self._keeper, self._publisher), self._companions, also
                 )
                 return {"text": text, **self.report()}
             case _ if command != "status":
@@ -338,9 +345,19 @@ class EdgeProcess:
         self._apply(permission)
         self._consent_file.save(permission)
 
+    async def _heed(self, permission: Permission) -> None:
+        """As `_change`; the device is closed while a slow disk writes."""
+        self._apply(permission)
+        self._unwritten += 1
+        try:
+            async with self._writing:
+                await asyncio.to_thread(self._consent_file.save, permission)
+        finally:
+            self._unwritten -= 1
+
     async def _erase_beside(self) -> None:
         """Have the server of this machine erase, too, and measure nothing until allowed again."""
-        self._change(self._permission.withdrawing(parse_channels(()), self._times.wall_at()))
+        await self._heed(self._permission.withdrawing(parse_channels(()), self._times.wall_at()))
         await self.request(RequestKind.ERASE)
 
     async def request(self, kind: RequestKind) -> None:
@@ -373,3 +390,9 @@ class EdgeProcess:
         return start_line(
             self._settings, self._permission.channels & frozenset(self._assembler.channels)
         )
+
+
+async def _ended(tasks: list[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -269,11 +269,13 @@ class Publisher:
 
     async def _send_due(self) -> None:
         self._check_generation()
-        now_s = self._clock.monotonic_s()
-        due = self._plan.due(now_s)
+        now_s, plan = self._clock.monotonic_s(), self._plan
+        due = plan.due(now_s)
         if not due:
             return
         loaded = await asyncio.to_thread(self._load, due)
+        if plan is not self._plan:
+            return  # what was loaded was erased meanwhile, or is in the new plan
         for index, (key, message) in enumerate(zip(due, loaded, strict=False)):
             if message is None:
                 self._plan.forgotten([key])
@@ -291,9 +293,8 @@ class Publisher:
     def _load(self, keys: Sequence[Key]) -> list[ReadingMessage | None]:
         """Return the windows of `keys`, as many as the disk gives out."""
         loaded: list[ReadingMessage | None] = []
-        with contextlib.suppress(
-            StateError
-        ):  # the outbox has noted it; the windows are still there
+        # Where it raises, the outbox has noted it, and the windows are still there.
+        with contextlib.suppress(StateError):
             for key in keys:
                 loaded.append(self._outbox.load(key))  # noqa: PERF401 - keeps what came before an error
         return loaded

@@ -29,7 +29,9 @@ from sensors.voice.settings import MicrophoneSettings
 
 _COMMAND = (sys.executable, "-m", "sensors.voice.listener")
 _OPEN_WITHIN_S = 30.0  # a cold disk, and a Bluetooth headset that changes its profile
-_WINDOW_WITHIN_S = WINDOW_S + 7.0  # the listener itself says after 5 s that a driver is silent
+# The listener itself says after 5 s that a driver is silent; this is for one that hangs. The
+# first window waits for a cold disk, too, and any of them for a machine busy with others.
+_WINDOW_WITHIN_S = WINDOW_S + 25.0
 _RELEASE_WITHIN_S = 1.5  # then the process is killed; T6 leaves 5 s to everything
 _WORDS_WITHIN_S = 0.5  # what an ended process wrote is there already
 _LIST_WITHIN_S = 20.0

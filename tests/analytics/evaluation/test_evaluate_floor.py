@@ -83,7 +83,7 @@ def test_strong_episodes_are_found_and_a_bigger_floor_is_made_in_parts():
 
 
 def test_parts_are_added_up(monkeypatch):
-    monkeypatch.setattr("analytics.evaluation.simulated.PART_AGENTS", 2)
+    monkeypatch.setattr("analytics.evaluation.simulated.PART_HOURS", 1.0)  # two agents
     shares = []
     parted = judge_simulated(
         5, 0.5, 2, STRONG, thresholds=[0.8, 1.6], team_size=2, progress=shares.append

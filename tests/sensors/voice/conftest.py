@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from sensors.voice import microphone
 from tests.rig import wait_until
+from tests.rig.waiting import PATIENCE_S
 from tests.sensors.voice.sound_desk import listeners, running_sound_server
 
 
@@ -26,3 +28,10 @@ def desk(sound_server, monkeypatch):
 def nobody_stays():
     yield
     wait_until(lambda: not listeners(), what="no listening process is left")
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Give listeners longer than an agent's machine does: ours may be ten times as busy."""
+    for name in ("_OPEN_WITHIN_S", "_WINDOW_WITHIN_S", "_LIST_WITHIN_S"):
+        monkeypatch.setattr(microphone, name, PATIENCE_S)

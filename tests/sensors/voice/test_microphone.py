@@ -36,7 +36,7 @@ from tests.sensors.voice.sound_desk import (
     speaking,
 )
 
-pytestmark = pytest.mark.usefixtures("nobody_stays")
+pytestmark = pytest.mark.usefixtures("nobody_stays", "patient")
 
 HAS_SOUND_CARD = any(Path("/proc/asound").glob("card*"))
 
