@@ -40,7 +40,14 @@ def stand_still(pid: int) -> None:
     """Stop a process, all its threads, and return once they are."""
     os.kill(pid, signal.SIGSTOP)
     tasks = Path(f"/proc/{pid}/task")
-    wait_until(lambda: all(") T " in (t / "stat").read_text() for t in tasks.iterdir()))
+    wait_until(lambda: all(_stands(task) for task in tasks.iterdir()))
+
+
+def _stands(task: Path) -> bool:
+    try:
+        return ") T " in (task / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # it ended just before
 
 
 def longest_run(text: str, codes: list[int], held: bytes) -> int:
