@@ -147,10 +147,12 @@ def remember(memory: Tab, seen: Floor, now: datetime) -> None:
         for k, text in memory.errors.items()
         if (k in known and k not in seen.came_through) or k.startswith("agent-")
     }
+    # What was written goes with the answer: a card that comes back asks anew.
+    written = known - ({card.alert_id for card in own} - sticky)
     memory.drafts = {
         k: text
         for k, text in memory.drafts.items()
-        if k in _SWITCHES or k.partition("-")[2] in known
+        if k in _SWITCHES or k.partition("-")[2] in written
     }
     memory.pressed = {k: sent for k, sent in memory.pressed.items() if k in known}
     memory.lifted = {k: at for k, at in memory.lifted.items() if k in known}

@@ -164,7 +164,10 @@ class AlertBook:
         if decided and answering is not None:
             self._mine[message.alert_id] = (answering, message)
         alert = self._alerts.get(message.alert_id)
-        if alert is not None and not _came_back(message, alert):
+        if alert is None:
+            return
+        # While an answer before it is out, the alert cannot show this one yet.
+        if message.alert_id in self._sent or not _came_back(message, alert):
             self._sent[message.alert_id] = Sent(message)
 
     def view(self, now: datetime) -> LiveView:

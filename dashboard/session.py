@@ -20,8 +20,7 @@ class Tab:
     `homes` is the section each card stands in and `places` the order within
     each; `gone` holds the titles of cards that just left, with when, and `lifted`
     the silences that were ended here, with when; `pressed` the last answer sent from each;
-    `drafts` what stands in fields,
-    which Streamlit forgets when another page is shown.
+    `drafts` what stands in fields, which Streamlit forgets when another page is shown.
     `asked` is whom the supervisor wants to look at but has not confirmed,
     `open` whose detail is open; both are alert ids or ``agent:<pseudonym>``.
     """

@@ -68,10 +68,15 @@ class Wish:
 def up(  # noqa: PLR0917 - options of the command line
     replay: Annotated[
         list[Path] | None,
-        typer.Option(help="Recording to stream instead of the simulated floor; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Recording to stream instead of the simulated floor; repeatable."
+        ),
     ] = None,
     speed: Annotated[
-        str, typer.Option(help="How many times real time recordings play, 1 or more; or max.")
+        str,
+        typer.Option(
+            metavar="TIMES", help="How many times real time recordings play, 1 or more; or max."
+        ),
     ] = "1",
     me: Annotated[
         bool, typer.Option("--me", help="This machine's own sensors, after consent.")

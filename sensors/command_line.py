@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 import typer.main
 
 from sensors.config import BrokerSettings, read_file, section
@@ -47,6 +48,21 @@ BrokerOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+class _WholeSentences(typer.core.TyperGroup):
+    """Lists commands with the whole first sentence of each; Typer cuts it at the line's end."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list; called by the help page."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [
+            (name, command.get_short_help_str(formatter.width * 10))
+            for name, command in commands.items()
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 def plain_app(text: str = "", *, completion: bool = False, **more: Any) -> typer.Typer:
     """Return an app whose help is plain text; `text` is its first paragraph.
 
@@ -55,6 +71,7 @@ def plain_app(text: str = "", *, completion: bool = False, **more: Any) -> typer
     """
     return typer.Typer(
         help=text or None,
+        cls=_WholeSentences,
         add_completion=completion,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

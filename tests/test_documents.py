@@ -61,6 +61,7 @@ def test_every_verb_has_help_and_refuses_an_unknown_option(verb: str) -> None:
     helped = run("--help")
     assert helped.returncode == 0, helped.stderr
     assert f"wellbeing {verb}" in helped.stdout
+    assert not re.search(r"--\S+ <list", helped.stdout), "name what the option takes"
     refused = run("--no-such-option")
     assert refused.returncode != 0
     assert "Traceback" not in refused.stderr

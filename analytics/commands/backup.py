@@ -90,7 +90,9 @@ def put_back(  # noqa: PLR0917 - one per option
     verify: Annotated[bool, typer.Option("--verify", help="Only check the archive.")] = False,
     stones: Annotated[
         list[Path] | None,
-        typer.Option("--tombstones", help="Erasures to heed besides; can be given again."),
+        typer.Option(
+            "--tombstones", metavar="FILE", help="Erasures to heed besides; can be given again."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

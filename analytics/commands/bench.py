@@ -152,7 +152,8 @@ def table(results: Sequence[dict[str, Any]]) -> list[str]:
 @app.command()
 def bench(
     ids: Annotated[
-        list[str] | None, typer.Argument(help="Figures wanted, such as D6; else all.")
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Figures wanted, such as D6; else all."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Under a minute each.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,

@@ -45,7 +45,7 @@ class _Floor:
 def evaluate(  # noqa: PLR0917 - the options of a command line
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Labelled recordings, or folders of them.", metavar="FILES…"),
+        typer.Argument(help="Labelled recordings, or folders of them.", metavar="FILE"),
     ] = None,
     team_size: Annotated[
         int, typer.Option(help="Use the threshold of a team of this size.", min=1)

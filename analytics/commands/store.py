@@ -120,8 +120,12 @@ def _account_line(account: Account) -> str:
 def query_(  # noqa: PLR0917 - typer calls it by name
     measurement: Annotated[Measurement, typer.Argument(help="What to read.")],
     site: Annotated[str, typer.Option(help="Site to read.")],
-    agent: Annotated[list[str] | None, typer.Option(help="Agent; can be given again.")] = None,
-    field: Annotated[list[str] | None, typer.Option(help="Field; can be given again.")] = None,
+    agent: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Agent; can be given again.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Field; can be given again.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help="From this time on, ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option(help="Before this time, ISO 8601.")] = None,
     latest: Annotated[bool, typer.Option(help="Only the newest of each agent.")] = False,

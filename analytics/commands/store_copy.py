@@ -81,7 +81,8 @@ def copy(
     ],
     destination: Annotated[Path, typer.Option("--to", help="Likewise; it is written to.")],
     without: Annotated[
-        list[str] | None, typer.Option(help="Leave out this agent; can be given again.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave out this agent; can be given again."),
     ] = None,
     progress_file: Annotated[
         Path | None, typer.Option("--progress", help="Where to note how far it is.")

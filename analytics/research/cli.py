@@ -46,7 +46,10 @@ StudyOption = Annotated[
     typer.Option("--study", envvar="WELLBEING_STUDY", help="Folder of the study, or its file."),
 ]
 SignalsArgument = Annotated[
-    list[str], typer.Argument(help="Signals, from: wellbeing research signals.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="SIGNAL", help="Signals, from: wellbeing research signals.", show_default=False
+    ),
 ]
 EveryOption = Annotated[
     str | None, typer.Option(help="Means over such stretches: 30s, 5min, 1h, 1d.")
@@ -57,7 +60,8 @@ HoursOption = Annotated[
 StartOption = Annotated[str | None, typer.Option(help="From this day or time on, UTC.")]
 EndOption = Annotated[str | None, typer.Option(help="To the end of this day, or before this time.")]
 AgentsOption = Annotated[
-    list[str] | None, typer.Option("--agent", help="Pseudonym of the study; can be given again.")
+    list[str] | None,
+    typer.Option("--agent", metavar="NAME", help="Pseudonym of the study; can be given again."),
 ]
 
 

@@ -111,27 +111,24 @@ class Formatted(Sequence[Point]):
     def requests(self, most: int) -> Iterator[Section]:
         """Yield all lines of a group after each other, in sections of about `most` at most."""
         for group in GROUPS:
-            together: list[Section] = []
+            together, count = list[Section](), 0
             for section in self.sections:
                 if section.group != group:
                     continue
-                if together and _count(together) + section.count > most:
-                    yield _one(together)
-                    together = []
+                if together and count + section.count > most:
+                    yield _one(together, count)
+                    together, count = [], 0
                 together.append(section)
+                count += section.count
             if together:
-                yield _one(together)
+                yield _one(together, count)
 
 
-def _count(sections: Sequence[Section]) -> int:
-    return sum(section.count for section in sections)
-
-
-def _one(sections: Sequence[Section]) -> Section:
+def _one(sections: Sequence[Section], count: int) -> Section:
     if len(sections) == 1:
         return sections[0]
     text = b"\n".join([section.text for section in sections])
-    return Section(sections[0].group, _count(sections), text)
+    return Section(sections[0].group, count, text)
 
 
 def formatted(points: Sequence[Point], encoder: Encoder) -> Formatted:

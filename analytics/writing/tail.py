@@ -101,7 +101,7 @@ class SpoolTail:
             Of those that the store has confirmed lately instead.
         """
         table = "spool_confirmed" if confirmed else "spool"
-        batch, rows_read = Batch(after, after), list[Formatted]()
+        batch, rows_read, count = Batch(after, after), list[Formatted](), 0
         with state_errors(self._path):
             rows = self._db.execute(
                 f"SELECT id, payload FROM {table} WHERE id > ? AND id <= ?"  # noqa: S608 - ours
@@ -120,8 +120,9 @@ class SpoolTail:
                     if rows_read and rows_read[-1].others and row.sections:
                         break
                     rows_read.append(row)
+                    count += len(row)
                 batch.last = number
-                if sum(map(len, rows_read)) >= at_most:
+                if count >= at_most:
                     break
             rows.close()
         if rows_read:

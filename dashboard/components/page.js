@@ -55,11 +55,12 @@
   // Every page ends with the languages. Streamlit (1.67) empties a page when a refresh of the
   // page before is answered after it, and dies of the next refresh: ask for the whole page, as
   // going back in the history would, and if it has died start over once the server answers.
+  // One that says that it broke would break again; what stands above that can still be used.
   let bare = 0;
   const whole = async () => {
     const app = document.querySelector(".stApp");
     const there = app && app.dataset.testConnectionState === "CONNECTED";
-    const drawn = document.querySelector(".st-key-languages");
+    const drawn = document.querySelector(".st-key-languages, [data-testid=stException]");
     if (drawn || (app && !(there && app.dataset.testScriptState === "notRunning"))) bare = 0;
     else bare += 1;
     if (bare === 2 && app) window.dispatchEvent(new PopStateEvent("popstate"));
@@ -74,7 +75,7 @@
     const sign = document.querySelector(".wb-beat");
     const now = Date.now();
     if (sign && sign.dataset.at !== beat) { beat = sign.dataset.at; heard = now; }
-    const lost = heard > 0 && now - heard > 10000;
+    const lost = heard > 0 && Math.abs(now - heard) > 10000; // also if the clock was set back
     const told = document.querySelector(".wb-lost");
     if (!lost && told) told.remove();
     if (!lost || told) return;

@@ -47,7 +47,7 @@ def _names(screen: Screen, others: Sequence[PersonState]) -> None:
     for person in found[:MOST_NAMES]:
         _person(screen, person)
     more = len(found) - MOST_NAMES
-    said = "" if found else words.say("Nobody is called so.")
+    said = "" if found else words.say("No name contains this.")
     if more > 0:
         said = words.say("{n} more. Write a part of the name.", n=more)
     if said:

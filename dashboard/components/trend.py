@@ -51,12 +51,13 @@ def html(
         _team(words, replace(seen, plan=replace(seen.plan, zone=zone)), team, smallest, places)
         for team, zone in zones.items()
     ]
-    return _progress(words, seen) + "".join(drawn)
+    # The plan is on the first team's clocks.
+    return _progress(words, seen, next(iter(places.values()), "")) + "".join(drawn)
 
 
-def _progress(words: Words, seen: Trend) -> str:
-    """Return what is missing, in the one place where it is said."""
-    since = _moment(words, seen.plan, seen.read_from)
+def _progress(words: Words, seen: Trend, place: str) -> str:
+    """Return what is missing, in the one place where it is said; `place` names the plan's zone."""
+    since = _moment(words, seen.plan, seen.read_from) + (f" ({place})" if place else "")
     if seen.stage is Stage.AWAY:
         text = words.say("The past cannot be read: the database is away.")
         return f'<p class="wb-error" role="alert">✕ {escape(text)}</p>'

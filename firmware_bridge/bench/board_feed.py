@@ -198,7 +198,7 @@ class BoardFeed:
                 "does not speak the protocol; it prints lines like "
                 f"{line[:SHOWN_CHARS]!r}; try: --csv with a name for each column"
             )
-        if heard:
+        if heard.strip(b"\0"):  # a board that starts sends a zero before all else
             return "sends bytes that are no frames; check --baud, or their zero bytes"
         return "says nothing; is the board running, and wired to this port?"
 

@@ -33,8 +33,8 @@ class Conversation:
     Attributes
     ----------
     is_deaf : bool
-        Whether the board answered nothing that it was asked, though often
-        enough: it is not asked again.
+        Whether the board answered for no setting that it was asked for,
+        though often enough: it is asked for none again.
     """
 
     def __init__(self, port: SerialPort, name: str) -> None:
@@ -70,7 +70,6 @@ class Conversation:
             self._port.write(data)
         except DeviceError:
             self._asks = False
-            self.is_deaf = not self._has_answered
 
     def introduced(self) -> Hello:
         """Return who is there, once all its streams are described.
@@ -92,7 +91,9 @@ class Conversation:
     def ask(self, message: FromHost) -> Setting | None:
         """Return what the board answers; None where it does not, however often it is asked."""
         answer = None
-        for _ in range(0 if self.is_deaf else _TRIES):
+        for _ in range(_TRIES):
+            if self.is_deaf or not self._asks:
+                break
             data, counter = self.feed.session.request(message)
             self.feed.answers.clear()
             self._write(data)

@@ -18,8 +18,6 @@ STATUS = {
     Status.BUSY: "busy",
 }
 
-DEAF = "the board answers nothing; is its receive line (RX) wired to this port?"
-
 
 @dataclass(frozen=True, slots=True)
 class InspectedStream:
@@ -164,6 +162,13 @@ def value_words(key: int, value: bytes) -> str:
     return value.hex()
 
 
+def unanswered(health: Health) -> str:
+    """Return what may be amiss with a board that answers for none of its settings."""
+    if health.clock is None or health.clock.error_ms is None:
+        return "the board answers nothing; is its receive line (RX) wired to this port?"
+    return "the board answers when it is asked for its clock, but not for its settings; see hardware.md, SET and GET"
+
+
 def board_lines(board: InspectedBoard) -> list[str]:
     """Return what was found as lines of text."""
     health = board.health
@@ -184,7 +189,7 @@ def board_lines(board: InspectedBoard) -> list[str]:
     lines += [f"fault        {fault}" for fault in health.faults]
     lines += [f"stream {s.stream:<2}    {_stream_words(s)}" for s in board.streams]
     if not board.answers:
-        lines.append(f"settings     {DEAF}")
+        lines.append(f"settings     {unanswered(health)}")
     if board.trouble:
         lines.append(f"trouble      {board.trouble}")
     counts = health.counts

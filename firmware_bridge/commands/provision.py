@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from firmware_bridge.bench.conversation import Conversation
-from firmware_bridge.bench.inspecting import DEAF
+from firmware_bridge.bench.inspecting import unanswered
 from firmware_bridge.bench.provisioning import (
     Provisioned,
     check_device_id,
@@ -65,12 +65,12 @@ def provision_(  # noqa: PLR0917 - typer calls it by name
     else:
         for one in done:
             typer.echo(one.words())
-    _judge(port, done, is_deaf=talking.is_deaf)
+    if talking.is_deaf:
+        raise DeviceError(f"{port}: {unanswered(talking.feed.health())}")
+    _judge(port, done)
 
 
-def _judge(port: str, done: list[Provisioned], *, is_deaf: bool) -> None:
-    if is_deaf:
-        raise DeviceError(f"{port}: {DEAF}")
+def _judge(port: str, done: list[Provisioned]) -> None:
     failed = [one.name for one in done if not one.is_done]
     if failed:
         done_to = "taken" if any(one.wanted is not None for one in done) else "told"

@@ -22,7 +22,7 @@ from typing import Any
 
 import Xlib.display
 import Xlib.error
-from Xlib import XK, X
+from Xlib import XK, X, xauth
 from Xlib.ext import record as record_extension
 
 from sensors.aside import Aside
@@ -37,6 +37,9 @@ _NOTHING: dict[str, Any] = {
     **dict.fromkeys(("client_started", "client_died"), False),
 }
 """What X is asked not to record."""
+_EVDEV = "set [edge.options.hid] backend to evdev"
+_XWAYLAND = "XWAYLAND"
+_ANY_HOST, _COOKIE = 0xFFFF, b"MIT-MAGIC-COOKIE-1"
 _REPEAT_MS = 20
 """A key that repeats is released and pressed again at one time; nobody does that so fast."""
 
@@ -55,6 +58,28 @@ _GONE = (
 )
 
 
+class _Cookies(xauth.Xauthority):  # type: ignore[misc]
+    """The keys to displays; python-xlib passes over those for any host, which Xlib takes.
+
+    Login managers write them for a machine that is renamed while somebody is
+    logged in: then no other fits.
+    """
+
+    def get_best_auth(
+        self, family: int, address: bytes, dispno: int, types: tuple[bytes, ...] = (_COOKIE,)
+    ) -> tuple[bytes, bytes]:
+        with suppress(Xlib.error.XNoAuthError):
+            found: tuple[bytes, bytes] = super().get_best_auth(family, address, dispno, types)
+            return found
+        for of, _, number, kind, cookie in self.entries:
+            if of == _ANY_HOST and kind in types and number in {b"", b"%d" % dispno}:
+                return kind, cookie
+        raise Xlib.error.XNoAuthError((family, address, dispno))
+
+
+xauth.Xauthority = _Cookies  # there is no other way in, and pynput needs it as much
+
+
 @contextmanager
 def _in_one_line() -> Iterator[None]:
     try:
@@ -63,6 +88,11 @@ def _in_one_line() -> Iterator[None]:
         raise  # is in one line, though it is an OSError too
     except _GONE as error:
         words = " ".join(str(error).split()) or type(error).__name__
+        if "uthoriz" in words or "No protocol specified" in words:
+            raise DeviceError(
+                "the X display lets only its own session in; start this inside it, "
+                "or set XAUTHORITY as it is there"
+            ) from None
         raise DeviceError(f"the X display does not answer: {words}") from None
 
 
@@ -103,13 +133,18 @@ def record(first: int, last: int) -> socket.socket:
     Raises
     ------
     DeviceError
-        If the display cannot be reached, or records nothing.
+        If the display cannot be reached, or does not record all of the desk.
     """
     display = _connect()
     try:
         with _in_one_line():
             if not display.has_extension(record_extension.extname):
-                raise DeviceError("the X display has no RECORD extension")
+                raise DeviceError(f"the X display has no RECORD extension; {_EVDEV}")
+            if _is_waylands(display):
+                raise DeviceError(
+                    "this X display is a Wayland session's and sees the keys of a few windows "
+                    f"only; {_EVDEV}, or log in with an X11 (Xorg) session"
+                )
             context = display.record_create_context(
                 0, [record_extension.AllClients], [{**_NOTHING, "device_events": (first, last)}]
             )
@@ -125,6 +160,18 @@ def record(first: int, last: int) -> socket.socket:
             return connection
     finally:
         _forget(display)
+
+
+def _is_waylands(display: Any) -> bool:
+    """Return whether it is Xwayland, where nothing in the environment may say so."""
+    if display.query_extension(_XWAYLAND) is not None:
+        return True
+    if not display.has_extension("RANDR"):
+        return False
+    # Those from before that extension tell by the names of their screens.
+    known = display.screen().root.xrandr_get_screen_resources_current()
+    outputs = [display.xrandr_get_output_info(o, known.config_timestamp) for o in known.outputs]
+    return any(output.name.startswith(_XWAYLAND) for output in outputs)
 
 
 class XIdle:

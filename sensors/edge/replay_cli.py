@@ -39,11 +39,17 @@ _LOOK_S = 0.05
 
 @app.command()
 def replay(  # noqa: PLR0917 - typer reads the options from the parameters
-    files: Annotated[list[Path], typer.Argument(help="Recordings, .csv or .csv.gz.")],
-    speed: Annotated[str, typer.Option(help="How many times real time, 1 or more; or max.")] = "1",
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Recordings, .csv or .csv.gz.")
+    ],
+    speed: Annotated[
+        str, typer.Option(metavar="TIMES", help="How many times real time, 1 or more; or max.")
+    ] = "1",
     agent: Annotated[
         list[str] | None,
-        typer.Option(help="One pseudonym for each file; by default from the file's name."),
+        typer.Option(
+            metavar="NAME", help="One pseudonym for each file; by default from the file's name."
+        ),
     ] = None,
     site: Annotated[
         str | None, typer.Option(help="Site; by default the one of [edge].", show_default=False)

@@ -74,8 +74,7 @@ class HidCollector:
         What to listen to. Nothing is read of the other one: not even its
         listener is started, its device not opened (TRUST T6).
     backend : str
-        ``auto``, ``pynput`` or ``evdev``.
-
+        ``auto``, ``x11``, ``pynput`` or ``evdev``.
     """
 
     def __init__(

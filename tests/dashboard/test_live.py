@@ -142,6 +142,16 @@ def test_handing_on_is_answered_when_somebody_else_has_it(book: AlertBook) -> No
     assert not book.view(at(2)).sent
 
 
+def test_handing_on_before_the_server_has_answered_the_taking_is_shown(book: AlertBook) -> None:
+    """A busy server may tell only what has become of both."""
+    book.heard(ALERT.alert_id, ALERT)
+    book.answered(decision(Action.TAKE), ALERT)
+    book.answered(decision(Action.CANNOT_NOW, to="bo"), ALERT)
+    assert book.view(at(2)).sent[ALERT.alert_id].message.action is Action.CANNOT_NOW
+    book.heard(ALERT.alert_id, replace(ALERT, taken_by=None, told_to=("bo", "ana")))
+    assert not book.view(at(2)).sent
+
+
 def test_alert_that_cannot_be_read_is_counted_not_hidden(book: AlertBook) -> None:
     book.could_not_read("aaaaaaaa09")
     assert book.view(at(2)).unreadable == 1

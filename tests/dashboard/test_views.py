@@ -19,7 +19,7 @@ from tests.dashboard.floors import (
     keep_alive,
     personal,
 )
-from tests.dashboard.pages import NOW, Line, html, labels, links, page, turn
+from tests.dashboard.pages import ALERT, NOW, Line, html, labels, links, page, turn
 
 
 def test_before_the_store_has_answered(desk: Desk) -> None:
@@ -271,6 +271,28 @@ def test_what_was_written_and_switched_outlasts_a_look_at_another_page(floor: De
     assert app.toggle(key="keys").value is False
 
 
+def test_what_was_written_goes_with_the_answer_and_not_with_the_next(
+    floor: Desk, line: Line
+) -> None:
+    def server_says(**changes: object) -> None:
+        line.book.heard("aaaaaaaa01", replace(ALERT, **changes))
+
+    app = page(floor)
+    app.button(key="take-aaaaaaaa01").click().run()
+    server_says(taken_by="ana", taken_at=NOW)
+    app.text_area(key="note-aaaaaaaa01").set_value("bo knows more").run()
+    app.selectbox(key="reason-aaaaaaaa01").set_value("hard_call").run()
+    app.button(key="cannot_now-aaaaaaaa01").click().run()
+    assert (line.decided[-1].note, line.decided[-1].reason) == ("bo knows more", "hard_call")
+    server_says(told_to=("bo", "ana"))
+    app.run()
+    server_says(told_to=("ana", "bo"))  # and back
+    app.run()
+    app.button(key="take-aaaaaaaa01").click().run()
+    assert app.text_area(key="note-aaaaaaaa01").value == ""
+    assert app.selectbox(key="reason-aaaaaaaa01").value is None
+
+
 def test_of_a_big_floor_names_are_looked_for(
     desk: Desk, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +307,7 @@ def test_of_a_big_floor_names_are_looked_for(
     app.text_input(key="find").set_value(" sato").run()
     assert [label for label in labels(app) if label in named] == ["Kim Sato"]
     app.text_input(key="find").set_value("nobody's").run()
-    assert "Nobody is called so." in html(app)
+    assert "No name contains this." in html(app)
 
 
 def test_a_press_that_comes_twice_counts_once(

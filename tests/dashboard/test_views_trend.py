@@ -1,6 +1,7 @@
 """The floor over time drawn by Streamlit itself: empty, loading, with the store away, full."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -131,3 +132,6 @@ def test_each_team_is_drawn_on_its_own_clocks(desk: Desk, store: EmbeddedStore) 
     said = trend.html(EN, seen, there, 5, {"billing": "Manila"})
     assert "Times as in Manila." in said
     assert "% differed (Wed 15:15)" in said
+    long = replace(seen, stage=Stage.TOO_LONG, read_from=NOW)
+    said = trend.html(EN, long, there, 5, {"billing": "Berlin"})
+    assert "Read back to Wed 10:30 (Berlin); more takes too long" in said

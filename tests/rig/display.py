@@ -39,13 +39,13 @@ class Display:
 
 
 @contextmanager
-def virtual_display() -> Iterator[Display]:
-    """Run Xvfb on a display number that it finds free itself."""
+def virtual_display(*more: str) -> Iterator[Display]:
+    """Run Xvfb, with `more` flags, on a display number that it finds free itself."""
     program = find_program("Xvfb")
     assert program is not None, "Xvfb is not installed"
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [program, "-displayfd", str(writer), *XVFB_FLAGS],
+        [program, "-displayfd", str(writer), *XVFB_FLAGS, *more],
         pass_fds=[writer],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

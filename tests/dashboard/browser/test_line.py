@@ -57,6 +57,29 @@ def test_page_that_hears_nothing_more_never_says_that_all_is_well(
     page.get_by_text("Nobody needs you").wait_for()
 
 
+BROKEN = """() => {
+    window.asked = 0;
+    window.addEventListener("popstate", () => { window.asked += 1; });
+    document.querySelector(".st-key-languages").classList.remove("st-key-languages");
+    const said = document.body.appendChild(document.createElement("div"));
+    said.dataset.testid = "stException";
+}"""
+
+
+def test_page_that_lost_its_end_is_asked_for_again_but_not_one_that_says_that_it_broke(
+    floor: Floor, chromium: "Page"
+) -> None:
+    """That would break again: it would be drawn anew for ever, under whoever uses the rest."""
+    page = chromium
+    visit(page, floor)
+    page.locator(".st-key-languages").wait_for()
+    page.evaluate(BROKEN)
+    page.wait_for_timeout(3000)
+    assert page.evaluate("window.asked") == 0
+    page.evaluate("document.querySelector('[data-testid=stException]').remove()")
+    page.wait_for_function("window.asked !== 0")  # it goes with the page, if that starts over
+
+
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 101), ("evil.example", 403)])
 def test_page_answers_only_to_names_of_this_machine(floor: Floor, host: str, status: int) -> None:
     port = int(floor.url.rstrip("/").rpartition(":")[2])

@@ -70,6 +70,19 @@ def test_a_board_that_does_not_describe_all_its_streams_is_named():
     assert not feed.trouble("ttyACM0")
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\0", "says nothing; is the board running"),
+        (b"\0\x80\xfe\x80\xfe\0", "sends bytes that are no frames"),
+    ],
+)
+def test_the_zero_before_all_else_says_nothing(data, words):
+    feed = BoardFeed()
+    feed.feed(data, 0.0)
+    assert words in feed.trouble("ttyACM0")
+
+
 def test_two_streams_of_one_signal_have_a_name_each():
     talking, feed = Talking(), BoardFeed()
     left, right, other = numbered(EDA, EDA, TEMPERATURE)

@@ -10,7 +10,8 @@ from firmware_bridge.bench.conversation import Conversation
 from firmware_bridge.bench.inspecting import board_lines, inspect_board
 from firmware_bridge.bench.probing import probe
 from firmware_bridge.bench.tapping import Tap
-from firmware_bridge.protocol.messages import Get, Key
+from firmware_bridge.protocol.framing import Deframer
+from firmware_bridge.protocol.messages import Get, Key, Setting, Status
 from sensors.errors import DeviceError
 from tests.firmware_bridge.protocol.talking import EDA, Talking
 
@@ -36,6 +37,19 @@ class OneWay:
         pass
 
 
+class Wired(OneWay):
+    """A port whose board answers, until its buffer is full."""
+
+    answer, is_full = None, False
+
+    def write(self, data):
+        if self.is_full:
+            super().write(data)
+        for frame in Deframer().feed(b"\0" + data):
+            if frame.type == Get.TYPE:
+                self.reads.append(self.answer(frame.counter))
+
+
 @pytest.fixture
 def port():
     talking = Talking()
@@ -57,6 +71,20 @@ def test_it_can_be_introduced_and_does_not_answer(port):
     assert talking.introduced().maker == "Acme"
     assert talking.ask(Get(Key.RATE, 0)) is None
     assert port.refused == 1
+
+
+def test_one_that_answered_and_then_takes_nothing_is_waited_for_no_more(monkeypatch):
+    board, port = Talking(), Wired()
+    port.reads = [b"\0" + board.hello(0, EDA)]
+    talking = Conversation(port, "ttyACM0")
+    talking.introduced()
+    port.answer = lambda counter: board.frame(Setting(counter, Key.RATE, 0, Status.KEPT, b""))
+    assert talking.ask(Get(Key.RATE, 0)) is not None
+    port.is_full = True
+    assert talking.ask(Get(Key.RATE, 0)) is None
+    monkeypatch.setattr(talking, "listen", pytest.fail)
+    assert talking.ask(Get(Key.DEVICE_ID, 0)) is None
+    assert not talking.is_deaf
 
 
 def test_streams_that_are_not_described_are_not_passed_over(monkeypatch):

@@ -51,13 +51,15 @@ async def test_typing_with_known_timing(xvfb):
     links, readings = await gather(create(KEYBOARD), xvfb, typing, last="dwell_ms", count=len(text))
     assert links == [KEYBOARD_OK]
     assert len(values(readings, "key_presses")) == len(text)
-    # xdotool sleeps at least so long, a loaded machine only adds to it, and the median keeps a
-    # late wake-up of ours out: what is left is a few ms either way, a third of them is plenty.
+    # xdotool sleeps at least so long, and a machine that is five times as slow only adds to it;
+    # by when we came to look they would last 0 or 200 ms.
     dwell, flight = values(readings, "dwell_ms"), values(readings, "flight_ms")
     assert len(dwell) == len(text)
     assert len(flight) == len(text) - 1
-    assert np.median(dwell) == pytest.approx(80, abs=30)
-    assert np.median(flight) == pytest.approx(120, abs=30)
+    assert min(dwell) > 75
+    assert min(flight) > 115
+    assert 75 < np.median(dwell) < 5 * 80
+    assert 115 < np.median(flight) < 5 * 120
     assert not values(readings, "pointer_speed_px_s")
 
 
@@ -150,7 +152,7 @@ async def test_rollover_corrections_and_a_repeating_key(xvfb):
     assert sum(values(readings, "key_corrections")) == 2
     # The server repeats c some 15 times: still one press, held for more than a second.
     assert len(values(readings, "key_presses")) == 5
-    assert values(readings, "dwell_ms")[-1] == pytest.approx(1200, abs=300)
+    assert values(readings, "dwell_ms")[-1] > 1150
 
 
 async def test_pointer_movement_clicks_and_scrolling(xvfb):
@@ -179,11 +181,11 @@ async def test_pointer_movement_clicks_and_scrolling(xvfb):
         count=2,
     )
     assert links == [POINTER_OK]
-    assert 300 < np.median(values(readings, "pointer_speed_px_s")) < 1300
+    assert 200 < np.median(values(readings, "pointer_speed_px_s")) < 1300  # 20 px in 20 ms or more
     assert values(readings, "pointer_straightness")[-1] == pytest.approx(1.0, abs=0.01)
     assert sum(values(readings, "pointer_clicks")) == 1
     # Slept at least; a loaded machine only adds to it.
-    assert 110 < values(readings, "click_dwell_ms")[0] < 1000
+    assert values(readings, "click_dwell_ms")[0] > 110
     assert values(readings, "scroll_steps") == [1.0, 1.0]
 
 
@@ -202,7 +204,7 @@ async def test_a_busy_moment_stretches_nothing_and_swallows_no_double_letter(xvf
     assert values(readings, "key_presses") == [1.0] * 8
     # Those typed during the half second arrived together: by arrival most would last 0 ms.
     assert min(values(readings, "dwell_ms")) > 45
-    assert np.median(values(readings, "dwell_ms")) == pytest.approx(50, abs=25)
+    assert np.median(values(readings, "dwell_ms")) < 5 * 50
 
 
 async def test_both_at_once(xvfb):
@@ -212,7 +214,7 @@ async def test_both_at_once(xvfb):
             seen.append(item)
             if len(seen) == 2:
                 await xdotool(xvfb, "key", "x", "click", "1")
-            # Either may come first: each has a thread of its own.
+            # Either may come first: the key is known to be up a moment later.
             if {"dwell_ms", "click_dwell_ms"} <= {i.signal for i in seen[2:]}:
                 break
     assert seen[:2] == [KEYBOARD_OK, POINTER_OK]

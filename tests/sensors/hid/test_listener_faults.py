@@ -9,9 +9,11 @@ import asyncio
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+from contextlib import aclosing
 
 import pytest
 
@@ -181,6 +183,35 @@ def test_a_display_that_refuses_is_one_clear_line_in_a_fresh_process():
     assert done.stdout.startswith("keyboard and pointer cannot be seen: ")
     assert done.stdout.count("\n") == 1
     assert not done.stderr
+
+
+# python-xlib leaves the sockets of refused connections to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("options", [KEYBOARD, {**KEYBOARD, **PYNPUT}], ids=["x11", "pynput"])
+async def test_a_key_to_the_display_that_is_for_any_host_opens_it(monkeypatch, tmp_path, options):
+    """As login managers write them; and without any key it is said where there is one."""
+    cookies = tmp_path / "Xauthority"
+    kind, cookie = b"MIT-MAGIC-COOKIE-1", bytes(range(16))
+    cookies.write_bytes(
+        struct.pack(">HHH", 0xFFFF, 0, 0) + struct.pack(">H", len(kind)) + kind
+        + struct.pack(">H", len(cookie)) + cookie
+    )  # fmt: skip
+    with virtual_display("-auth", str(cookies)) as display:
+        monkeypatch.setenv("DISPLAY", display.name)
+        monkeypatch.setenv("XAUTHORITY", str(cookies))
+        async with aclosing(create(options).readings(RealClock())) as found:
+            assert await anext(found) == KEYBOARD_OK
+        monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
+        with pytest.raises(DeviceError, match=r"lets only its own session in; .* set XAUTHORITY"):
+            await anext(create(KEYBOARD).readings(RealClock()))
+
+
+@pytest.mark.parametrize("name", ["RANDR", "screen"], ids=["as an extension", "as a screen"])
+async def test_a_display_that_sees_some_windows_only_is_not_believed(xvfb, monkeypatch, name):
+    """Xwayland, where nothing says so in the environment: too few keys would look like few."""
+    monkeypatch.setattr(xserver, "_XWAYLAND", name)  # what Xvfb has of either kind
+    with pytest.raises(DeviceError, match=r"a few windows only; set .* backend to evdev, or log"):
+        await anext(create(KEYBOARD).readings(RealClock()))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.display import Display
+from tests.rig.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 SECRET = "wq7zkx9vbj2"
@@ -32,6 +34,20 @@ def memory(pid: int) -> Iterator[bytes]:
             if rights.startswith("r") and not line.endswith(("[vvar]", "[vsyscall]", "clock]")):
                 file.seek(low)
                 yield file.read(high - low)
+
+
+def stand_still(pid: int) -> None:
+    """Stop a process, all its threads, and return once they are."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+    wait_until(lambda: all(_stands(task) for task in tasks.iterdir()))
+
+
+def _stands(task: Path) -> bool:
+    try:
+        return ") T " in (task / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # it ended just before
 
 
 def longest_run(text: str, codes: list[int], held: bytes) -> int:
@@ -108,11 +124,13 @@ def test_a_typed_secret_is_not_in_the_memory_of_the_process_nor_in_its_crash_rep
         assert process.stdout.readline() == "timed\n"
         codes = key_codes(xvfb)
         runs, control = [], False
+        stand_still(process.pid)  # or a thread that ends takes its memory away under us
         for held in memory(process.pid):
             runs.append(longest_run(SECRET, codes, held))
             control |= CONTROL.encode() in held
     finally:
         process.send_signal(signal.SIGABRT)
+        process.send_signal(signal.SIGCONT)
         _, report = process.communicate(timeout=60)
     assert len(runs) > 20
     assert control
