@@ -220,7 +220,8 @@ class RightsDesk:
             request_id, place = self._answers.popleft()
             request = self._waiting.get(request_id)
             if request is not None and request.receipt is not None:
-                rights_erasure.sweep(self._parts, request.agent)
+                anew = self.tombstones.consented_at(request.agent, self._parts.journal.consents)
+                rights_erasure.sweep(self._parts, request.agent, anew)
                 if place.done is Done.ERASED:
                     due_s = time.monotonic() + rights_erasure.LATE_S
                     self._late.append((due_s, request.agent))

@@ -153,13 +153,13 @@ def first_receipt(  # noqa: PLR0917 - what was done, where
     )
 
 
-def sweep(parts: ServerParts, agent: str) -> None:
-    """Delete what was on its way while the erasure began: refused by the store meanwhile."""
+def sweep(parts: ServerParts, agent: str, before: datetime | None) -> None:
+    """Delete what was on its way while the erasure began: refused by the store meanwhile.
+
+    The store may have answered hours later: nothing goes that is not older than `before`.
+    """
     with state_errors(parts.path), overwriting(parts.db), transaction(parts.db):
-        purge = Purge(parts.db, agent)
-        counts = purge.count()
-        if any(counts[name] for name in ("spool", "refused_points")):
-            purge.delete()
+        Purge(parts.db, agent).delete_points(before)
 
 
 def _erased(counts: dict[str, int]) -> list[Place]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from analytics.journal.intake import parse_topic
 from analytics.state.packing import UNREADABLE, without
+from analytics.store.points import epoch_ns
 from sensors.errors import MessageError
 
 PLACES: dict[str, str] = {
@@ -81,10 +83,26 @@ class Purge:
         self._db.executemany("DELETE FROM latest WHERE topic = ?", topics)
         counts["latest"] = len(topics)
         for name in _PACKED:
-            for batch, kept, payload, gone in self._packed(name):
-                self._rewrite(name, batch, kept, payload)
-                counts[name] += gone
+            counts[name] = self._delete_packed(name)
         return counts
+
+    def delete_points(self, before: datetime | None) -> int:
+        """Delete what waits for the store, or was refused by it; return how many points.
+
+        Parameters
+        ----------
+        before : datetime or None
+            Only what is older: whoever consented anew goes on from there.
+        """
+        before_ns = epoch_ns(before) if before is not None else None
+        return sum(self._delete_packed(name, before_ns) for name in _PACKED)
+
+    def _delete_packed(self, table: str, before_ns: int | None = None) -> int:
+        count = 0
+        for batch, kept, payload, gone in self._packed(table, before_ns):
+            self._rewrite(table, batch, kept, payload)
+            count += gone
+        return count
 
     def unsent(self) -> int:
         """Return how many messages from, to or about the agent wait for the broker."""
@@ -125,17 +143,23 @@ class Purge:
         topics = (str(row[0]) for row in self._db.execute("SELECT topic FROM latest"))
         return [topic for topic in topics if parse_topic(topic).agent == self._agent]
 
-    def _packed(self, table: str) -> Iterator[tuple[int, int, bytes, int]]:
+    def _packed(
+        self, table: str, before_ns: int | None = None
+    ) -> Iterator[tuple[int, int, bytes, int]]:
         """Yield each batch with points of the agent: how many stay, packed, and how many do not.
 
         One batch at a time, which may be rewritten: a spool of hours fits no memory.
         """
+
+        def is_meant(point: Any) -> bool:
+            return self._is_about(point) and (before_ns is None or point["time_ns"] < before_ns)
+
         ids = f"SELECT id FROM {table} ORDER BY id"  # noqa: S608 - a literal
         one = f"SELECT payload FROM {table} WHERE id = ?"  # noqa: S608 - a literal
         for (number,) in self._db.execute(ids).fetchall():
             (payload,) = self._db.execute(one, (number,)).fetchone()
             try:
-                found = without(payload, self._words, self._is_about)
+                found = without(payload, self._words, is_meant)
             except UNREADABLE:
                 continue  # nobody can say whose it was, here or anywhere
             if found is not None and found[2]:

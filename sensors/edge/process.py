@@ -19,6 +19,7 @@ from sensors.edge.clock import SystemTime, TimeSource, WindowClock
 from sensors.edge.companion import Companion, answer_beside, run_beside
 from sensors.edge.consent import ConsentFile, Event, Lockers, Permission, events_of, parse_channels
 from sensors.edge.control import ControlServer
+from sensors.edge.ending import ended
 from sensors.edge.forgetting import forget
 from sensors.edge.heartbeat import Heartbeat
 from sensors.edge.identity import Identity
@@ -107,27 +108,8 @@ class EdgeProcess:
             self._times.wall_at(),
             self._times.monotonic_s(),
         )
-        self._about = About(
-            settings,
-            self._run,
-            outbox=self._outbox,
-            assembler=self._assembler,
-            supervisors=self._supervisors,
-            key_kept_in=self._cipher.kept_in,
-            on_page=lambda: self._teller.on_page,
-        )
-        self._publisher = Publisher(
-            broker,
-            Identity(
-                site=settings.site, agent=settings.agent, source=settings.source, run=self._run
-            ),
-            self._outbox,
-            self,
-            status=self._status,
-            consent=self._consent,
-            on_message=self._take_message,
-            pace=Pace(backlog_per_s=settings.backlog_per_s, resend_after_s=settings.resend_after_s),
-        )
+        self._about = self._told_about()
+        self._publisher = self._sending_to(broker)
         self._heartbeat = Heartbeat(
             self._publisher, self._assembler, self._times, say, is_private=settings.private
         )
@@ -146,6 +128,30 @@ class EdgeProcess:
         self._writing = asyncio.Lock()
         self._unwritten = 0  # changes that are obeyed and not written down yet
         self._stop = asyncio.Event()
+
+    def _told_about(self) -> About:
+        return About(
+            self._settings,
+            self._run,
+            outbox=self._outbox,
+            assembler=self._assembler,
+            supervisors=self._supervisors,
+            key_kept_in=self._cipher.kept_in,
+            on_page=lambda: self._teller.on_page,
+        )
+
+    def _sending_to(self, broker: BrokerSettings) -> Publisher:
+        own = self._settings
+        return Publisher(
+            broker,
+            Identity(site=own.site, agent=own.agent, source=own.source, run=self._run),
+            self._outbox,
+            self,
+            status=self._status,
+            consent=self._consent,
+            on_message=self._take_message,
+            pace=Pace(backlog_per_s=own.backlog_per_s, resend_after_s=own.resend_after_s),
+        )
 
     # The publisher's clock.
 
@@ -208,10 +214,10 @@ class EdgeProcess:
             self._stop.set()  # Ctrl-C, where signals cannot be handled
             raise
         finally:
-            await _ended(measuring)
+            await ended(measuring)
             if not keeping.done():
                 await self._keeper.finish()
-            await _ended([keeping, *beside])
+            await ended([keeping, *beside])
             await self._control.stop()
             # Whoever ends without having been asked to has failed: that is to be repaired.
             await self._publisher.stop(goodbye=self._stop.is_set())
@@ -390,9 +396,3 @@ class EdgeProcess:
         return start_line(
             self._settings, self._permission.channels & frozenset(self._assembler.channels)
         )
-
-
-async def _ended(tasks: list[asyncio.Task[object]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

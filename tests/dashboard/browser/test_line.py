@@ -51,6 +51,9 @@ def test_page_that_hears_nothing_more_never_says_that_all_is_well(
             assert not page.get_by_text(calm).first.is_visible()
         assert "Unknown whether anybody needs you" in page.title()
         shoot(page, "hears-nothing")
+        page.evaluate("Date.now = (now => () => now() - 3.6e6)(Date.now)")
+        page.wait_for_timeout(1000)
+        assert lost.is_visible(), "a clock that was set back has heard nothing either"
     finally:
         floor.process.send_signal(signal.SIGCONT)
     lost.wait_for(state="detached")
