@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -28,8 +29,9 @@ RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 30
 # paho numbers packets with 16 bits; beyond this many in flight it would reuse one.
 MAX_IN_FLIGHT = 60_000
-# Then what waits to be sent has its turn.
-_PACKETS_AT_A_TIME = 200
+# Then what waits to be sent has its turn: by time, since paho reads as many packets at a call as
+# it has messages unconfirmed, and whoever takes them may be slow.
+_READING_S = 0.02
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -270,10 +272,11 @@ class _Client(paho.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Handle what was read before looking at the socket again."""
+        end_s = time.monotonic() + _READING_S
         code = super().loop_read(max_packets)
-        for _ in range(_PACKETS_AT_A_TIME):
+        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and time.monotonic() < end_s:
             sock = cast("ReadAhead | None", self.socket())
-            if code != MQTTErrorCode.MQTT_ERR_SUCCESS or sock is None or not sock.pending():
+            if sock is None or not sock.pending():
                 break
             code = super().loop_read(max_packets)
         return code

@@ -1,12 +1,18 @@
 """The connection to a broker, against a real Mosquitto."""
 
+import socket
 import threading
+from contextlib import closing
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import MQTTErrorCode
 
+from sensors import mqtt
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, ConfigurationError
 from sensors.mqtt import Connection, Will
+from sensors.read_ahead import ReadAhead
 from tests.rig import free_port, wait_until
 
 TOPIC = "wellbeing/v1/hq/agent/k7/reading"
@@ -219,3 +225,26 @@ def test_what_was_given_up_does_not_arrive_on_a_later_connection(mosquitto):
         connection.publish_and_wait(TOPIC, b"end", retain=False, timeout_s=60)
         wait_until(lambda: listener.payloads)
         assert listener.payloads == [b"end"]
+
+
+def test_a_flood_keeps_nothing_from_being_sent(monkeypatch):
+    """paho writes and tells the broker that it lives only between two reads."""
+    connection = Connection(BrokerSettings(), client_id="server")
+    now_s, calls = [0.0], []
+
+    def read_as_many_as_are_unconfirmed(_client, _max_packets=1):
+        now_s[0] += 0.015
+        calls.append(1)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    ours, theirs = socket.socketpair()
+    with theirs, closing(ReadAhead(ours)) as ahead:
+        theirs.sendall(b"much more")
+        ahead.recv(1)
+        assert ahead.pending()
+        monkeypatch.setattr(mqtt.time, "monotonic", lambda: now_s[0])
+        monkeypatch.setattr(paho.Client, "loop_read", read_as_many_as_are_unconfirmed)
+        monkeypatch.setattr(connection._client, "socket", lambda: ahead)
+        assert connection._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
+        monkeypatch.undo()
+    assert len(calls) == 2
