@@ -261,3 +261,14 @@ def test_every_limit_is_chosen():
     text = (DEPLOY / "mosquitto.conf").read_text()
     for name in ("max_queued_messages", "max_queued_bytes", "max_inflight_messages", "persistence"):
         assert f"\n{name} " in text
+
+
+def test_what_comes_in_a_burst_over_tls_comes_whole_and_in_order(connect):
+    """Records of TLS end elsewhere than messages do."""
+    _, heard = connect("rig", OWN[0])
+    agent, _ = connect("k7")
+    sent = [f"{n} ".ljust((3, 300, 17_000, 66_000)[n % 4], "x") for n in range(120)]
+    for payload in sent:
+        agent.publish(OWN[0], payload.encode())
+    wait_until(lambda: len(heard) == len(sent), 120, "all of it")
+    assert [payload for _, payload in heard] == sent
