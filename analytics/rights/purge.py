@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from analytics.journal.intake import parse_topic
-from analytics.state.packing import UNREADABLE, without
+from analytics.state.packing import UNREADABLE, without, words_of
 from analytics.store.points import epoch_ns
 from sensors.errors import MessageError
 
@@ -47,8 +47,7 @@ class Purge:
     def __init__(self, db: sqlite3.Connection, agent: str, alert_ids: Iterable[str] = ()) -> None:
         self._db, self._agent = db, agent
         self._ids = frozenset(alert_ids)
-        self._words = tuple(word.encode() for word in (agent, *sorted(self._ids)))
-        self._marks = tuple(b'"%b"' % word for word in self._words)
+        self._marks = tuple(f'"{word}"'.encode() for word in (agent, *sorted(self._ids)))
 
     def sources(self) -> list[str]:
         """Return the agent's sources, as far as their runs and topics are known."""
@@ -154,12 +153,13 @@ class Purge:
         def is_meant(point: Any) -> bool:
             return self._is_about(point) and (before_ns is None or point["time_ns"] < before_ns)
 
+        words = words_of(self._agent, self._ids)
         ids = f"SELECT id FROM {table} ORDER BY id"  # noqa: S608 - a literal
         one = f"SELECT payload FROM {table} WHERE id = ?"  # noqa: S608 - a literal
         for (number,) in self._db.execute(ids).fetchall():
             (payload,) = self._db.execute(one, (number,)).fetchone()
             try:
-                found = without(payload, self._words, is_meant)
+                found = without(payload, words, is_meant)
             except UNREADABLE:
                 continue  # nobody can say whose it was, here or anywhere
             if found is not None and found[2]:

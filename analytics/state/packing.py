@@ -9,7 +9,7 @@ something waits, and older versions wrote nothing but JSON.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -100,6 +100,15 @@ def _from_json(data: bytes) -> list[Point]:
 def together(rows: Sequence[Formatted]) -> Formatted:
     """Return the points of consecutive rows."""
     return rows[0] if len(rows) == 1 else joined(rows)
+
+
+def words_of(agent: str, alert_ids: Iterable[str]) -> tuple[bytes, ...]:
+    """Return words of which one stands in every point of `agent`, or about one of the alerts.
+
+    As they are written, with what stands around them: a name may be as short as a digit.
+    """
+    tag = f",agent={agent},"  # of a line: tags are sorted, and there always is a site
+    return tuple(word.encode() for word in (tag, *(f'"{name}"' for name in (agent, *alert_ids))))
 
 
 def without(

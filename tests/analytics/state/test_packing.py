@@ -6,9 +6,10 @@ import pytest
 
 from analytics.clock import now_utc
 from analytics.journal.steps import Commit, StepLog
-from analytics.state import state_file
-from analytics.state.packing import LinePacker, pack, read, unpack, without
+from analytics.state import packing, state_file
+from analytics.state.packing import LinePacker, pack, read, unpack, without, words_of
 from analytics.state.state_file import FILE_NAME, open_state
+from analytics.store.line_reading import point_of
 from analytics.store.points import FieldValue, Measurement, Point
 from analytics.writing.tail import SpoolTail
 
@@ -38,7 +39,7 @@ def test_one_agents_points_are_taken_out_of_a_row(row) -> None:  # type: ignore[
     others = [point(4, agent="k11"), point(5, agent="k2", note='agent="k1", k1'), point(6, "k10")]
     found = without(
         row([*mine, *others]),
-        (b"k1", b"a1"),
+        words_of("k1", ["a1"]),
         lambda p: p["tags"]["agent"] == "k1" or p["fields"].get("alert_id") == "a1",
     )
     assert found is not None
@@ -46,6 +47,23 @@ def test_one_agents_points_are_taken_out_of_a_row(row) -> None:  # type: ignore[
     assert (kept, gone) == (3, 3)
     assert sorted(unpack(payload), key=lambda p: p.time_ns) == others
     assert without(payload, (b"nobody",), lambda _: True) is None
+
+
+@pytest.mark.parametrize("row", [as_json, lambda points: LinePacker().pack(points)[0][1]])
+def test_a_short_name_is_not_looked_for_in_every_number(row, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """With lines that are read for nothing, an erasure would stop the server for hours."""
+    read_back = list[bytes]()
+
+    def count(line: bytes) -> Point:
+        read_back.append(line)
+        return point_of(line)
+
+    monkeypatch.setattr(packing, "point_of", count)
+    payload = row([point(77 + n, agent=f"k7{n}") for n in range(20)] + [point(7, "7")])
+    found = without(payload, words_of("7", ()), lambda p: p["tags"]["agent"] == "7")
+    assert found is not None
+    assert (found[0], found[2]) == (20, 1)
+    assert len(read_back) <= 1
 
 
 def test_a_row_all_of_which_goes_is_empty() -> None:
