@@ -39,7 +39,7 @@ def test_telephony_that_goes_on_speaking_is_believed_anew():
     assert telephony.step(NOW + 6 * HOUR) is None
 
 
-@pytest.mark.parametrize("state", set(ContextState) - {ContextState.ON_CALL})
+@pytest.mark.parametrize("state", [s for s in ContextState if s is not ContextState.ON_CALL])
 def test_every_other_state_lasts(state):
     telephony = Telephony()
     telephony.hear(CALL, NOW)
