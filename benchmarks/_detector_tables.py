@@ -208,8 +208,9 @@ def others(facts: Facts) -> str:
         "directional CUSUM, best threshold", "before full intensity, of each one's found",
         "this detector, threshold of a team of 20", "its false alerts per agent-shift",
     )  # fmt: skip
-    n = lines[0]["n"]
-    return f"{n} agents each, {lines[0]['episodes']} episodes.\n\n{_rows(head, rows)}"
+    n, episodes = lines[0]["n"], sorted({line["episodes"] for line in lines})
+    many = " to ".join(str(x) for x in dict.fromkeys((episodes[0], episodes[-1])))
+    return f"{n} agents each, {many} episodes.\n\n{_rows(head, rows)}"
 
 
 def null(facts: Facts) -> str:

@@ -2,7 +2,11 @@
 
 Effects of 60 %, each group of channels reacting with probability 0.6, ramps of
 5 to 15 minutes, movement, drift, missing channels. Everything is in spreads of
-the person, nothing comes from `analytics.simulation` but the container.
+the person. Of `analytics.simulation` only the container, the groups and the
+shape of an episode are used; but how often and how long people are strained and
+channels are missing is as there, every channel of a group that reacts shows as
+much as the heart, and the spreads stand to one another as the least spreads of
+the detector's second version did.
 """
 
 from __future__ import annotations
@@ -152,7 +156,7 @@ def _spans(
 
 
 def _episodes(rng: Random, agent: int, shift_s: float, kind: Kind) -> Iterator[SimulatedEpisode]:
-    """Yield one agent's episodes: one per shift in the mean, half an hour apart."""
+    """Yield one agent's episodes: one per shift at most in the mean, half an hour apart."""
     free_s = 3600.0
     for start_s in np.sort(rng.uniform(3600.0, shift_s, rng.poisson(shift_s / 28_800.0))):
         rise_s, fall_s = rng.uniform(300.0, 900.0, 2)
