@@ -2,7 +2,7 @@
 
 Evidence above the threshold for 30 s begins an episode; it ends when the
 evidence has stayed below the lower threshold for 30 s; the next one can begin
-120 s after that. Arrays of all agents, no clock.
+120 s after this one began. Arrays of all agents, no clock.
 """
 
 from __future__ import annotations
