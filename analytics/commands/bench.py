@@ -24,7 +24,7 @@ from sensors.errors import ConfigurationError, WellbeingError
 
 app = plain_app()
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "benchmarks"
+DIRECTORY = Path(__file__).resolve().parents[2] / "benchmarks"
 DIRECTORY_VARIABLE = "WELLBEING_BENCHMARKS"
 
 
