@@ -66,13 +66,7 @@ def report_floor(
     )
     hours_told = scenario.days * hours
     overall = {
-        "simulated": True,
-        "agents": n_agents,
-        "hours_per_shift": hours,
-        "shifts": scenario.days,
-        "seed": seed,
-        "strength": scenario.strength,
-        "react": scenario.react,
+        **_asked(n_agents, hours, seed, scenario),
         **_point(judged.tallies[0]),
         **_over_agents(judged.agents),
         **_told(judged, n_agents, team_size, hours_told),
@@ -85,6 +79,18 @@ def report_floor(
         ],
     }
     return {"overall": overall, "per_recording": [_row(one, hours_told) for one in judged.agents]}
+
+
+def _asked(n_agents: int, hours: float, seed: int, scenario: Scenario) -> dict[str, Any]:
+    return {
+        "simulated": True,
+        "agents": n_agents,
+        "hours_per_shift": hours,
+        "shifts": scenario.days,
+        "seed": seed,
+        "strength": scenario.strength,
+        "react": scenario.react,
+    }
 
 
 def _point(tally: FloorTally) -> dict[str, Any]:
