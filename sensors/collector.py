@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sensors.messages import Absence
 from sensors.signals import Channel
@@ -20,9 +20,11 @@ from sensors.signals import Channel
 ENTRY_POINT_GROUP = "wellbeing.collectors"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One measured value.
+
+    A named tuple: as immutable as a frozen dataclass, and made in half the
+    time, of which the edge takes thousands per second in a replay.
 
     Parameters
     ----------

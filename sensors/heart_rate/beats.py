@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_BUFFERED_S = 6.0
 """A chain further than this behind its arrival has lost beats. [s] 4 s of
@@ -23,10 +23,10 @@ buffering (DESIGN) plus the longest plausible interval."""
 _WINDOW = 60  # notifications whose smallest delay is taken as none: a minute at the usual 1 Hz
 _SLACK_S = 0.25  # delay of a whole window that still counts as jitter; below the shortest interval
 _MAX_SLEW = 0.5  # share of an interval by which one beat may move towards its place
+_new = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     """One beat: the interval that it ends, and when it was.
 
     Parameters
@@ -47,7 +47,8 @@ class BeatClock:
     def __init__(self) -> None:
         self._last_s: float | None = None
         self._joined = False
-        self._delays_s: deque[float] = deque(maxlen=_WINDOW)
+        # Delays since one last counted as none: only a whole window of them says anything.
+        self._late_s: deque[float] = deque(maxlen=_WINDOW)
 
     def place(self, rr_ms: Sequence[float], arrived_s: float) -> list[Beat]:
         """Return the beats of one notification with their times.
@@ -67,34 +68,39 @@ class BeatClock:
         beats = []
         for rr in rr_ms:
             interval_s = rr / 1000.0
-            # A move is spread over beats, so that times always increase.
-            step_s = max(shift_s, -_MAX_SLEW * interval_s)
-            shift_s -= step_s
-            last_s += interval_s + step_s
-            beats.append(Beat(rr, last_s))
+            if shift_s:
+                # A move is spread over beats, so that times always increase.
+                step_s = max(shift_s, -_MAX_SLEW * interval_s)
+                shift_s -= step_s
+                interval_s += step_s
+            last_s += interval_s
+            beats.append(_new(Beat, (rr, last_s)))
         self._last_s = last_s
-        self._delays_s.append(arrived_s - last_s)
+        if (delay_s := arrived_s - last_s) > _SLACK_S:
+            self._late_s.append(delay_s)
+        else:
+            self._late_s.clear()
         return beats
 
     def interrupt(self) -> None:
         """Forget the chain: beats were lost (reconnected, not worn)."""
         self._joined = False
-        self._delays_s.clear()
+        self._late_s.clear()
 
     def _shift_s(self, chain_end_s: float, arrived_s: float) -> float:
         """Return how far this notification's beats must move from their chain."""
         behind_s = arrived_s - chain_end_s
         if not self._joined or behind_s > MAX_BUFFERED_S:
             self._joined = True
-            self._delays_s.clear()
+            self._late_s.clear()
             return behind_s
         if behind_s < 0.0:
             # No beat lies in the future: the chain was begun too late.
-            self._delays_s.clear()
+            self._late_s.clear()
             return behind_s
-        full = len(self._delays_s) == _WINDOW
-        smallest_s = min(*self._delays_s, behind_s) if full else 0.0
-        if smallest_s > _SLACK_S:
-            self._delays_s.clear()
-            return smallest_s
-        return 0.0
+        if behind_s <= _SLACK_S or len(self._late_s) < _WINDOW:
+            return 0.0
+        # Not one of a minute's came nearly at once: beats were lost, too few to notice each time.
+        smallest_s = min(*self._late_s, behind_s)
+        self._late_s.clear()
+        return smallest_s

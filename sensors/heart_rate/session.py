@@ -56,16 +56,16 @@ class HeartSession:
         except MeasurementError:
             self.malformed += 1
             return None
-        self.contact = measurement.contact
+        self.contact = contact = measurement.contact
         state = self._wear.judge(measurement)
         found: list[Reading | Link] = []
         if state != self._state:
             self._state = state
             found.append(Link(Channel.HEART, state))
-        if measurement.contact is not None:
-            found.append(Reading("contact", float(measurement.contact), arrived_s))
+        if contact is not None:
+            found.append(Reading("contact", float(contact), arrived_s))
         if state == "ok":
-            found += self._values(measurement, arrived_s)
+            self._add_values(found, measurement, arrived_s)
         else:
             self._beats.interrupt()
         return found
@@ -76,23 +76,25 @@ class HeartSession:
         self._beats.interrupt()
         return None if known is None else Link(Channel.HEART, Absence.DISCONNECTED)
 
-    def _values(self, measurement: Measurement, arrived_s: float) -> list[Reading | Link]:
-        found: list[Reading | Link] = []
-        if measurement.hr_bpm and self._plausible("hr_bpm", measurement.hr_bpm):
-            found.append(Reading("hr_bpm", float(measurement.hr_bpm), arrived_s))
+    def _add_values(
+        self, found: list[Reading | Link], measurement: Measurement, arrived_s: float
+    ) -> None:
+        rate, rr_ms = measurement.hr_bpm, measurement.rr_ms
+        if _RATE.low <= rate <= _RATE.high:
+            found.append(Reading("hr_bpm", float(rate), arrived_s))
+        elif rate:  # 0 is how a device says that it has none
+            self.implausible += 1
+        if 0.0 in rr_ms:
+            rr_ms = tuple(rr for rr in rr_ms if rr > 0)
         # An implausible interval still took its time: the chain keeps it, the message does not.
-        elapsed = [rr for rr in measurement.rr_ms if rr > 0]
-        found += [
-            Reading("rr_ms", beat.rr_ms, beat.at_s)
-            for beat in self._beats.place(elapsed, arrived_s)
-            if self._plausible("rr_ms", beat.rr_ms)
-        ]
-        return found
+        for rr, at_s in self._beats.place(rr_ms, arrived_s):
+            if _RR.low <= rr <= _RR.high:
+                found.append(Reading("rr_ms", rr, at_s))
+            else:
+                self.implausible += 1
 
-    def _plausible(self, signal: str, value: float) -> bool:
-        accepted = SIGNALS[signal].accepts(value)
-        self.implausible += not accepted
-        return accepted
+
+_RR, _RATE = SIGNALS["rr_ms"], SIGNALS["hr_bpm"]
 
 
 def has_beat(found: list[Reading | Link]) -> bool:

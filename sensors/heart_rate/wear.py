@@ -63,16 +63,17 @@ class WearCheck:
         return Absence.POOR if measurement.contact else Absence.NOT_WORN
 
     def _count(self, measurement: Measurement) -> None:
-        plausible_rr = False
-        for rr_ms in measurement.rr_ms:
-            self._same_rr = self._same_rr + 1 if rr_ms == self._last_rr_ms else 1
-            self._last_rr_ms = rr_ms
-            plausible_rr = plausible_rr or _RR.accepts(rr_ms)
-        rate = measurement.hr_bpm
-        same = rate == self._last_rate_bpm and not measurement.rr_ms
-        self._same_rate = self._same_rate + 1 if same else 1
+        rate, rr_ms = measurement.hr_bpm, measurement.rr_ms
+        speaks = _RATE.low <= rate <= _RATE.high
+        same_rr, last_ms = self._same_rr, self._last_rr_ms
+        for rr in rr_ms:
+            same_rr = same_rr + 1 if rr == last_ms else 1
+            last_ms = rr
+            speaks = speaks or _RR.low <= rr <= _RR.high
+        self._same_rr, self._last_rr_ms = same_rr, last_ms
+        same_rate = rate == self._last_rate_bpm and not rr_ms
+        self._same_rate = self._same_rate + 1 if same_rate else 1
         self._last_rate_bpm = rate
-        speaks = plausible_rr or _RATE.accepts(rate)
         self._empty = 0 if speaks else self._empty + 1
 
 

@@ -107,3 +107,47 @@ def test_times_always_increase(packets):
         for beat in clock.place(rr, now_s):
             assert beat.at_s > last_s
             last_s = beat.at_s
+
+
+class NaiveClock:
+    """Times as the rules say them: every delay of a minute kept, the smallest looked up each time."""
+
+    def __init__(self) -> None:
+        self.last_s: float | None = None
+        self.delays_s: list[float] = []
+
+    def place(self, rr_ms: list[float], arrived_s: float) -> list[float]:
+        begins_s = arrived_s - sum(rr_ms) / 1000 if self.last_s is None else self.last_s
+        behind_s = arrived_s - begins_s - sum(rr_ms) / 1000
+        minute_s = [*self.delays_s[-60:], behind_s]
+        move_s = 0.0
+        if self.last_s is None or behind_s > MAX_BUFFERED_S or behind_s < 0:
+            move_s = behind_s
+        elif len(minute_s) == 61 and min(minute_s) > 0.25:
+            move_s = min(minute_s)
+        if move_s:
+            self.delays_s.clear()
+        times = []
+        for rr in rr_ms:
+            step_s = max(move_s, -0.5 * rr / 1000)
+            move_s -= step_s
+            begins_s += rr / 1000 + step_s
+            times.append(begins_s)
+        self.last_s = begins_s
+        self.delays_s.append(arrived_s - begins_s)
+        return times
+
+
+@pytest.mark.parametrize("punctual", [0.0, 0.005, 0.05, 0.5])
+@pytest.mark.parametrize("lost", [0.0, 0.003])
+def test_the_times_are_those_of_the_rules_written_down_plainly(punctual, lost):
+    rng = np.random.default_rng(12)
+    clock, naive, now_s = BeatClock(), NaiveClock(), 0.0
+    for _ in range(4_000):
+        rr = list(rng.normal(500, 30, rng.choice([1, 1, 2])).round(1))
+        now_s += sum(rr) / 1000
+        late_s = 0.0 if rng.random() < punctual else rng.uniform(0.0, 0.4) + 0.2
+        if rng.random() < lost:
+            continue
+        placed = clock.place(rr, now_s + late_s)
+        assert [b.at_s for b in placed] == pytest.approx(naive.place(rr, now_s + late_s), abs=1e-9)
