@@ -148,6 +148,42 @@ def test_without_apt_everything_is_named(runner, monkeypatch, capsys):
     assert all(package in said for package in runner.PACKAGES)
 
 
+@pytest.fixture
+def whole_run(runner, monkeypatch, tmp_path):
+    """Return the runner with nothing to install, and a mypy that says `words` and returns `code`."""
+    monkeypatch.setattr(runner, "prepare_system", lambda **_: None)
+    monkeypatch.setattr(runner.bootstrap, "is_ready", lambda *_: True)
+    monkeypatch.setattr(runner.bootstrap, "environment", lambda *_: tmp_path)
+    program = runner.bootstrap.program_of(tmp_path, "mypy")
+    Path(program).parent.mkdir(parents=True)
+
+    def run(words, code, *arguments):
+        Path(program).write_text(f"#!/bin/sh\necho '{words}'\nexit {code}\n")
+        Path(program).chmod(0o755)
+        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        return runner.main()
+
+    return run
+
+
+@pytest.mark.parametrize(("code", "words"), [(0, "no issues"), (1, "error: no type")])
+def test_types_are_checked_beside_the_tests_and_count(whole_run, runner, capsys, code, words):
+    assert whole_run(words, code, "-k", "topics") == code
+    assert runner.calls[-1][-2:] == ["-k", "topics"]
+    said = capsys.readouterr().out
+    assert f"== mypy\n{words}\n" in said
+    assert ("FAILED besides pytest: mypy" in said) == bool(code)
+
+
+def test_what_the_tests_start_may_keep_what_it_compiled(whole_run, runner, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    seen = []
+    monkeypatch.setattr(runner.subprocess, "call", lambda *_, **__: seen.append(set(os.environ)))
+    whole_run("", 0)
+    assert seen
+    assert all("PYTHONDONTWRITEBYTECODE" not in each for each in seen)
+
+
 def test_ci_runs_the_test_command():
     text = (ROOT / ".ci" / "run").read_text()
     assert "exec python3 tests/run.py --yes" in text
