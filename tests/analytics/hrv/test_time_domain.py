@@ -101,6 +101,14 @@ def test_single_precision_input_is_computed_in_double():
     assert figures(hrv.time_domain(rr)) == figures(hrv.time_domain(rr.astype(np.float64)))
 
 
+@pytest.mark.parametrize("n", [2, 255, 256, 257, 65_536, 65_537])
+def test_large_differences_are_counted_however_many_there_are(n):
+    rr = np.where(np.arange(n) % 2, 900.0, 800.0)
+    found = hrv.time_domain([rr, np.sort(rr)])
+    few = 1.0 / (n - 1) if n > 2 else np.nan
+    np.testing.assert_allclose(found.pnn50, [1.0 if n > 2 else np.nan, few])
+
+
 def test_exactly_fifty_does_not_count_and_nn50_is_a_number_of_differences():
     found = hrv.time_domain([[800.0, 850.0, 900.1, 850.0, 700.0]])
     assert found.pnn50[0] == 0.75
