@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from analytics.watching.status import read_status
+from sensors.errors import StateError
 from sensors.recording import write_recording
 from sensors.simulated import Episode, Simulation
 from tests.rig.waiting import wait_until
@@ -92,10 +95,11 @@ class Installation:
         return process
 
     def _is_served_by(self, pid: int) -> bool:
-        if not (self.server_dir / "server.sqlite").exists():
+        """Return whether the server says so; asked here, not by a process for every look."""
+        try:
+            service = read_status(self.server_dir, datetime.now(UTC)).service
+        except StateError:  # nothing there yet, or half of it
             return False
-        service = self.status().get("service") or {}
-        assert isinstance(service, dict)
         return service.get("pid") == pid and service.get("broker") == "connected"
 
     def status(self) -> dict[str, object]:
