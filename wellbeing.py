@@ -25,11 +25,11 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "up": Verb("dashboard.up:app", "Try it: broker, pipeline, store, dashboard and a simulated floor.", "server,dashboard"),
     "me": Verb("analytics.commands.me:app", "Private: sensors, pipeline and your own page on this machine; nothing is sent.", "server,edge"),
-    "edge": Verb("sensors.edge.cli:app", "The agent's process: collectors, consent, outbox; pause, resume, withdraw.", "edge"),
+    "edge": Verb("sensors.edge.commands.edge:app", "The agent's process: collectors, consent, outbox; pause, resume, withdraw.", "edge"),
     "detect": Verb("analytics.commands.detect:app", "The server: journal, pipeline, alerts, store.", "server"),
     "dashboard": Verb("dashboard.cli:app", "The supervisor's screen.", "server,dashboard"),
     "silence": Verb("dashboard.silence_cli:app", "Mute alerts about an agent or a team until a time, and say why.", "server,dashboard"),
-    "replay": Verb("sensors.edge.replay_cli:app", "Stream recordings through the broker at a chosen speed."),
+    "replay": Verb("sensors.edge.commands.replay:app", "Stream recordings through the broker at a chosen speed."),
     "evaluate": Verb("analytics.commands.evaluate:app", "Score labelled recordings offline and say how good it was.", "server"),
     "store": Verb("analytics.commands.store:app", "Look at the store: what is in it, whether it answers.", "server"),
     "agent": Verb("analytics.commands.agent:app", "Everything held about one agent: hand it out, erase it, with a receipt.", "server"),

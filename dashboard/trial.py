@@ -154,7 +154,7 @@ state_dir = {here["edges"]}
 def floor_plan(
     floor: Sequence[TrialAgent], broker_port: int, state_dir: str, passwords: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the plan that ``sensors.edge.floor`` runs, as plain values for JSON."""
+    """Return the plan that ``sensors.edge.running.floor`` runs, as plain values for JSON."""
     agents = [
         {
             "agent": a.agent,

@@ -206,7 +206,7 @@ def _start_floor(
         plan.write_bytes(
             codec.dump_json(trial.floor_plan(floor, broker.port, state_dir, passwords))
         )
-        children.start("floor", ["-m", "sensors.edge.floor", str(plan)], {})
+        children.start("floor", ["-m", "sensors.edge.running.floor", str(plan)], {})
         _say("Within a minute one agent asks for help, one takes the headset off and one")
         _say("becomes strained; after seven minutes a whole team reacts to an outage.")
     as_user = _credentials(broker)

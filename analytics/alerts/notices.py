@@ -8,7 +8,7 @@ and technical ones the device, which the agent's own page shows first hand.
 such notice, however its evidence flickers: what a supervisor sees of it later
 is told as `ALERT_SHOWN_AGAIN`, for the page alone (TRUST A6). How often and
 when an agent is interrupted at all (twice a shift, never in a call) is the
-edge's business, :mod:`sensors.edge.telling`.
+edge's business, :mod:`sensors.edge.telling.telling`.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def _quoted(text: str) -> str:
 
 def _edge(arguments: list[str]) -> int:
     try:
-        from sensors.edge.cli import app  # noqa: PLC0415 - the other verbs do without it
+        from sensors.edge.commands.edge import app  # noqa: PLC0415 - the other verbs do without it
     except ImportError as error:
         raise MissingExtraError(
             f"{error.name} is not installed; run: pip install 'agent-wellbeing[edge]'"

@@ -25,9 +25,9 @@ from firmware_bridge.readings.movement import Movement
 from firmware_bridge.readings.pulse import Beat, PulseStream
 from firmware_bridge.readings.wearing import Wearing
 from sensors.collector import Link, Note, Reading
-from sensors.edge.words import say
 from sensors.heart_rate.details import LOW_PERCENT, BatteryWatch, Details, describe, parse_text
 from sensors.signals import SIGNALS, Channel
+from sensors.spoken import say
 
 PPG, ACC = "ppg", "acc_g"
 

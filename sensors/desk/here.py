@@ -9,8 +9,7 @@ from typing import NoReturn
 from sensors.desk import macos, windows
 from sensors.desk.combination import Combination
 from sensors.desk.session import LoginManager, ScreenSavers, SessionIdle
-from sensors.desk.sources import IdleSource, LockSource, PolledIdle, PolledLock
-from sensors.desk.watch import HotkeySource
+from sensors.desk.sources import HotkeySource, IdleSource, LockSource, PolledIdle, PolledLock
 from sensors.errors import DeviceError, MissingExtraError
 
 
@@ -84,5 +83,5 @@ class _NoHotkey:
         self._why = why
 
     async def watch(self, pressed: Callable[[], None]) -> None:  # noqa: ARG002 - the interface
-        """See :class:`~sensors.desk.watch.HotkeySource`."""
+        """See :class:`~sensors.desk.sources.HotkeySource`."""
         raise DeviceError(self._why)

@@ -1,4 +1,4 @@
-"""What can tell of the desk: two small contracts, and the one that polls."""
+"""What can tell of the desk: three small contracts, and the one that polls."""
 
 from __future__ import annotations
 
@@ -49,6 +49,23 @@ class IdleSource(Protocol):
 
     async def close(self) -> None:
         """Let go of whatever it holds."""
+
+
+class HotkeySource(Protocol):
+    """One way to learn that the combination was pressed."""
+
+    async def watch(self, pressed: Callable[[], None]) -> None:
+        """Call `pressed` in this event loop at every press, until cancelled.
+
+        Raises
+        ------
+        ConfigurationError
+            If the combination cannot be had; another is to be chosen.
+        DeviceError
+            If there is no keyboard to be asked, or it went away.
+        MissingExtraError
+            If its library is not installed.
+        """
 
 
 class PolledLock:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Protocol
 
-from sensors.edge.consent import Permission
+from sensors.edge.consent.permission import Permission
 from sensors.errors import ConfigurationError
 from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage, ReadingMessage
 from sensors.signals import Channel

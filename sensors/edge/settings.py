@@ -11,9 +11,9 @@ from typing import Any
 from platformdirs import user_state_path
 
 from sensors.desk.combination import parse_combination
-from sensors.edge.outbox import MAX_AGE_S, MAX_WINDOWS
-from sensors.edge.reminder import EVERY_MIN, LONGEST_MIN
-from sensors.edge.shift import Shift
+from sensors.edge.consent.shift import Shift
+from sensors.edge.outbox.outbox import MAX_AGE_S, MAX_WINDOWS
+from sensors.edge.telling.reminder import EVERY_MIN, LONGEST_MIN
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
 from sensors.words import LANGUAGES

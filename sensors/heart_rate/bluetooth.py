@@ -17,7 +17,6 @@ from random import Random
 from typing import Any
 
 from sensors.collector import Clock, Link, Note, Reading
-from sensors.edge.words import say
 from sensors.errors import DeviceError
 from sensors.heart_rate.backoff import Backoff
 from sensors.heart_rate.claimed import ClaimFile
@@ -36,6 +35,7 @@ from sensors.heart_rate.session import HeartSession, has_beat
 from sensors.heart_rate.settings import TABLE, HeartRateSettings, from_options
 from sensors.heart_rate.watchdog import Watchdog
 from sensors.signals import Channel
+from sensors.spoken import say
 
 _FIRST_PAUSE_S = 0.25
 _MAX_WAITING = 256  # notifications; a minute at the fastest rate seen, 4 Hz

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensors import codec
-from sensors.edge.consent import replace_durably
 from sensors.errors import StateError
+from sensors.replacing import replace_durably
 
 FILE_VERSION = 1
 

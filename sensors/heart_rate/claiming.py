@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 
-from sensors.edge.words import say
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.heart_rate.claim import Claim, Verdict
 from sensors.heart_rate.claimed import Claimed
@@ -19,6 +18,7 @@ from sensors.heart_rate.details import parse_text
 from sensors.heart_rate.measurement import MeasurementError, parse_contact
 from sensors.heart_rate.radio import Near, Radio
 from sensors.heart_rate.settings import TABLE, HeartRateSettings
+from sensors.spoken import say
 
 MOST = 6
 """Headsets listened to at once; common adapters hold seven links."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sensors.edge.words import say
+from sensors.spoken import say
 
 BATTERY_LEVEL = 0x2A19
 MODEL, FIRMWARE, MAKER = 0x2A24, 0x2A26, 0x2A29

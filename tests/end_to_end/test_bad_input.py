@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from sensors.edge.keyhold import load_cipher
-from sensors.edge.outbox import Outbox
+from sensors.edge.outbox.outbox import Outbox
+from sensors.edge.sealing.keyhold import load_cipher
 from tests.rig import free_port, wait_until
 from tests.rig.installation import Installation
 from tests.rig.process import children_of, lives

@@ -11,7 +11,7 @@ import pytest
 
 from firmware_bridge.collector import SerialCollector
 from sensors.collector import Clock, Collector, Link, Reading
-from sensors.edge.clock import SystemTime
+from sensors.edge.collecting.clock import SystemTime
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.signals import Channel
 from tests.firmware_bridge.protocol.talking import EDA, Talking

@@ -21,7 +21,7 @@ from contextlib import aclosing
 import pytest
 
 from sensors.collector import Link, Note
-from sensors.edge.supervise import find_factory
+from sensors.edge.collecting.supervise import find_factory
 from sensors.signals import SIGNALS
 from tests.rig.clocks import RealClock
 

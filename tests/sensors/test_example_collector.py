@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sensors.collector import ENTRY_POINT_GROUP, Collector, Link, Note, Reading
-from sensors.edge.clock import SystemTime
+from sensors.edge.collecting.clock import SystemTime
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.messages import Absence
 from sensors.recording import read_recording

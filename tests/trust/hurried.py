@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import wellbeing
-from sensors.edge import process
+from sensors.edge.running import process
 
 SPEED = 40.0
 

@@ -16,9 +16,9 @@ from analytics.store.points import Measurement
 from analytics.watching.status import read_status
 from analytics.watching.status_lines import as_lines
 from sensors import codec, topics
-from sensors.edge import heartbeat
-from sensors.edge.consent import Event
-from sensors.edge.shift import Shift
+from sensors.edge.consent.permission import Event
+from sensors.edge.consent.shift import Shift
+from sensors.edge.running import heartbeat
 from sensors.messages import (
     Absence,
     ContextMessage,

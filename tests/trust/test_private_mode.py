@@ -18,10 +18,10 @@ from analytics.one_machine.me import SITE, Wish
 from analytics.store.base import Query
 from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
-from sensors.edge.consent import Permission
+from sensors.edge.asking.replies import parse_request
+from sensors.edge.consent.permission import Permission
 from sensors.edge.page.facts import Said
 from sensors.edge.page.render import Page
-from sensors.edge.replies import parse_request
 from sensors.errors import ConfigurationError, StoreError
 from sensors.messages import NoticeKind
 from sensors.words import Words

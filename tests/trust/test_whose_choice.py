@@ -16,17 +16,17 @@ from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
 from sensors import codec, topics
 from sensors.config import BrokerSettings
-from sensors.edge.control import ask
-from sensors.edge.shift import Shift
+from sensors.edge.consent.shift import Shift
+from sensors.edge.control.control import ask
 from sensors.messages import Absence, ContextMessage, ContextState, NoticeKind, NoticeMessage
 from sensors.mqtt import Connection
 from sensors.signals import Channel
 from tests.rig.installation import SITE, Installation
 from tests.rig.waiting import wait_until, wait_until_async
 from tests.sensors.edge.conftest import FastTime
+from tests.sensors.edge.running.test_faults import edge_process
 from tests.sensors.edge.scripted import Scripted
 from tests.sensors.edge.standin import StandIn
-from tests.sensors.edge.test_faults import edge_process
 
 pytestmark = pytest.mark.needs("mosquitto")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sensors.edge.consent import Reason
+from sensors.edge.consent.permission import Reason
 from sensors.edge.page.facts import Facts
 from sensors.edge.words import CONSENT_TEXT
 from sensors.messages import Absence

@@ -18,7 +18,6 @@ from sensors.edge.page.facts import Facts, History, Said, Span, no_history
 from sensors.edge.page.opening import has_desktop, open_beside
 from sensors.edge.page.orders import LANGUAGE, Order, order_of
 from sensors.edge.page.remembered import Remembered
-from sensors.edge.words import answering_in, say
 from sensors.errors import (
     BrokerError,
     ConfigurationError,
@@ -28,6 +27,7 @@ from sensors.errors import (
 )
 from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage, ReadingMessage
 from sensors.signals import of_channel
+from sensors.spoken import answering_in, say
 from sensors.words import LANGUAGES, Words, language_for
 
 if TYPE_CHECKING:  # both load a web framework, and only a page that is on needs one
@@ -42,7 +42,7 @@ _SAID = 16
 
 
 class Record(Protocol):
-    """The agent's own record on this machine; see `sensors.edge.own.OwnRecord`."""
+    """The agent's own record on this machine; see `sensors.edge.own.record.OwnRecord`."""
 
     def notices(self, limit: int = NOTICES) -> list[NoticeMessage]:
         """Return the newest first."""

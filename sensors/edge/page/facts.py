@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sensors.edge.consent import Permission
+from sensors.edge.consent.permission import Permission
 from sensors.edge.page.remembered import Remembered
 from sensors.messages import MirrorMessage, NoticeMessage, ReadingMessage
 from sensors.signals import Channel
 
 Span = Literal["day", "month"]
 History = Callable[[str, Span], list[tuple[datetime, float]]]
-"""Signal and span to means, oldest first; see `sensors.edge.own.OwnRecord.history`."""
+"""Signal and span to means, oldest first; see `sensors.edge.own.record.OwnRecord.history`."""
 
 MIRROR_LASTS = timedelta(seconds=180)
 """The server tells every 60 s what is seen; three missed, and nobody knows any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sensors.edge.consent import Permission, parse_channels
+from sensors.edge.consent.permission import Permission, parse_channels
 from sensors.errors import ConfigurationError
 from sensors.signals import Channel
 from sensors.words import N_, Words

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from sensors import codec
-from sensors.edge.consent import replace_durably
 from sensors.messages import RequestKind
+from sensors.replacing import replace_durably
 from sensors.words import LANGUAGES
 
 _MOST_ANSWERS = 200

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sensors import codec
-from sensors.edge.consent import Reason
+from sensors.edge.consent.permission import Reason
 from sensors.edge.page import capture, chart, seen, tables, told
 from sensors.edge.page.facts import Facts, Said
 from sensors.shown import clock

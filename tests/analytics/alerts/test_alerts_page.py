@@ -9,7 +9,7 @@ import pytest
 from analytics.alerts import alert_book, alerting, matters, personal, silences, team_causes
 from analytics.alerts.alerting import TABLE, Event
 from analytics.scoring import episodes
-from sensors.edge import telling
+from sensors.edge.telling import telling
 from sensors.messages import AlertKind, AlertState
 from sensors.policy import ALERTS_PER_SUPERVISOR_HOUR
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from analytics.scoring.measured import given
 from sensors.collector import Reading
-from sensors.edge.window import Assembler
+from sensors.edge.collecting.window import Assembler
 from sensors.messages import Modules
 from sensors.signals import SIGNALS, UNSCORED, Channel
 from tests.analytics.made_windows import fed, value, window

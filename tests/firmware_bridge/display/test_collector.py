@@ -11,8 +11,8 @@ import pytest
 from firmware_bridge.display import device
 from firmware_bridge.display.collector import DisplayCollector
 from sensors.collector import Collector, Link, Note, Reading
-from sensors.edge import supervise
-from sensors.edge.clock import SystemTime
+from sensors.edge.collecting import supervise
+from sensors.edge.collecting.clock import SystemTime
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.messages import Absence
 from sensors.signals import Channel

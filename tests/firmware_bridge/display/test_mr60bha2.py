@@ -19,7 +19,7 @@ from firmware_bridge.display.mr60bha2 import (
     Refusal,
 )
 from sensors.collector import Link, Note, Reading
-from sensors.edge.clock import SystemTime
+from sensors.edge.collecting.clock import SystemTime
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.signals import Channel
 from tests.firmware_bridge.display.radar import basic

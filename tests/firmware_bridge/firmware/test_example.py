@@ -14,7 +14,7 @@ from firmware_bridge.ports.serial_port import SerialPort
 from firmware_bridge.protocol import messages as m
 from firmware_bridge.protocol.session import Session
 from sensors.collector import Reading
-from sensors.edge.clock import SystemTime
+from sensors.edge.collecting.clock import SystemTime
 from sensors.heart_rate.ppg import pulse_beats
 from tests.firmware_bridge.firmware.example import Plugged, Said, all_said
 from tests.rig import wait_until

@@ -15,7 +15,7 @@ from firmware_bridge.protocol.session import Session
 from firmware_bridge.simulation.board import Board as VirtualBoard
 from firmware_bridge.simulation.board import BoardSettings
 from sensors.collector import Collector, Link, Note, Reading
-from sensors.edge.clock import SystemTime
+from sensors.edge.collecting.clock import SystemTime
 from sensors.errors import DeviceError
 from sensors.signals import Channel
 from tests.firmware_bridge.board import Board

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sensors.config import BrokerSettings
-from sensors.edge import supervise
+from sensors.edge.collecting import supervise
 from sensors.edge.companion import Companion
-from sensors.edge.process import EdgeProcess
+from sensors.edge.running.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.signals import Channel
 from tests.sensors.edge.scripted import Scripted

@@ -11,8 +11,8 @@ import sys
 
 from sensors.config import BrokerSettings
 from sensors.edge.companion import Companion
-from sensors.edge.ending import stopping_on_signals
-from sensors.edge.process import EdgeProcess
+from sensors.edge.running.ending import stopping_on_signals
+from sensors.edge.running.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
 from sensors.messages import ReadingMessage
 from sensors.signals import Channel

@@ -8,20 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from sensors.edge import words as edge_words
+from sensors import spoken
 from sensors.edge.words import (
     CONSENT_INTRODUCTION,
     CONSENT_TEXT,
     PRIVATE_INTRODUCTION,
-    answering_in,
     measured,
     names,
-    say,
-    speak,
-    terminal_language,
 )
 from sensors.errors import ConfigurationError
 from sensors.signals import Channel
+from sensors.spoken import answering_in, say, speak, terminal_language
 from sensors.words import Words
 
 ROOT = Path(__file__).parents[3]
@@ -53,7 +50,7 @@ def test_the_terminal_speaks_what_the_system_does(environ, language):
     [("Chinese (Simplified)_China", "zh_CN"), ("English_United States", "en"), (None, "en")],
 )
 def test_where_the_environment_says_nothing_the_system_is_asked(monkeypatch, system, language):
-    monkeypatch.setattr(edge_words.locale, "getlocale", lambda: (system, "UTF-8"))
+    monkeypatch.setattr(spoken.locale, "getlocale", lambda: (system, "UTF-8"))
     assert terminal_language({}) == language
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sensors.command_line import run
-from sensors.edge.cli import app
-from sensors.edge.consent import ConsentFile, Permission
+from sensors.edge.commands.edge import app
+from sensors.edge.consent.file import ConsentFile
+from sensors.edge.consent.permission import Permission
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.heart_rate import claim as claim_rules

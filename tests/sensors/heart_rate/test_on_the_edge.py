@@ -8,12 +8,12 @@ from random import Random
 
 from sensors import codec
 from sensors.config import BrokerSettings
-from sensors.edge import supervise
-from sensors.edge.clock import SystemTime
-from sensors.edge.commands import told
-from sensors.edge.process import EdgeProcess
+from sensors.edge.collecting import supervise
+from sensors.edge.collecting.clock import SystemTime
+from sensors.edge.collecting.supervise import Sink, Supervisor
+from sensors.edge.commands.giving import told
+from sensors.edge.running.process import EdgeProcess
 from sensors.edge.settings import EdgeSettings
-from sensors.edge.supervise import Sink, Supervisor
 from sensors.signals import Channel
 from tests.rig import wait_until_async
 from tests.sensors.heart_rate.watching import collector

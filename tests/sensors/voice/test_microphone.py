@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from sensors.collector import Collector, Link, Reading
-from sensors.edge import supervise
+from sensors.edge.collecting import supervise
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.messages import Absence
 from sensors.signals import Channel

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from sensors.edge.control import ask
+from sensors.edge.control.control import ask
 from tests.rig.waiting import wait_until
 
 ROOT = Path(__file__).parents[4]

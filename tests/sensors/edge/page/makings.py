@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sensors.edge.consent import Event, Permission
+from sensors.edge.consent.permission import Event, Permission
 from sensors.edge.page.facts import Facts
 from sensors.messages import (
     Contribution,

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from sensors.config import BrokerSettings
-from sensors.edge.beside import companions
-from sensors.edge.ending import stopping_on_signals
-from sensors.edge.keyhold import load_cipher
-from sensors.edge.own import OwnRecord
-from sensors.edge.process import EdgeProcess
+from sensors.edge.own.record import OwnRecord
+from sensors.edge.running.beside import companions
+from sensors.edge.running.ending import stopping_on_signals
+from sensors.edge.running.process import EdgeProcess
+from sensors.edge.sealing.keyhold import load_cipher
 from sensors.edge.settings import EdgeSettings
 from sensors.messages import Heart, ReadingMessage
 from tests.sensors.edge.conftest import FastTime

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sensors.edge.consent import Permission
+from sensors.edge.consent.permission import Permission
 from sensors.edge.page import companion as page_companion
 from sensors.edge.page.companion import AgentPage
 from sensors.errors import BrokerError, ConfigurationError, MissingExtraError, StateError

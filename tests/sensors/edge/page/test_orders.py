@@ -2,7 +2,7 @@
 
 import pytest
 
-from sensors.edge.consent import Permission
+from sensors.edge.consent.permission import Permission
 from sensors.edge.page.orders import CHOSEN, LEFT, Order, order_of
 from sensors.edge.page.remembered import Asked, Remembered, load, save
 from sensors.errors import ConfigurationError

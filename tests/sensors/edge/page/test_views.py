@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from sensors.edge.consent import Event, Given, Permission
+from sensors.edge.consent.permission import Event, Given, Permission
 from sensors.edge.page import capture, seen, told
 from sensors.edge.page.facts import MIRROR_LASTS
 from sensors.edge.page.remembered import Asked, Remembered

@@ -1,0 +1,1 @@
+"""From collectors to windows: found, started, watched, gathered, and when a window ends."""

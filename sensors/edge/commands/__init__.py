@@ -1,0 +1,1 @@
+"""The verbs: options in, plain lines or JSON out."""

@@ -1,0 +1,1 @@
+"""What was measured, as a recording, and a recording sent through the real path."""

@@ -1,0 +1,399 @@
+"""The agent's process: collectors in, windows out, the agent's word obeyed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from random import SystemRandom
+from secrets import token_hex
+from typing import Any
+
+from sensors.collector import Link, Reading
+from sensors.config import BrokerSettings
+from sensors.edge.asking.asking import Asking
+from sensors.edge.collecting.clock import SystemTime, TimeSource, WindowClock
+from sensors.edge.collecting.supervise import Sink, Supervisor, run_all
+from sensors.edge.collecting.window import Assembler
+from sensors.edge.companion import Companion, answer_beside, run_beside
+from sensors.edge.consent.file import ConsentFile
+from sensors.edge.consent.permission import Event, Lockers, Permission, events_of, parse_channels
+from sensors.edge.consent.shift import in_shift
+from sensors.edge.consent.telephony import Telephony
+from sensors.edge.control.control import ControlServer
+from sensors.edge.control.forgetting import forget
+from sensors.edge.outbox.keeping import Keeper
+from sensors.edge.outbox.outbox import Outbox
+from sensors.edge.running.ending import ended
+from sensors.edge.running.heartbeat import Heartbeat
+from sensors.edge.running.reporting import About, start_line
+from sensors.edge.sealing.cipher import Cipher
+from sensors.edge.sealing.keyhold import load_cipher
+from sensors.edge.sending.identity import Identity
+from sensors.edge.sending.plan import Pace
+from sensors.edge.sending.publisher import Publisher
+from sensors.edge.settings import EdgeSettings
+from sensors.edge.telling.teller import Teller
+from sensors.errors import StateError
+from sensors.messages import (
+    ConsentMessage,
+    ContextMessage,
+    MirrorMessage,
+    NoticeMessage,
+    ReadingMessage,
+    RequestKind,
+    StatusMessage,
+)
+from sensors.signals import Channel
+from sensors.spoken import say
+
+
+class EdgeProcess:
+    """One agent's edge on one machine.
+
+    Parameters
+    ----------
+    settings : EdgeSettings
+    broker : BrokerSettings
+    say : callable
+        Takes one line for the person at the machine.
+    times : TimeSource
+        The clocks; tests hand in their own.
+    companions : sequence of Companion
+        What runs beside the windows: the agent's page, a lock watcher, a recorder.
+    cipher : Cipher or None
+        Seals what is kept here; ``None`` loads the agent's own.
+    """
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        broker: BrokerSettings,
+        say: Callable[[str], None],
+        times: TimeSource | None = None,
+        *,
+        companions: Sequence[Companion] = (),
+        cipher: Cipher | None = None,
+    ) -> None:
+        self._teller = Teller(
+            settings.told_path, settings.break_reminder_min, is_private=settings.private
+        )
+        self._companions: tuple[Companion, ...] = (self._teller, *companions)
+        self._settings = settings
+        self.say = say
+        self._times = times or SystemTime()
+        self._run = token_hex(8)
+        self._consent_file = ConsentFile(settings.consent_path)
+        self._permission = self._consent_file.load()
+        self._lockers = Lockers()
+        self._telephony = Telephony()
+        self._supervisors = [
+            Supervisor(
+                name, settings.options_of(name), self._times, self._sink(name), SystemRandom()
+            )
+            for name in dict.fromkeys(settings.collectors)
+        ]
+        self._assembler = Assembler({c for s in self._supervisors for c in s.channels})
+        self._cipher = cipher or load_cipher(settings.folder, use_keyring=settings.keyring)
+        self._outbox = Outbox(
+            settings.outbox_path,
+            self._cipher,
+            max_windows=settings.max_windows,
+            max_age_s=settings.max_age_s,
+        )
+        self._clock = WindowClock(
+            settings.site,
+            settings.require_agent(),
+            self._times.wall_at(),
+            self._times.monotonic_s(),
+        )
+        self._about = self._told_about()
+        self._publisher = self._sending_to(broker)
+        self._heartbeat = Heartbeat(
+            self._publisher, self._assembler, self._times, say, is_private=settings.private
+        )
+        self._keeper = Keeper(
+            self._outbox,
+            self._publisher,
+            self.now_at,
+            say,
+            kept=self._kept,
+            refused=self._heartbeat.say_status,
+        )
+        self._asking = Asking(
+            self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
+        )
+        self._control = ControlServer(settings.control_path, self.obey)
+        self._writing = asyncio.Lock()
+        self._unwritten = 0  # changes that are obeyed and not written down yet
+        self._stop = asyncio.Event()
+
+    def _told_about(self) -> About:
+        return About(
+            self._settings,
+            self._run,
+            outbox=self._outbox,
+            assembler=self._assembler,
+            supervisors=self._supervisors,
+            key_kept_in=self._cipher.kept_in,
+            on_page=lambda: self._teller.on_page,
+        )
+
+    def _sending_to(self, broker: BrokerSettings) -> Publisher:
+        own = self._settings
+        return Publisher(
+            broker,
+            Identity(site=own.site, agent=own.agent, source=own.source, run=self._run),
+            self._outbox,
+            self,
+            status=self._status,
+            consent=self._consent,
+            on_message=self._take_message,
+            pace=Pace(backlog_per_s=own.backlog_per_s, resend_after_s=own.resend_after_s),
+        )
+
+    # The publisher's clock.
+
+    def monotonic_s(self) -> float:
+        """Return the monotonic clock. [s]."""
+        return self._times.monotonic_s()
+
+    def now_at(self) -> datetime:
+        """Return the run's own wall time. UTC."""
+        return self._clock.now_at(self._times.monotonic_s())
+
+    @property
+    def permission(self) -> Permission:
+        """What the agent allows."""
+        return self._permission
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What its collectors could measure."""
+        return self._assembler.channels
+
+    def consent(self, channels: Iterable[Channel]) -> None:
+        """Record that the agent allows exactly `channels`, before or while it runs."""
+        chosen = frozenset(channels)
+        if not self._permission.is_asked or self._permission.channels != chosen:
+            self._change(self._permission.consenting(chosen, self._times.wall_at()))
+
+    def stop(self) -> None:
+        """End `run` politely."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop`; then say goodbye and close everything.
+
+        Raises
+        ------
+        ConfigurationError
+            If a collector refuses its options.
+        """
+        self._say_notes()
+        self._let_lapse()
+        self._check_shift()
+        await self._control.start()
+        work: list[Coroutine[Any, Any, object]] = [
+            run_all(self._supervisors),
+            self._windows(),
+            self._keeper.run(),
+            self._publisher.run(),
+            self._heartbeat.run(),
+            run_beside(self._companions, self),
+            self._stop.wait(),
+        ]
+        tasks = [asyncio.create_task(one) for one in work]
+        measuring, keeping, beside = tasks[:2], tasks[2], tasks[3:]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except asyncio.CancelledError:
+            self._stop.set()  # Ctrl-C, where signals cannot be handled
+            raise
+        finally:
+            await ended(measuring)
+            if not keeping.done():
+                await self._keeper.finish()
+            await ended([keeping, *beside])
+            await self._control.stop()
+            # Whoever ends without having been asked to has failed: that is to be repaired.
+            await self._publisher.stop(goodbye=self._stop.is_set())
+            self._outbox.close()
+
+    async def _windows(self) -> None:
+        while True:
+            await self._times.sleep_until(self._clock.due_s)
+            if self._clock.resync(self._times.wall_at(), self._times.monotonic_s()):
+                self._assembler.forget()
+                self._publisher.anchored_anew(self._keeper.next_seq)
+                self.say(say("time jumped forward (sleep?); going on with the next window"))
+                continue
+            self._follow()
+            self._check_call()
+            self._check_shift()  # first: a window that reaches out of the shift is withheld
+            self._keeper.take(self._close_window())
+            self._clock.advance()
+
+    def _close_window(self) -> ReadingMessage:
+        end_at = self._clock.end_at
+        local = time.localtime(end_at.timestamp())
+        message = self._assembler.close(self._clock.due_s).message(
+            source=self._settings.source,
+            run=self._run,
+            seq=self._keeper.next_seq,
+            window_end_at=end_at,
+            utc_offset_min=local.tm_gmtoff // 60,
+        )
+        # Now, not when it is sent: by then the clock may have been set.
+        return self._publisher.with_offset(message)
+
+    def _kept(self, message: ReadingMessage) -> None:
+        for companion in self._companions:
+            companion.take_window(message)
+
+    # What collectors and server bring.
+
+    def _sink(self, name: str) -> Sink:
+        return Sink(self._take_reading, partial(self._take_link, name), self.say)
+
+    def _take_reading(self, reading: Reading) -> None:
+        self._assembler.add(reading)
+
+    def _take_link(self, name: str, link: Link) -> None:
+        self._assembler.link(link.channel, link.state, name)
+
+    def _take_message(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
+        if isinstance(message, ContextMessage):
+            message = self._telephony.hear(message, self.now_at())
+        for companion in self._companions:
+            companion.take_told(message)
+        if isinstance(message, ContextMessage):
+            for event in events_of(message.state):
+                self._apply(self._permission.after(event))
+
+    # The agent's word.
+
+    def _apply(self, permission: Permission) -> None:
+        """Make `permission` hold from this moment on."""
+        consent_changed = permission.given != self._permission.given
+        self._permission = permission
+        withheld = permission.withheld(self._assembler.channels)
+        self._assembler.withhold(withheld)
+        for supervisor in self._supervisors:
+            supervisor.allow(frozenset(self._assembler.channels) - withheld)
+        # Alike for every reason, and nothing where nothing changed: a lock during
+        # a pause, or the end of a shift, must not show in when we speak (T7).
+        self._heartbeat.say_change()
+        if consent_changed:
+            self._publisher.say_consent()
+
+    def _check_call(self) -> None:
+        over = self._telephony.step(self.now_at())
+        if over is not None:
+            self._take_message(over)
+
+    def _check_shift(self) -> None:
+        local_at = self._times.wall_at().astimezone()
+        inside = in_shift(self._settings.shifts, local_at)
+        self._apply(self._permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS))
+
+    def _let_lapse(self) -> None:
+        """End now what was allowed under earlier words; the agent is asked again."""
+        lapsed = self._permission.lapsing(self._times.wall_at())
+        if lapsed != self._permission:
+            try:
+                self._change(lapsed)
+            except StateError as error:  # it holds all the same, and is written at the next start
+                self.say(str(error))
+
+    def _follow(self) -> None:
+        """Take over what the agent said to another of their edges here: all keep one file."""
+        if self._unwritten:
+            return  # what the file says now is older than what was said to this one
+        try:
+            permission = self._consent_file.follow(self._permission)
+        except StateError as error:  # what was said to this one holds
+            self.say(str(error))
+            return
+        if permission != self._permission:
+            self._apply(permission)
+
+    async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Do what another terminal or a companion asks; return the answer."""
+        self._follow()  # or what is written down now would undo what another edge was told
+        now_at = self._times.wall_at()
+        match command:
+            case "pause" | "resume" | "lock" | "unlock":
+                await self._heed(self._permission.after(self._lockers.after(Event(command), words)))
+            case "withdraw":
+                await self._heed(self._permission.withdrawing(parse_channels(words), now_at))
+            case "consent":
+                await self._heed(self._permission.consenting(parse_channels(words), now_at))
+            case "ask":
+                return {"text": await self._asking.ask(words), **self.report()}
+            case "reply":
+                return {"text": await self._asking.reply(words), **self.report()}
+            case "forget":
+                also = self._erase_beside if self._settings.private else None
+                text = await forget(
+                    self._outbox, (self._keeper, self._publisher), self._companions, also
+                )
+                return {"text": text, **self.report()}
+            case _ if command != "status":
+                return {**await answer_beside(self._companions, command, words), **self.report()}
+        return self.report()
+
+    def _change(self, permission: Permission) -> None:
+        """Obey first, then write it down: a full disk must not keep a microphone open."""
+        self._apply(permission)
+        self._consent_file.save(permission)
+
+    async def _heed(self, permission: Permission) -> None:
+        """As `_change`; the device is closed while a slow disk writes."""
+        self._apply(permission)
+        self._unwritten += 1
+        try:
+            async with self._writing:
+                await asyncio.to_thread(self._consent_file.save, permission)
+        finally:
+            self._unwritten -= 1
+
+    async def _erase_beside(self) -> None:
+        """Have the server of this machine erase, too, and measure nothing until allowed again."""
+        await self._heed(self._permission.withdrawing(parse_channels(()), self._times.wall_at()))
+        await self.request(RequestKind.ERASE)
+
+    async def request(self, kind: RequestKind) -> None:
+        """Send what the agent asks for; wait until the broker has it."""
+        await self._asking.request(kind)
+
+    # What it says about itself.
+
+    def _status(self, online: bool) -> StatusMessage:
+        return self._about.status(self.now_at(), online=online)
+
+    def _consent(self) -> ConsentMessage | None:
+        return self._permission.message()
+
+    def report(self) -> dict[str, Any]:
+        """Return the edge's state for the agent's own eyes."""
+        return self._about.report(
+            self._permission,
+            windows=self._keeper.kept,
+            unsent=self._publisher.unsent,
+            is_connected=self._publisher.is_connected,
+        )
+
+    def _say_notes(self) -> None:
+        for note in (*self._cipher.take_notes(), *self._outbox.take_notes()):
+            self.say(note)
+
+    def start_line(self) -> str:
+        """Return one line that says what this edge does."""
+        return start_line(
+            self._settings, self._permission.channels & frozenset(self._assembler.channels)
+        )

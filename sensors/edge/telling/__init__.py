@@ -1,0 +1,1 @@
+"""What is said aloud to the agent, and when: answers, notices, the break reminder."""

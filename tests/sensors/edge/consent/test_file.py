@@ -1,0 +1,66 @@
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sensors.edge.consent.file import ConsentFile
+from sensors.edge.consent.permission import Event, Permission, Reason
+from sensors.edge.words import CONSENT_VERSION
+from sensors.errors import StateError
+from sensors.signals import Channel
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def test_choices_outlive_the_process_with_version_time_and_history(tmp_path):
+    file = ConsentFile(tmp_path / "a" / "consent.json")
+    assert file.load() == Permission()
+    permission = Permission().consenting([Channel.HEART, Channel.VOICE], NOW)
+    file.save(permission)
+    permission = permission.withdrawing([Channel.VOICE], NOW + timedelta(hours=1))
+    file.save(permission.after(Event.PAUSE).after(Event.LOCK))
+    loaded = file.load()
+    assert loaded.channels == {Channel.HEART}
+    assert loaded.reasons == {Reason.PAUSED}  # a lock ends with the session, a pause does not
+    message = loaded.message()
+    assert message is not None
+    assert (message.version, message.at) == (CONSENT_VERSION, NOW + timedelta(hours=1))
+    assert len(file._read().history) == 2  # nothing is deleted silently
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_only_its_owner_can_read_it(tmp_path):
+    path = tmp_path / "consent.json"
+    ConsentFile(path).save(Permission().consenting([], NOW))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"{", "damaged"), (b"[]", "damaged"), (b'{"file_version": 9}', "upgrade")],
+)
+def test_consent_that_cannot_be_read_is_not_guessed(tmp_path, content, said):
+    path = tmp_path / "consent.json"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=said):
+        ConsentFile(path).load()
+
+
+def test_what_is_said_to_one_edge_holds_for_the_other_and_is_not_undone(tmp_path):
+    path = tmp_path / "consent.json"
+    here, there = ConsentFile(path), ConsentFile(path)
+    mine = Permission().consenting([Channel.HEART, Channel.VOICE], NOW).after(Event.LOCK)
+    here.save(mine)
+    assert here.follow(mine) is mine  # our own word is no news
+    other = there.follow(Permission())
+    assert other.channels == {Channel.HEART, Channel.VOICE}
+    there.save(other.after(Event.PAUSE).withdrawing([Channel.VOICE], NOW))
+    mine = here.follow(mine)
+    assert mine.reasons == {Reason.PAUSED, Reason.LOCKED}  # the lock is this edge's own
+    assert mine.channels == {Channel.HEART}
+    path.write_text("{")
+    with pytest.raises(StateError, match="damaged"):
+        here.follow(mine)
+    assert here.follow(mine) is mine  # said once
