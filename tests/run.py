@@ -83,13 +83,16 @@ def main() -> int:
     prepare_system(
         may_ask="--yes" not in own and not in_ci(), may_install="--no-install" not in own
     )
-    if not bootstrap.is_ready(VENV, EXTRAS):
+    is_new = not bootstrap.is_ready(VENV, EXTRAS)
+    if is_new:
         say(f"Python packages (versions of constraints.txt) go into {VENV}, nowhere else.")
     venv = bootstrap.environment(VENV, EXTRAS)
     # The tests start Python hundreds of times: what one has compiled, no other should again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with _beside(venv, "mypy") as types:  # a minute on one processor: the tests need not wait
         failed = [name for name, command in CHECKS if not _passes(venv, name, command)]
+        if is_new:
+            _compile(venv)
         say("== pytest")
         code = subprocess.call(
             [str(bootstrap.python_of(venv)), "-m", "pytest", *SIDE_BY_SIDE, *for_pytest]
@@ -109,6 +112,14 @@ def in_ci() -> bool:
 def _passes(venv: Path, name: str, command: list[str]) -> bool:
     say(f"== {name}")
     return subprocess.call([bootstrap.program_of(venv, command[0]), *command[1:]]) == 0
+
+
+def _compile(venv: Path) -> None:
+    """Read every test once: else all processes of pytest compile the same at the same time."""
+    say("Compiling (once; half a minute) ...")
+    read = [str(bootstrap.python_of(venv)), "-m", "pytest", "--collect-only", "-qq"]
+    # What is wrong with a file is told by the real run.
+    subprocess.call(read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 @contextmanager

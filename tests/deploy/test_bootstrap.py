@@ -175,6 +175,19 @@ def test_types_are_checked_beside_the_tests_and_count(whole_run, runner, capsys,
     assert ("FAILED besides pytest: mypy" in said) == bool(code)
 
 
+def test_a_new_environment_is_compiled_before_there_are_many_processes(
+    whole_run, runner, monkeypatch
+):
+    whole_run("", 0)
+    assert not any("--collect-only" in call for call in runner.calls)
+    runner.calls.clear()
+    monkeypatch.setattr(runner.bootstrap, "is_ready", lambda *_: False)
+    whole_run("", 0)
+    reading, testing = runner.calls[-2:]
+    assert "--collect-only" in reading
+    assert "-n" in testing
+
+
 def test_what_the_tests_start_may_keep_what_it_compiled(whole_run, runner, monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     seen = []
