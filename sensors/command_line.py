@@ -47,6 +47,41 @@ BrokerOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+# Of whatever starts an edge: `wellbeing edge` and `wellbeing me`.
+StateDirOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER", help="Where everything is kept on this machine; else the system's place."
+    ),
+]
+CollectorsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--collector",
+        metavar="NAME",
+        help="simulated, replay, heart_rate, hid, voice or an installed one; repeat.",
+    ),
+]
+CollectorKeysOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="COLLECTOR.KEY=VALUE", help="Option of a collector; repeat."),
+]
+ConsentOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHANNELS",
+        help="For unattended use: what the agent has consented to, with commas, or none.",
+    ),
+]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(metavar="LANGUAGE", help="Of terminal and page, en or zh_CN; else the system's."),
+]
+SecondsOption = Annotated[
+    float | None,
+    typer.Option("--for", metavar="SECONDS", min=0.0, help="End by itself after so many seconds."),
+]
+
 
 class _WholeSentences(typer.core.TyperGroup):
     """Lists commands with the whole first sentence of each; Typer cuts it at the line's end."""

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from sensors.command_line import ConfigOption, plain_app, read_tables
+from sensors.command_line import (
+    CollectorKeysOption,
+    CollectorsOption,
+    ConfigOption,
+    ConsentOption,
+    LanguageOption,
+    SecondsOption,
+    StateDirOption,
+    plain_app,
+    read_tables,
+)
 from sensors.config import section
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
@@ -30,81 +40,63 @@ class _Own:
     collectors: tuple[str, ...] = ()
 
 
+AgentOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What you are called in what is kept; else me."),
+]
+
+
 @app.command()
 def me(  # noqa: PLR0917 - options of the command line
-    collector: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="As of wellbeing edge; else of [edge], heart_rate, hid and voice. Repeat.",
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLLECTOR.KEY=VALUE", help="Option of a collector; repeat."),
-    ] = None,
-    agent: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What you are called in what is kept; else me."),
-    ] = None,
-    state_dir: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER", help="Where everything is kept; else the system's place."),
-    ] = None,
+    collectors: CollectorsOption = None,
+    options: CollectorKeysOption = None,
+    agent: AgentOption = None,
+    state_dir: StateDirOption = None,
     config: ConfigOption = None,
-    consent: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CHANNELS",
-            help="For unattended use: what you have consented to, with commas, or none.",
-        ),
-    ] = None,
+    consent: ConsentOption = None,
     page: Annotated[bool, typer.Option(help="Serve your own page on this machine.")] = True,
-    language: Annotated[
-        str, typer.Option(metavar="LANGUAGE", help="en or zh_CN; else the system's.")
-    ] = "",
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--for", metavar="SECONDS", help="End by itself after so many seconds.", min=0.0
-        ),
-    ] = None,
+    language: LanguageOption = None,
+    seconds: SecondsOption = None,
 ) -> None:
     """Everything on this machine alone: sensors, pipeline, store and your own page.
 
-    Nothing is sent, and nobody else sees anything. Of the configuration file
-    only [edge] and [policy] count. To pause or withdraw from another terminal:
-    wellbeing edge pause, wellbeing edge withdraw; to open your page: wellbeing
-    edge page (each with --state-dir as here, where you gave one).
+    Nothing is sent, and nobody else sees anything. Without --collector or
+    [edge] collectors it reads heart_rate, hid and voice; of the configuration
+    file only [edge] and [policy] count. To pause or withdraw from another
+    terminal: wellbeing edge pause, wellbeing edge withdraw; to open your page:
+    wellbeing edge page (each with --state-dir as here, where you gave one).
     """
     tables = read_tables(config)
     policy = _policy(tables)
-    own = _own(tables, agent=agent, state_dir=state_dir, collectors=tuple(collector or ()) or None)
-    options = [
+    own = _own(tables, agent=agent, state_dir=state_dir, collectors=tuple(collectors or ()) or None)
+    edge_options = [
         "--page" if page else "--no-page",
         *_repeated("--config", [config]),
-        *_repeated("--language", [language or None]),
+        *_repeated("--language", [language]),
         *_repeated("--consent", [consent]),
         *_repeated("--collector", _sensors(own.collectors, policy)),
-        *_repeated("--option", option or []),
+        *_repeated("--option", options or []),
     ]
+    code = _live(own, edge_options, policy, seconds)
+    if code:
+        raise typer.Exit(code)
+
+
+def _live(own: _Own, edge_options: list[str], policy: PolicySettings, seconds: float | None) -> int:
     # SciPy and all: `--help` and a wrong option should be told at once.
     from analytics.one_machine.me import Wish, default_state_dir, live_alone  # noqa: PLC0415
 
+    given = Path(own.state_dir).expanduser().absolute() if own.state_dir else default_state_dir()
     wish = Wish(
         agent=own.agent,
-        state_dir=(
-            Path(own.state_dir).expanduser().absolute() if own.state_dir else default_state_dir()
-        ),
-        edge_options=tuple(options),
+        state_dir=given,
+        edge_options=tuple(edge_options),
         policy=policy,
         seconds=seconds,
     )
     typer.echo(f"Private: nothing leaves this machine; everything is kept in {wish.folder}.")
     typer.echo("There is no supervisor here; what one would be told, you are told. Ctrl-C ends it.")
-    code = live_alone(wish)
-    if code:
-        raise typer.Exit(code)
+    return live_alone(wish)
 
 
 def _policy(tables: Mapping[str, Any]) -> PolicySettings:

@@ -14,9 +14,15 @@ import typer
 from sensors import codec
 from sensors.command_line import (
     BrokerOption,
+    CollectorKeysOption,
+    CollectorsOption,
     ConfigOption,
+    ConsentOption,
     JsonOption,
+    LanguageOption,
+    SecondsOption,
     SiteOption,
+    StateDirOption,
     broker_settings,
     plain_app,
     read_tables,
@@ -54,6 +60,19 @@ app = plain_app(
 )
 
 
+AgentOption = Annotated[str | None, typer.Option(metavar="NAME", help="The agent's pseudonym.")]
+SourceOption = Annotated[str | None, typer.Option(metavar="NAME", help="Name of this edge.")]
+PageOption = Annotated[
+    bool | None, typer.Option(help="Serve the agent's own page on this machine.")
+]
+RecordOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Also write what is measured to a new recording, .csv or .csv.gz."
+    ),
+]
+
+
 def parse_options(
     texts: list[str], before: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]] | None:
@@ -82,55 +101,21 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     context: typer.Context,
     config: ConfigOption = None,
     site: SiteOption = None,
-    agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The agent's pseudonym.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(metavar="NAME", help="Name of this edge.")] = None,
+    agent: AgentOption = None,
+    source: SourceOption = None,
     broker: BrokerOption = None,
-    state_dir: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Where outbox and consent are kept.")
-    ] = None,
-    collector: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="simulated, replay, heart_rate, hid, voice or an installed one; repeat.",
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLLECTOR.KEY=VALUE", help="Option of a collector; repeat."),
-    ] = None,
-    consent: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CHANNELS",
-            help="For unattended use: what the agent has consented to, with commas, or none.",
-        ),
-    ] = None,
-    page: Annotated[
-        bool | None, typer.Option(help="Serve the agent's own page on this machine.")
-    ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LANGUAGE", help="Of terminal and page, en or zh_CN; else the system's."
-        ),
-    ] = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Also write what is measured to a new recording, .csv or .csv.gz."
-        ),
-    ] = None,
-    for_s: Annotated[
-        float | None,
-        typer.Option("--for", metavar="SECONDS", help="Stop after this many seconds."),
-    ] = None,
+    state_dir: StateDirOption = None,
+    collectors: CollectorsOption = None,
+    options: CollectorKeysOption = None,
+    consent: ConsentOption = None,
+    page: PageOption = None,
+    language: LanguageOption = None,
+    record: RecordOption = None,
+    seconds: SecondsOption = None,
 ) -> None:
     """Run the edge, unless a command follows."""
     tables = read_tables(config)
-    file_options = section(tables, "edge", EdgeSettings).options
+    keys = parse_options(options or [], section(tables, "edge", EdgeSettings).options)
     settings = section(
         tables,
         "edge",
@@ -139,8 +124,8 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
         agent=agent,
         source=source,
         state_dir=state_dir,
-        collectors=tuple(collector) if collector else None,
-        options=parse_options(option or [], file_options),
+        collectors=tuple(collectors) if collectors else None,
+        options=keys,
         page=page,
         language=language,
     )
@@ -150,7 +135,7 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     if context.invoked_subcommand is None:
         _check_reach(given, tables)
         chosen = None if consent is None else parse_channels([consent])
-        asyncio.run(_run(given, chosen, for_s, record))
+        asyncio.run(_run(given, chosen, seconds, record))
 
 
 def _check_reach(given: Given, tables: dict[str, Any]) -> None:
@@ -165,7 +150,7 @@ def _check_reach(given: Given, tables: dict[str, Any]) -> None:
 
 
 async def _run(
-    given: Given, consent: tuple[Channel, ...] | None, for_s: float | None, record: Path | None
+    given: Given, consent: tuple[Channel, ...] | None, seconds: float | None, record: Path | None
 ) -> None:
     given.edge.require_agent()
     cipher = load_cipher(given.edge.folder, use_keyring=given.edge.keyring)
@@ -180,8 +165,8 @@ async def _run(
             _line(say(ASKED_AGAIN if process.permission.is_asked_again else NOT_ASKED))
     with stopping_on_signals(process.stop):  # from before it says that it started
         _line(process.start_line())
-        if for_s is not None:
-            asyncio.get_running_loop().call_later(for_s, process.stop)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, process.stop)
         await process.run()
     _line(
         say("stopped")
