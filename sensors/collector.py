@@ -68,11 +68,15 @@ class Note:
     lost : int
         How much was lost since the last such note because this machine did not
         keep up: readings, packets, or gaps in the sound. It is added up and shown.
+    unreadable : int
+        How much of what the device said since the last such note made no sense:
+        cut short, or a value that no body has. It is added up and shown.
     """
 
     text: str = ""
     device: str | None = None
     lost: int = 0
+    unreadable: int = 0
 
 
 class Clock(Protocol):

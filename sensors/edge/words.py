@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sensors.signals import Channel, of_channel
 from sensors.spoken import say
-from sensors.words import N_
+from sensors.words import N_, Words
 
 CONSENT_VERSION = "2026-11.2"
 """Goes up whenever the meaning of a text below changes; then everybody is asked again."""
@@ -68,6 +69,24 @@ def measured(channel: Channel) -> str:
 def names(channels: Iterable[Channel]) -> str:
     """Return channel names for a sentence, or the word for none."""
     return ", ".join(sorted(channel.value for channel in channels)) or say("none")
+
+
+def losses(words: Words, report: Mapping[str, Any]) -> list[str]:
+    """Return what collectors lost or could not read, one line each, from an edge's report."""
+    return [
+        *(
+            words.say(
+                "{name}: lost {count} times, this machine was too busy", name=name, count=count
+            )
+            for name, count in report.get("not_kept_up", {}).items()
+        ),
+        *(
+            words.say(
+                "{name}: what its device said and made no sense: {count}", name=name, count=count
+            )
+            for name, count in report.get("unreadable", {}).items()
+        ),
+    ]
 
 
 def line_words(refusal: str, *, connected: bool, is_private: bool = False) -> str:

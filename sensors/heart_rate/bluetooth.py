@@ -80,6 +80,7 @@ class BleakCollector:
         self.connections = 0
         self.overrun = 0
         self._untold = 0  # of these
+        self._told_unreadable = 0
         self._settings = settings
         self._radio = radio or Radio()
         self._claim = ClaimFile(Path(settings.claim_path)) if settings.claim_path else None
@@ -243,10 +244,13 @@ class BleakCollector:
             for value in self._take(*item, now_s):
                 yield value
 
-    def _take(self, data: bytes, arrived_s: float, now_s: float) -> list[Reading | Link]:
+    def _take(self, data: bytes, arrived_s: float, now_s: float) -> list[Reading | Link | Note]:
         found = self.session.take(data, arrived_s)
+        unreadable = self.session.unreadable - self._told_unreadable
+        self._told_unreadable += unreadable
+        notes = [Note(unreadable=unreadable)] if unreadable else []
         if found is None:
-            return []
+            return [*notes]
         if has_beat(found):
             self._watchdog.beat(now_s)
             self._backoff.reset()
@@ -255,7 +259,7 @@ class BleakCollector:
             self._backoff.reset()
         else:
             self._watchdog.talked()
-        return found
+        return [*found, *notes]
 
     def _put(self, waiting: _Waiting, item: tuple[bytes, float] | Note | None) -> None:
         if waiting.full():

@@ -35,6 +35,11 @@ class HeartSession:
         self._wear = WearCheck()
         self._state: State | None = None
 
+    @property
+    def unreadable(self) -> int:
+        """How much of what the device said made no sense."""
+        return self.malformed + self.implausible
+
     def take(self, data: bytes, arrived_s: float) -> list[Reading | Link] | None:
         """Return what one notification says.
 

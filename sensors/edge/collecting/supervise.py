@@ -118,6 +118,8 @@ class Supervisor:
         What the collector says about its device, for the agent's own eyes.
     lost : int
         How much it lost because this machine did not keep up, since the start.
+    unreadable : int
+        How much of what its device said made no sense, since the start.
 
     Raises
     ------
@@ -138,6 +140,7 @@ class Supervisor:
         self._last_words = ""
         self.device = ""
         self.lost = 0
+        self.unreadable = 0
         self._factory: CollectorFactory | None = None
         try:
             self._factory = find_factory(name)
@@ -230,6 +233,7 @@ class Supervisor:
         if note.device is not None:
             self.device = note.device
         self.lost += note.lost
+        self.unreadable += note.unreadable
         if note.text:
             self._sink.say(note.text)
 

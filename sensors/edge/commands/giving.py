@@ -11,7 +11,8 @@ from sensors import codec
 from sensors.config import BrokerSettings
 from sensors.edge.control.offline import command_everywhere
 from sensors.edge.settings import EdgeSettings
-from sensors.spoken import say
+from sensors.edge.words import losses
+from sensors.spoken import say, spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,7 @@ def told(report: dict[str, Any]) -> list[str]:
     for channel, state in report.get("channels", {}).items():
         lines.append(f"  {channel}: {state}")
     lines += [f"  {name}: {device}" for name, device in report.get("devices", {}).items()]
-    lines += [
-        say("  {name}: lost {count} times, this machine was too busy", name=name, count=count)
-        for name, count in report.get("not_kept_up", {}).items()
-    ]
+    lines += [f"  {line}" for line in losses(spoken(), report)]
     if report["running"]:
         broker = say("connected") if report["connected"] else say("not connected")
         lines.append(

@@ -11,6 +11,7 @@ from sensors import codec
 from sensors.edge.consent.permission import Reason
 from sensors.edge.page import capture, chart, seen, tables, told
 from sensors.edge.page.facts import Facts, Said
+from sensors.edge.words import losses
 from sensors.shown import clock
 from sensors.words import LANGUAGES, Words
 
@@ -56,6 +57,7 @@ class Page:
             languages=LANGUAGES,
             agent=facts.report["agent"].upper(),
             rows=rows,
+            losses=losses(words, facts.report),
             reading=capture.sentence(words, facts, rows),
             is_paused=Reason.PAUSED in facts.permission.reasons,
             seen=shown,

@@ -109,4 +109,5 @@ class About:
             "on_page": self._on_page(),
             "devices": {s.name: s.device for s in self._supervisors if s.device},
             "not_kept_up": {s.name: s.lost for s in self._supervisors if s.lost},
+            "unreadable": {s.name: s.unreadable for s in self._supervisors if s.unreadable},
         }

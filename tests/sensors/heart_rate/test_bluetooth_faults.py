@@ -73,6 +73,23 @@ async def test_notifications_that_nobody_fetched_are_counted_and_told():
     assert source.overrun == 3
 
 
+async def test_what_makes_no_sense_is_counted_and_told():
+    """Cut short, and a rate that no heart has; what came right is read all the same."""
+    source = create({"address": "C4:F2:17:1A:1D:01"})
+    waiting = asyncio.Queue()
+    for data in (b"\x01", b"\x00", bytes([0x00, 255]), bytes([0x00, 63])):
+        source._put(waiting, (data, 0.0))
+    near = Near("C4:F2:17:1A:1D:01", frozenset(), True, -50, device=None)
+    told = 0
+    async with aclosing(source._follow(near, waiting)) as found:
+        async for item in found:
+            told += item.unreadable if isinstance(item, Note) else 0
+            if isinstance(item, Reading):
+                break
+    assert item.value == 63.0
+    assert told == 3
+
+
 async def test_connected_but_silent_is_dead(radio, clock):
     headset = await radio.headset()
     source = collector(radio, silence_s=0.3)

@@ -6,8 +6,9 @@ import pytest
 
 from sensors.edge.consent.permission import Event, Given, Permission
 from sensors.edge.page import capture, seen, told
-from sensors.edge.page.facts import MIRROR_LASTS
+from sensors.edge.page.facts import MIRROR_LASTS, Said
 from sensors.edge.page.remembered import Asked, Remembered
+from sensors.edge.page.render import Page
 from sensors.edge.words import CONSENT_TEXT
 from sensors.messages import Absence, Action, NoticeKind, PersonState, RequestKind
 from sensors.shown import Shown, chip
@@ -217,3 +218,15 @@ def test_questions_are_asked_for_a_day_with_what_was_answered():
 def test_without_a_decision_nobody_is_asked_whether_it_helped():
     asked = notice(NoticeKind.WAS_IT_SO, 10, alert_id="alert001")
     assert [q.kind for q in told.questions(EN, facts(notices=(asked,)))] == ["was_it_so"]
+
+
+def test_what_collectors_lost_or_could_not_read_stands_on_the_page():
+    report = made_report(not_kept_up={"hid": 2}, unreadable={"heart_rate": 5})
+    for words, shown in (
+        (EN, ("hid: lost 2 times", "heart_rate: what its device said and made no sense: 5")),
+        (ZH, ("hid：因本机过于繁忙丢失 2 次", "heart_rate：设备发来的无法理解的数据：5 次")),  # noqa: RUF001 - Chinese
+    ):
+        html = Page().html(words, facts(report=report), Said(), is_whole=False)
+        for line in shown:
+            assert line in html
+    assert "made no sense" not in Page().html(EN, facts(), Said(), is_whole=False)

@@ -349,9 +349,13 @@ async def test_what_a_collector_lost_is_counted_and_shown(mosquitto, run_edge):
         sink = edge.process._supervisors[0]
         sink._take_note(Note(lost=3))
         sink._take_note(Note(lost=4))
+        sink._take_note(Note(unreadable=2))
+        sink._take_note(Note(unreadable=1))
         report = edge.process.report()
     assert report["not_kept_up"] == {"scripted": 7}
+    assert report["unreadable"] == {"scripted": 3}
     assert "  scripted: lost 7 times, this machine was too busy" in told(report)
+    assert "  scripted: what its device said and made no sense: 3" in told(report)
 
 
 async def test_a_pause_in_one_edge_stops_the_agents_other_one_within_a_window(mosquitto, run_edge):
