@@ -9,25 +9,30 @@ from analytics.scoring.evidence import Evidence
 from analytics.scoring.pace import Pace
 from analytics.signals.features import PARTS
 
-_ROWS = np.zeros(1, np.intp)
-
 
 class Told:
-    """One agent whose parts all deviate alike."""
+    """Agents whose parts all deviate alike."""
 
-    def __init__(self, known=5):
+    def __init__(self, known=5, agents=1):
         self.evidence, self.at_s, self.known = Evidence(), 0.0, known
+        self.rows = np.arange(agents)
         for name in Evidence.ARRAYS:
-            setattr(self.evidence, name, np.zeros((2, len(PARTS), 1), np.float32))
+            setattr(self.evidence, name, np.zeros((2, len(PARTS), agents), np.float32))
 
     def tell(self, deviation, minutes=5 / 60, certainty=1.0):
+        """Return the evidence about the first agent."""
         for _ in range(round(minutes * 12)):
-            last_s, self.at_s = self.at_s, self.at_s + 5.0
-            parts, sure = np.zeros((2, len(PARTS), 1), np.float32)
-            parts[: self.known], sure[: self.known] = deviation, certainty
-            pace = Pace.of(np.array([self.at_s]), np.array([last_s]), np.array([-np.inf]))
-            found = self.evidence.gather(_ROWS, pace, parts, sure)
+            found = self.tell_once(deviation, certainty)
         return found[0]
+
+    def tell_once(self, deviation, certainty=1.0):
+        """Return the evidence about each agent after one window."""
+        last_s, self.at_s = self.at_s, self.at_s + 5.0
+        n = len(self.rows)
+        parts, sure = np.zeros((2, len(PARTS), n), np.float32)
+        parts[: self.known], sure[: self.known] = deviation, certainty
+        pace = Pace.of(np.full(n, self.at_s), np.full(n, last_s), np.full(n, -np.inf))
+        return self.evidence.gather(self.rows, pace, parts, sure)
 
 
 def test_what_lasts_is_more_than_a_blip_as_high():
@@ -57,15 +62,15 @@ def test_doubt_makes_for_less_evidence_whatever_is_known(known):
 
 
 def test_calm_noise_spreads_alike_however_many_parts_are_known():
-    rng = np.random.default_rng(8)
+    rng, agents = np.random.default_rng(8), 100
+    keep = np.exp(-5.0 / 100.0)  # the restlessness that the averages are scaled for
     spreads = []
     for known in (1, 2, 5):
-        told, seen = Told(known), []
-        noise = np.zeros(len(PARTS))
-        keep = np.exp(-5.0 / 100.0)  # the restlessness that the averages are scaled for
-        for _ in range(20_000):
-            noise = keep * noise + np.sqrt(1 - keep**2) * rng.normal(size=len(PARTS))
-            seen.append(told.tell(noise[:known, None].astype(np.float32)))
+        told, seen = Told(known, agents), []
+        noise = np.zeros((len(PARTS), agents))
+        for _ in range(700):
+            noise = keep * noise + np.sqrt(1 - keep**2) * rng.normal(size=noise.shape)
+            seen.append(told.tell_once(noise[:known].astype(np.float32)))
         spreads.append(np.std(seen[500:]))
     assert max(spreads) < 1.35 * min(spreads)
 
