@@ -56,9 +56,9 @@ OF_PYTHON = {
     "python3-dev": lambda: Path(sysconfig.get_path("include"), "Python.h").exists(),
 }
 
-# Half of the time passes waiting for real parts, so there is a process more than there are
-# processors; a file stays in one, because some of its tests share a server.
-PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+# More than half of the time passes waiting for real parts, so there are two processes more than
+# there are processors; a file stays in one, because some of its tests share a server.
+PROCESSES = min(6, (os.cpu_count() or 1) + 2)
 SIDE_BY_SIDE = (
     *("-n", str(PROCESSES), "--dist", "loadfile"),
     "--no-loadscope-reorder",  # else the file with one test of minutes comes last, alone
