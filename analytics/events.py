@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from analytics.store.points import Point
+from analytics.store.gathered import Gathered
 from sensors.messages import (
     AuditMessage,
     ConsentMessage,
@@ -72,7 +72,7 @@ class Outputs:
     are sent if there is a broker, and kept nowhere.
     """
 
-    points: list[Point] = field(default_factory=list)
+    points: Gathered = field(default_factory=Gathered)
     publications: list[Publication] = field(default_factory=list)
     mirrors: list[Publication] = field(default_factory=list)
 

@@ -6,7 +6,10 @@ sends a window every 5 s on its own grid. Some also ask for help at a window's
 end: a request takes the same way as evidence does (broker, journal, pipeline,
 retained alert), and needs no learnt baseline, so the time until its alert is
 the time of the path. Beside it: window's end to *stored in the journal*, and
-how many windows of those sent are missing in the database or there twice.
+how many windows of those sent are missing in the database or there twice; CPU
+of the server, of its writer and of this process per window, which other work on
+the machine moves less than it moves a time; and how late this process itself
+was with what it sent, which counts as the path's.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -51,10 +56,24 @@ from sensors.reduction import grid_shift_ms  # noqa: E402
 from sensors.signals import Channel  # noqa: E402
 from tests.rig import Influxd, Mosquitto, wait_until  # noqa: E402
 
-IDS = ("P1.p50", "P1.p99", "P1.stored_p50", "P1.stored_p99", "P1.missing", "P1.twice")
+IDS = (
+    "P1.p50",
+    "P1.p99",
+    "P1.stored_p50",
+    "P1.stored_p99",
+    "P1.missing",
+    "P1.twice",
+    "P1.server_cpu",
+    "P1.writer_cpu",
+    "P1.load_cpu",
+    "P1.sent_late_p99",
+)
 
 SITE, RUN, SOURCE = "bench", "benchrun1", "load"
 DRAIN_S = 120.0
+
+Found = tuple[str, int]
+"""Agent and number of a window."""
 
 
 @dataclass
@@ -67,6 +86,8 @@ class Floor:
     asked_at: dict[str, float] = field(default_factory=dict)
     alert_s: dict[str, float] = field(default_factory=dict)
     next_stored: dict[str, int] = field(default_factory=dict)
+    sent_late_s: list[float] = field(default_factory=list)
+    cpu_s: dict[str, float] = field(default_factory=dict)
 
     def hear(self, inbound: Inbound) -> None:
         """Note when a window was stored or an alert appeared."""
@@ -89,6 +110,7 @@ class Floor:
         end = datetime.fromtimestamp(end_s, UTC)
         self.ends[agent, seq] = end_s
         self.connection.publish(topics.reading(SITE, agent), codec.encode(_window(seq, end)))
+        self.sent_late_s.append(time.time() - end_s)
         if asks:
             self.asked_at[agent] = end_s
             request = RequestMessage(id=f"{agent}00000000", at=end, kind=RequestKind.HELP_NOW)
@@ -139,6 +161,11 @@ def consent(floor: Floor, agents: list[str]) -> None:
         floor.connection.publish(topics.consent(SITE, agent), codec.encode(message), retain=True)
 
 
+def names(count: int) -> list[str]:
+    """Return so many agents."""
+    return [f"a{i:05d}" for i in range(count)]
+
+
 def write_teams(path: Path, agents: list[str]) -> None:
     """Write teams of twenty."""
     teams = [agents[i : i + 20] for i in range(0, len(agents), 20)]
@@ -163,8 +190,17 @@ def report(figure: str, value: float, unit: str, n: int) -> None:
     sys.stdout.flush()
 
 
-def measure(agents: list[str], seconds: float, directory: Path) -> None:
-    """Start the servers, run the load, report."""
+def cpu_times(server: subprocess.Popen[bytes]) -> dict[str, float]:
+    """Return the CPU time so far of the server, of its writer and of this process. [s]."""
+    process = psutil.Process(server.pid)
+    found = [("server", process), ("load", psutil.Process())]
+    found += [("writer", child) for child in process.children()]
+    times = {name: one.cpu_times() for name, one in found}
+    return {name: one.user + one.system for name, one in times.items()}
+
+
+def measure(agents: list[str], seconds: float, directory: Path) -> tuple[Floor, list[Found]]:
+    """Start the servers and run the load; return what was sent and heard, and what is stored."""
     broker, database = Mosquitto(directory / "broker"), Influxd(directory / "influxd")
     write_teams(directory / "teams.toml", agents)
     floor = Floor()
@@ -193,10 +229,12 @@ def measure(agents: list[str], seconds: float, directory: Path) -> None:
         floor.connection.wait_connected(20)
         consent(floor, agents)
         wait_until(lambda: "serving site" in (directory / "server.log").read_text(), 30)
+        before = cpu_times(server)
         drive(floor, agents, seconds)
+        floor.cpu_s = {n: s - before.get(n, 0.0) for n, s in cpu_times(server).items()}
         store = open_store(StoreSettings(kind="influxdb", url=database.url), read_only=True)
         try:
-            summarise(floor, store)
+            return floor, drained(floor, store)
         finally:
             store.close()
     finally:
@@ -209,15 +247,19 @@ def measure(agents: list[str], seconds: float, directory: Path) -> None:
         broker.stop()
 
 
-def summarise(floor: Floor, store: Store) -> None:
-    """Wait until everything has arrived, or for two minutes; report either way."""
+def drained(floor: Floor, store: Store) -> list[Found]:
+    """Wait until everything has arrived, or for two minutes; return what is stored either way."""
     query = Query(measurement=Measurement.READING, site=SITE, fields=("seq",))
     end = time.monotonic() + DRAIN_S
     rows = store.read(query)
     while len(rows) < len(floor.ends) and time.monotonic() < end:
         time.sleep(0.5)
         rows = store.read(query)
-    found = [(row.tags["agent"], int(row.fields["seq"])) for row in rows]
+    return [(row.tags["agent"], int(row.fields["seq"])) for row in rows]
+
+
+def summarise(floor: Floor, found: list[Found]) -> None:
+    """Report what a run came to."""
     alerts, stored = list(floor.alert_s.values()), list(floor.stored_s.values())
     for name, values in (("", alerts), ("stored_", stored)):
         for share, label in ((0.5, "p50"), (0.99, "p99")):
@@ -227,6 +269,9 @@ def summarise(floor: Floor, store: Store) -> None:
     missing = len(set(floor.ends) - set(found)) + lost_alerts
     report("P1.missing", missing, "windows and alerts", len(floor.ends) + len(floor.asked_at))
     report("P1.twice", len(found) - len(set(found)), "windows", len(found))
+    for name, spent_s in floor.cpu_s.items():
+        report(f"P1.{name}_cpu", 1e6 * spent_s / len(floor.ends), "us/window", len(floor.ends))
+    report("P1.sent_late_p99", percentile(floor.sent_late_s, 0.99), "ms", len(floor.sent_late_s))
 
 
 def main() -> None:
@@ -239,11 +284,8 @@ def main() -> None:
     count = given.agents or (300 if given.quick else 1_000)
     random.seed(1)
     with tempfile.TemporaryDirectory() as directory:
-        measure(
-            [f"a{i:05d}" for i in range(count)],
-            given.seconds or (25 if given.quick else 120),
-            Path(directory),
-        )
+        seconds = given.seconds or (25 if given.quick else 120)
+        summarise(*measure(names(count), seconds, Path(directory)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,11 @@ journal, and its `now`. Its points, publications and the step itself become
 durable in one transaction. A start restores the newest snapshot and repeats
 the steps recorded after it; what they put out is dropped, because it is
 already in the spool.
+
+Where a step has something to tell, its points may follow in a transaction of
+their own, so that nobody waits for them: the step then owes them, and a start
+that finds it so takes them from the repetition. The journal holds a step's
+input until a snapshot covers it, which none does that owes points.
 """
 
 from __future__ import annotations
@@ -23,6 +28,9 @@ from analytics.state.state_file import add_counts, from_us, state_errors, to_us,
 from analytics.store.points import Point
 from sensors import codec
 from sensors.errors import StateError
+
+_TO_SPOOL = "INSERT INTO spool (points, payload) VALUES (?, ?)"
+_OWED = "owed_by_step"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,12 +68,15 @@ class Commit:
     ----------
     steps : list of Step
         In order; earlier ones had no output and waited for this one.
+    owes_points : bool
+        Whether the points of the last step follow (`StepLog.pay`).
     confirmed : list of int
         Publications the broker has: deleted.
     """
 
     steps: list[Step] = field(default_factory=list)
-    points: list[Point] = field(default_factory=list)
+    points: Sequence[Point] = ()
+    owes_points: bool = False
     publications: list[Publication] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -126,7 +137,10 @@ class StepLog:
                 "INSERT INTO steps VALUES (?, ?, ?, ?)",
                 [(s.number, s.live, s.backlog, to_us(s.now)) for s in commit.steps],
             )
-            db.executemany("INSERT INTO spool (points, payload) VALUES (?, ?)", rows)
+            db.executemany(_TO_SPOOL, rows)
+            if commit.owes_points:
+                owed = str(commit.steps[-1].number)
+                db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (_OWED, owed))
             pending = [self.keep(publication) for publication in commit.publications]
             db.executemany(
                 "DELETE FROM publications WHERE id = ?", [(i,) for i in commit.confirmed]
@@ -135,6 +149,19 @@ class StepLog:
             if commit.status is not None:
                 db.execute("INSERT OR REPLACE INTO notes VALUES ('status', ?)", (commit.status,))
         return pending
+
+    def owed_by(self) -> int | None:
+        """Return the number of the step whose points are not in the spool yet, if there is one."""
+        with state_errors(self._path):
+            row = self._db.execute("SELECT value FROM notes WHERE name = ?", (_OWED,)).fetchone()
+        return int(row[0]) if row else None
+
+    def pay(self, points: Sequence[Point]) -> None:
+        """Make the points durable that the last step owes."""
+        rows = self._pack(points)
+        with state_errors(self._path), transaction(self._db):
+            self._db.executemany(_TO_SPOOL, rows)
+            self._db.execute("DELETE FROM notes WHERE name = ?", (_OWED,))
 
     def keep(self, publication: Publication) -> Pending:
         """Note what the broker is to have, within the caller's transaction."""

@@ -130,14 +130,15 @@ class Stepper:
         A step that succeeded once can fail now: the program or the teams may
         be others than they were.
         """
-        start = self._log.snapshot()
-        if start is not None:
-            self._pipeline.restore(start.data)
-            self.done = start.step
-        recorded = self._log.steps_after(self.done.number)
+        start = self._log.snapshot() or self._new
+        self._pipeline.restore(start.data)
+        self.done = start.step
+        recorded, owed_by = self._log.steps_after(self.done.number), self._log.owed_by()
         for step in recorded:
-            # What it puts out is in the spool since the step was first done.
-            self._do(self._journal.between(self.done, step), step)
+            outputs = self._do(self._journal.between(self.done, step), step)
+            # What it puts out is in the spool since the step was first done, but for this.
+            if step.number == owed_by:
+                self._log.pay(outputs.points)
         return len(recorded)
 
     def step(self, arrivals: Sequence[Arrival], reached: Step) -> Outputs:
@@ -150,7 +151,7 @@ class Stepper:
         reached : Step
             The step to be done.
         """
-        outputs = self._do(arrivals, reached)
+        outputs = self._do(arrivals, reached, tells_first=True)
         self.unrecorded.append(reached)
         return outputs
 
@@ -158,9 +159,26 @@ class Stepper:
         """Take note that the log now holds a snapshot of `done`."""
         self._kept = None
 
-    def _do(self, arrivals: Sequence[Arrival], reached: Step) -> Outputs:
+    def pay(self, outputs: Outputs) -> None:
+        """Put the points into the spool that the last step owes, which is recorded by now.
+
+        A bug that is met in making them is met as in any step, only later: everything
+        since the snapshot is repeated without the message.
+        """
+        try:
+            self._log.pay(outputs.points)
+        except _NOT_A_MESSAGE:
+            raise
+        except Exception:  # noqa: BLE001 - met again, and told, when the step is repeated
+            self.recover()
+
+    def _do(
+        self, arrivals: Sequence[Arrival], reached: Step, *, tells_first: bool = False
+    ) -> Outputs:
         try:
             outputs = self._pipeline.step(arrivals, reached.now)
+            if not (tells_first and outputs.publications):
+                outputs.points.make()
         except _NOT_A_MESSAGE:
             raise
         except Exception as error:  # noqa: BLE001 - a bug can raise anything
@@ -199,7 +217,7 @@ class Stepper:
     def _failure(self, base: bytes, some: Sequence[Arrival], now: datetime) -> Exception | None:
         self._pipeline.restore(base)
         try:
-            self._pipeline.step(some, now)
+            self._pipeline.step(some, now).points.make()
         except _NOT_A_MESSAGE:
             raise
         except Exception as error:  # noqa: BLE001 - the caller tells it

@@ -30,7 +30,7 @@ from analytics.scoring.floor import SCORING_VERSION, Floor, Window
 from analytics.signals.contexts import Contexts
 from analytics.state import snapshot
 from analytics.state.snapshot import Frozen
-from analytics.store.points import Point
+from analytics.store.gathered import Gathered
 from sensors.errors import StateError
 from sensors.messages import (
     Action,
@@ -93,7 +93,7 @@ class Pipeline:
             Points in order, then notices and alerts, each alert once; and what
             some agents are told about themselves.
         """
-        points: list[Point] = []
+        points = Gathered()
         for arrival in arrivals:
             if not isinstance(arrival.message, ReadingMessage):
                 self._hear(arrival, now)
@@ -110,7 +110,7 @@ class Pipeline:
         outputs.extend(self._book.collect())
         return outputs
 
-    def _judge(self, windows: Sequence[Window], now: datetime, points: list[Point]) -> None:
+    def _judge(self, windows: Sequence[Window], now: datetime, points: Gathered) -> None:
         live = np.zeros(len(windows), bool)
         on_shift: dict[str | None, bool] = {None: False}
         for index, window in enumerate(windows):
@@ -124,7 +124,7 @@ class Pipeline:
             live[index] = on_shift[team] and not window.late
         contexts = self._contexts.states
         judged = self._floor.judge(windows, live, now.timestamp(), contexts)
-        window_points.write(self.site, self._floor, judged, contexts, points)
+        points.later(window_points.Record.of(self.site, self._floor, judged, contexts).points)
         self._mirrors.take(judged)
         self._summaries.take(judged, now.timestamp(), points)
         self._personal.begin(judged, now)

@@ -26,6 +26,7 @@ from analytics.scoring.floor import Floor, Judged
 from analytics.scoring.person_state import STATES
 from analytics.signals.features import FEATURE_INDEX, FEATURES
 from analytics.signals.windows import CONTEXTS
+from analytics.store.gathered import Gathered
 from analytics.store.points import FieldValue, Measurement, Point
 from sensors.messages import PersonState
 
@@ -96,7 +97,7 @@ class Summaries:
             more = _blank(max(SLOTS * agents, 2 * have) - have)
             self._columns = {n: np.concatenate((c, more[n])) for n, c in self._columns.items()}
 
-    def take(self, judged: Judged, now_s: float, out: list[Point]) -> None:
+    def take(self, judged: Judged, now_s: float, out: Gathered) -> None:
         """Add one round of windows; append to `out` the minutes that are over."""
         self._ensure(len(self._floor.agents))
         rows = np.array([w.row for w in judged.windows], np.intp)
@@ -135,20 +136,20 @@ class Summaries:
         columns["least"][slot] = np.fmin(columns["least"][slot], least)
         columns["most"][slot] = np.fmax(columns["most"][slot], most)
 
-    def _close_passed(self, rows: _Rows, at_s: NDArray[np.float64], out: list[Point]) -> None:
+    def _close_passed(self, rows: _Rows, at_s: NDArray[np.float64], out: Gathered) -> None:
         """Close the live minutes that each agent's own windows have left behind."""
         both = SLOTS * rows[:, None] + np.arange(_LATE_SLOT)
         ended_s = (self._columns["minute"][both] + 1) * MINUTE_S
         passed = (self._columns["windows"][both] > 0) & (ended_s + LATE_S <= at_s[:, None])
         self._close(both[passed], out)
 
-    def step(self, now: datetime, out: list[Point]) -> None:
+    def step(self, now: datetime, out: Gathered) -> None:
         """Append to `out` the minutes to which nothing was added for long."""
         silent = now.timestamp() - self._columns["touched_s"] >= SILENT_S
         if silent.any():
             self._close(np.flatnonzero(silent), out)
 
-    def _close(self, slots: _Rows, out: list[Point]) -> None:
+    def _close(self, slots: _Rows, out: Gathered) -> None:
         if not slots.size:
             return
         found = {name: column[slots].tolist() for name, column in self._columns.items()}

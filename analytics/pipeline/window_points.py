@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
@@ -18,15 +19,67 @@ _NAMES = tuple(feature.name for feature in FEATURES)
 _UNKNOWN = [UNKNOWN_LEVEL] * len(PARTS)
 
 
-def write(
-    site: str, floor: Floor, judged: Judged, context: Mapping[str, ContextState], out: list[Point]
-) -> None:
-    """Append to `out` the reading, beats, feature and score of every window of a round."""
-    # Whole arrays to Python values at once: ten times cheaper than one by one.
-    features = judged.features.values.tolist()
-    place = judged.place.tolist()
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One round of windows as it was judged, so that its points can be made later.
+
+    Parameters
+    ----------
+    site : str
+    judged : Judged
+    teams : list of str or None
+        Of each window's agent when it was judged.
+    contexts : list of str or None
+        What each agent was doing then, where telephony says so.
+    """
+
+    site: str
+    judged: Judged
+    teams: list[str | None]
+    contexts: list[str | None]
+
+    @classmethod
+    def of(
+        cls, site: str, floor: Floor, judged: Judged, context: Mapping[str, ContextState]
+    ) -> Record:
+        """Return the record of a round that was judged just now."""
+        windows = judged.windows
+        teams = [floor.team(window.row) for window in windows]
+        states = [context.get(window.agent) for window in windows] if context else ()
+        contexts = [None if state is None else state.value for state in states]
+        return cls(site, judged, teams, contexts or [None] * len(windows))
+
+    def points(self) -> list[Point]:
+        """Return the reading, beats, feature and score of every window of the round."""
+        out: list[Point] = []
+        site, judged = self.site, self.judged
+        # Whole arrays to Python values at once: ten times cheaper than one by one.
+        features = judged.features.values.tolist()
+        place = judged.place.tolist()
+        columns = _columns(judged)
+        for index, window in enumerate(judged.windows):
+            message, agent, team = window.message, window.agent, self.teams[index]
+            time_ns = points_out.window_time_ns(message)
+            tags = {"site": site, "agent": agent}
+            out.append(points_out.reading(site, agent, message, time_ns, late=window.late))
+            out.extend(points_out.beats(site, agent, message))
+            values = {n: v for n, v in zip(_NAMES, features[index], strict=True) if v == v}  # noqa: PLR0124 - NaN
+            if values:
+                out.append(_feature(tags, window, time_ns, values, team))
+            fields = _circumstances(window, team, self.contexts[index])
+            at = place[index]
+            levels: list[int] = columns[5][at] if at >= 0 else _UNKNOWN
+            if at < 0:
+                fields["state"] = PersonState.NO_DATA.value
+            else:
+                _judge(fields, columns, at)
+            out.append(points_out.score(tags, message, time_ns, fields, levels))
+        return out
+
+
+def _columns(judged: Judged) -> tuple[list[Any], ...]:
     scores = judged.scores
-    columns = (
+    return (
         scores.score.tolist(),
         scores.strain_index.tolist(),
         scores.evidence.tolist(),
@@ -34,31 +87,15 @@ def write(
         [STATES[code].value for code in judged.states.tolist()],
         scores.part_level.tolist(),
     )
-    for index, window in enumerate(judged.windows):
-        message, agent = window.message, window.agent
-        time_ns = points_out.window_time_ns(message)
-        tags = {"site": site, "agent": agent}
-        out.append(points_out.reading(site, agent, message, time_ns, late=window.late))
-        out.extend(points_out.beats(site, agent, message))
-        values = {n: v for n, v in zip(_NAMES, features[index], strict=True) if v == v}  # noqa: PLR0124 - NaN
-        team = floor.team(window.row)
-        if values:
-            out.append(_feature(tags, window, time_ns, values, team))
-        fields: dict[str, FieldValue] = {
-            "late": window.late,
-            "detector_version": DETECTOR_VERSION,
-        }
-        if team is not None:
-            fields["team"] = team
-        if agent in context:
-            fields["context"] = context[agent].value
-        at = place[index]
-        levels: list[int] = columns[5][at] if at >= 0 else _UNKNOWN
-        if at < 0:
-            fields["state"] = PersonState.NO_DATA.value
-        else:
-            _judge(fields, columns, at)
-        out.append(points_out.score(tags, message, time_ns, fields, levels))
+
+
+def _circumstances(window: Window, team: str | None, context: str | None) -> dict[str, FieldValue]:
+    fields: dict[str, FieldValue] = {"late": window.late, "detector_version": DETECTOR_VERSION}
+    if team is not None:
+        fields["team"] = team
+    if context is not None:
+        fields["context"] = context
+    return fields
 
 
 def _feature(

@@ -110,14 +110,11 @@ class Service:
         self._stored = StoredPublisher(self._journal.streams, subscriber)
         self._broker = BrokerWatch(options.site, subscriber, pipeline, self._steps, self._stored)
         self._live: deque[Arrival] = deque()
-        self._backlog = 0
         self._confirmed: list[int] = []
-        self._snapshot_step = 0
-        self._safe_position = 0
-        self._spooled_points, self._spooled_bytes = 0, 0
-        self._told_clock = self._told_doubt = False
+        self._backlog = self._snapshot_step = self._safe_position = 0
+        self._spooled_points = self._spooled_bytes = 0
+        self._told_clock = self._told_doubt = self._stopped = False
         self._witness = ClockWitness(is_trusted=options.trust_clock)
-        self._stopped = False
         people = sum(teams.size(name, clock()) for name in teams.names)
         self._snapshots = Snapshots(options.directory)
         self._tally = Tally(tell_personal=people >= options.smallest_group)
@@ -284,9 +281,12 @@ class Service:
         return max(now, before)
 
     def _commit(self, outputs: Outputs, *, with_status: bool) -> None:
+        # Who is alerted does not wait until points are made, formatted and compressed.
+        owes_points = bool(outputs.publications and outputs.points)
         commit = Commit(
             steps=self._stepper.unrecorded,
-            points=outputs.points,
+            points=() if owes_points else outputs.points,
+            owes_points=owes_points,
             publications=outputs.publications,
             confirmed=self._confirmed,
             status=self._status() if with_status else None,
@@ -295,9 +295,11 @@ class Service:
         self._committed_s = time.monotonic()
         self._stepper.unrecorded.clear()
         self._confirmed = []
+        self._broker.send(pending)
+        if owes_points:
+            self._stepper.pay(outputs)
         if outputs.points:
             self._writer.notify()
-        self._broker.send(pending)
         if with_status:
             self._status_due = time.monotonic() + IDLE_STEP_S
 

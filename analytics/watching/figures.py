@@ -190,7 +190,7 @@ class Tally:
         ]
         if lags:
             self._lag_s.add(lags)
-        for point in outputs.points:
+        for point in outputs.points.at_hand():
             if point.measurement is Measurement.TRANSITION:
                 self._events[str(point.fields["kind"]), str(point.fields["event"])] += 1
 

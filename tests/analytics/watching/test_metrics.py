@@ -17,6 +17,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from analytics.events import Arrival, Outputs
+from analytics.store.gathered import Gathered
 from analytics.store.points import Measurement, Point
 from analytics.watching.figures import (
     Buckets,
@@ -146,7 +147,7 @@ def test_no_label_is_about_a_person() -> None:
 
 def fired(kind: str) -> Outputs:
     fields = {"kind": kind, "event": "fire"}
-    return Outputs(points=[Point(Measurement.TRANSITION, {"site": SITE}, fields, 1)])
+    return Outputs(points=Gathered([Point(Measurement.TRANSITION, {"site": SITE}, fields, 1)]))
 
 
 @pytest.mark.parametrize("enough", [True, False])

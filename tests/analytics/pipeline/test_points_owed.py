@@ -1,0 +1,174 @@
+"""Points that follow their step, so that nobody who is alerted waits for them: none is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from analytics.alerts import points_out
+from analytics.events import Outputs
+from analytics.journal.intake import Accepted
+from analytics.journal.journal import Journal
+from analytics.journal.steps import Commit, Snapshot, Step, StepLog
+from analytics.people.teams import load_teams
+from analytics.pipeline.isolation import Stepper
+from analytics.pipeline.pipeline import Pipeline
+from analytics.state.packing import unpack
+from analytics.state.state_file import FILE_NAME, open_state
+from analytics.store.points import Measurement, Point
+from sensors import codec, topics
+from sensors.messages import Message, ReadingMessage, RequestKind, RequestMessage
+from tests.analytics.server_rig import SITE, reading, write_teams
+
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+
+
+class Server:
+    """Journal, log and stepper over one directory, as the service drives them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.db = open_state(directory)
+        path = directory / FILE_NAME
+        self.journal = Journal(self.db, path)
+        self.log = StepLog(self.db, path, as_lines=True)
+        self.pipeline = Pipeline(SITE, load_teams(write_teams(directory)))
+        self.stepper = Stepper(self.pipeline, self.journal, self.log)
+        self.stepper.recover()
+
+    def receive(self, agent: str, *messages: Message) -> None:
+        batch = []
+        for message in messages:
+            key = None
+            where = topics.reading(SITE, agent)
+            if isinstance(message, RequestMessage):
+                where, key = topics.request(SITE, agent), message.id
+            payload = codec.encode(message)
+            batch.append(Accepted(where, payload, agent, message, key=key))  # type: ignore[arg-type]
+        self.journal.append(batch, NOW)
+
+    def step(self) -> Outputs:
+        """Do a step and commit what is to be told; its points are owed."""
+        done, everything = self.stepper.done, self.journal.position
+        now = NOW + timedelta(seconds=4 * (done.number + 1))
+        reached = Step(done.number + 1, everything, everything, now)
+        outputs = self.stepper.step(self.journal.between(done, reached), reached)
+        told = outputs.publications
+        steps = self.stepper.unrecorded
+        self.log.commit(Commit(steps=steps, publications=told, owes_points=bool(told)))
+        self.stepper.unrecorded.clear()
+        return outputs
+
+    def spooled(self) -> list[Point]:
+        rows = self.db.execute("SELECT payload FROM spool ORDER BY id").fetchall()
+        return sorted((p for (payload,) in rows for p in unpack(payload)), key=_place)
+
+
+def _place(point: Point) -> tuple[object, ...]:
+    return point.measurement, point.tags["agent"], point.time_ns
+
+
+def windows(*seqs: int) -> list[ReadingMessage]:
+    return [reading(n, window_end_at=NOW + timedelta(seconds=5 * n)) for n in seqs]
+
+
+def help_me(number: int = 1) -> RequestMessage:
+    return RequestMessage(id=f"request{number}", at=NOW, kind=RequestKind.HELP_NOW)
+
+
+Serve = Callable[[], Server]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    opened: list[Server] = []
+
+    def start() -> Server:
+        for server in opened:
+            server.db.close()
+        opened.append(Server(tmp_path))
+        return opened[-1]
+
+    yield start
+    opened[-1].db.close()
+
+
+@pytest.mark.parametrize("snapshot", [False, True], ids=["no snapshot", "snapshot"])
+def test_who_died_between_alert_and_points_makes_them_at_the_next_start(
+    serve: Serve, *, snapshot: bool
+) -> None:
+    server = serve()
+    server.receive("k1", *windows(0, 1))
+    quiet = server.step()
+    assert not quiet.publications
+    server.log.pay(quiet.points)
+    if snapshot:
+        server.log.save_snapshot(Snapshot(server.stepper.done, server.pipeline.snapshot()))
+    before = server.spooled()
+    server.receive("k1", *windows(2), help_me())
+    outputs = server.step()
+    assert outputs.publications
+    assert server.log.owed_by() == server.stepper.done.number
+    expected = sorted([*before, *outputs.points], key=_place)
+    assert server.spooled() == before != expected
+    reached = server.pipeline.snapshot()
+
+    for _ in range(2):  # the second start owes nothing any more
+        server = serve()
+        assert server.spooled() == expected
+        assert server.log.owed_by() is None
+        assert server.pipeline.snapshot() == reached
+    assert [p.topic for p in server.log.pending()] == [p.topic for p in outputs.publications]
+
+
+def test_points_of_windows_are_made_only_when_somebody_looks(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    make = points_out.reading
+    monkeypatch.setattr(points_out, "reading", lambda *a, **k: (made.append(a), make(*a, **k))[1])
+    server = serve()
+    server.receive("k1", *windows(0, 1), help_me())
+    outputs = server.step()
+    assert outputs.points
+    kinds = {point.measurement for point in outputs.points.at_hand()}
+    assert (made, kinds) == ([], {Measurement.DECISION, Measurement.TRANSITION})
+    server.stepper.pay(outputs)
+    assert len(made) == 2
+    assert server.spooled() == sorted(outputs.points, key=_place)
+
+
+def test_a_bug_met_in_making_them_costs_that_window_alone(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = points_out.reading
+
+    def broken(site: str, agent: str, message: ReadingMessage, *more: int, **late: bool) -> Point:
+        if (agent, message.seq) == ("k2", 1):
+            raise KeyError(agent)
+        return make(site, agent, message, *more, **late)
+
+    monkeypatch.setattr(points_out, "reading", broken)
+    server = serve()
+    server.receive("k1", *windows(0, 1))
+    server.receive("k2", *windows(0, 1, 2))
+    server.receive("k1", help_me())
+    outputs = server.step()
+    assert outputs.publications
+    server.stepper.pay(outputs)
+    told = [
+        (p.tags["agent"], p.fields["seq"])
+        for p in server.spooled()
+        if p.measurement is Measurement.READING
+    ]
+    assert sorted(told) == [("k1", 0), ("k1", 1), ("k2", 0), ("k2", 2)]
+    [(detail,)] = server.db.execute("SELECT detail FROM set_aside").fetchall()
+    assert detail.startswith("KeyError in test_points_owed.py line ")
+    assert server.log.owed_by() is None
+    server.receive("k2", *windows(3), help_me(2))
+    server.stepper.pay(server.step())
+    assert ("k2", 3) in {
+        (p.tags["agent"], p.fields["seq"]) for p in server.spooled() if "seq" in p.fields
+    }
