@@ -67,12 +67,12 @@ class Measurement(NamedTuple):
     rr_ms: tuple[float, ...] = ()
 
 
-def parse(data: bytes) -> Measurement:
+def parse(data: bytes | bytearray) -> Measurement:
     """Return what one notification of characteristic 0x2A37 says.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or bytearray
         The value of the notification.
 
     Returns
@@ -108,7 +108,7 @@ def parse(data: bytes) -> Measurement:
     return _new(Measurement, (hr_bpm, contact, energy_kj, rr_ms))
 
 
-def _many(data: bytes, size: int, rest: int, *, has_rr: bool) -> tuple[float, ...]:
+def _many(data: bytes | bytearray, size: int, rest: int, *, has_rr: bool) -> tuple[float, ...]:
     if not has_rr:
         raise MeasurementError(f"heart-rate notification has {rest} bytes too many")
     if rest & 1:
@@ -117,7 +117,7 @@ def _many(data: bytes, size: int, rest: int, *, has_rr: bool) -> tuple[float, ..
     return tuple([u * _RR_UNIT_MS for u in units])
 
 
-def parse_contact(data: bytes) -> bool | None:
+def parse_contact(data: bytes | bytearray) -> bool | None:
     """Return the contact bits of a notification and nothing else of it.
 
     For claiming a headset at a hot desk: what other people's headsets say

@@ -6,8 +6,10 @@ their arrival. The rules live here so that they are tested without a radio.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sensors.collector import Link, Reading
-from sensors.heart_rate.beats import BeatClock
+from sensors.heart_rate.beats import Beat, BeatClock
 from sensors.heart_rate.measurement import Measurement, MeasurementError, parse
 from sensors.heart_rate.wear import State, WearCheck
 from sensors.messages import Absence
@@ -40,15 +42,16 @@ class HeartSession:
         """How much of what the device said made no sense."""
         return self.malformed + self.implausible
 
-    def take(self, data: bytes, arrived_s: float) -> list[Reading | Link] | None:
+    def take(self, data: bytes | bytearray, arrived_s: float) -> list[Reading | Link] | None:
         """Return what one notification says.
 
         Parameters
         ----------
-        data : bytes
+        data : bytes or bytearray
             Value of characteristic 0x2A37.
         arrived_s : float
-            When it arrived, on the collector's clock. [s]
+            When it arrived, on any clock that never goes back. [s] Beats are
+            placed on the same one.
 
         Returns
         -------
@@ -100,6 +103,31 @@ class HeartSession:
 
 
 _RR, _RATE = SIGNALS["rr_ms"], SIGNALS["hr_bpm"]
+
+
+def read_beats(notifications: Iterable[tuple[bytes | bytearray, float]]) -> list[Beat]:
+    """Return the beats of recorded notifications of one device, oldest first.
+
+    What a :class:`HeartSession` says of them, all at once: without what is
+    malformed, out of range, or came while the headset was not worn.
+
+    Parameters
+    ----------
+    notifications : iterable of (bytes, float)
+        Value of characteristic 0x2A37, and when it arrived [s].
+
+    Examples
+    --------
+    >>> read_beats([(bytes([0b10110, 72, 0, 4]), 10.0), (bytes([0b10110, 72, 0, 3]), 11.0)])
+    [Beat(rr_ms=1000.0, at_s=10.0), Beat(rr_ms=750.0, at_s=10.75)]
+    """
+    session = HeartSession()
+    return [
+        Beat(item.value, item.at_monotonic_s)
+        for data, arrived_s in notifications
+        for item in session.take(data, arrived_s) or ()
+        if isinstance(item, Reading) and item.signal == "rr_ms"
+    ]
 
 
 def has_beat(found: list[Reading | Link]) -> bool:
