@@ -326,20 +326,26 @@ def _gather(recording: Recording, count: int) -> list[dict[Channel, Gathered]]:
     gathered: list[dict[Channel, Gathered]] = [{} for _ in range(count)]
     for name, series in recording.series.items():
         signal = SIGNALS[name]
-        for t_s, value in zip(series.t_s.tolist(), series.values.tolist(), strict=True):
-            seq = window_of(t_s)
-            if seq < count:
-                gathered[seq].setdefault(signal.channel, Gathered()).add(signal, value, t_s)
-        for t_s in series.skipped_t_s.tolist():
-            seq = window_of(t_s)
-            if seq < count:
-                gathered[seq].setdefault(signal.channel, Gathered()).add(signal, math.nan, t_s)
+        skipped = np.full(series.skipped_t_s.size, math.nan)
+        for t_s, values in ((series.t_s, series.values), (series.skipped_t_s, skipped)):
+            rows = list(zip(t_s.tolist(), values.tolist(), strict=True))
+            for seq, first, after in _runs(window_of(t_s)):
+                if seq < count:
+                    into = gathered[seq].setdefault(signal.channel, Gathered())
+                    into.add_all(signal, rows[first:after])
     return gathered
 
 
-def window_of(t_s: float) -> int:
-    """Return the number of the window that holds recording time `t_s` (seconds)."""
-    return max(0, math.ceil(t_s / WINDOW_S) - 1)
+def _runs(seqs: NDArray[np.intp]) -> Iterator[tuple[int, int, int]]:
+    """Yield each window that rows fall into, its first row and the one after its last."""
+    starts = np.flatnonzero(np.diff(seqs, prepend=-1))
+    ends = np.append(starts, seqs.size)[1:]
+    yield from zip(seqs[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
+
+
+def window_of(t_s: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the number of the window that holds each recording time `t_s` (seconds)."""
+    return np.maximum(0, np.ceil(t_s / WINDOW_S) - 1).astype(np.intp)
 
 
 def write_recording(path: str | Path, rows: Iterable[tuple[float, str, float]]) -> int:

@@ -77,6 +77,20 @@ class Gathered:
             self.beside_quality_sum += quality
         return True
 
+    def add_all(self, signal: Signal, samples: Sequence[tuple[float, float]]) -> None:
+        """Take ``(at_s, value)`` pairs of full quality, as `add` would one by one."""
+        low, high = signal.low, signal.high
+        taken = [sample for sample in samples if low <= sample[1] <= high]
+        self.rejected += len(samples) - len(taken)
+        if not taken:
+            return
+        self.samples.setdefault(signal.name, []).extend(taken)
+        self.accepted += len(taken)
+        self.quality_sum += len(taken)
+        if signal.name in UNSCORED:
+            self.beside += len(taken)
+            self.beside_quality_sum += len(taken)
+
     @property
     def quality(self) -> float:
         """Mean quality of the values, a refused one counting as 0; 1 when there were none.

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 
 from sensors.errors import ConfigurationError
@@ -292,6 +293,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType({f.name: f for f in (
 # fmt: on
 
 
+@cache
 def of_channel(channel: Channel) -> tuple[Signal, ...]:
     """Return the signals of `channel` in catalogue order."""
     return tuple(s for s in _CATALOGUE if s.channel is channel)

@@ -18,7 +18,7 @@ from sensors.recording import (
     windows,
     write_recording,
 )
-from sensors.reduction import grid_shift_ms
+from sensors.reduction import Gathered, grid_shift_ms
 from sensors.signals import SIGNALS, Channel
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -148,8 +148,20 @@ def test_nothing_unreadable_is_written(tmp_path, row):
 
 @given(st.floats(0, 100_000, allow_nan=False))
 def test_each_row_belongs_to_the_window_that_ends_at_or_after_it(t_s):
-    seq = window_of(t_s)
+    seq = window_of(np.array([t_s]))[0]
     assert 5 * seq < t_s <= 5 * (seq + 1) or (seq == 0 and t_s == 0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.floats(-100, 500) | st.just(math.nan))),
+    st.sampled_from(["hr_bpm", "presence", "eda_us"]),
+)
+def test_many_values_at_once_are_what_they_are_one_by_one(samples, name):
+    at_once, one_by_one = Gathered(), Gathered()
+    at_once.add_all(SIGNALS[name], samples)
+    for at_s, value in samples:
+        one_by_one.add(SIGNALS[name], value, at_s)
+    assert at_once == one_by_one
 
 
 def test_windows_follow_the_agents_grid_and_hold_what_arrived(tmp_path):
