@@ -168,3 +168,17 @@ def test_times_that_do_not_rise_give_nothing_rather_than_nonsense():
     rr, at = five_minutes(1)
     at[0, 50] = at[0, 49]
     assert np.isnan(hrv.welch(rr, at).density).all()
+
+
+def test_a_window_alone_gives_the_same_curve_bit_for_bit():
+    rng = np.random.default_rng(21)
+    rr = rng.normal(820, 60, (4, 90))
+    used = rng.random(rr.shape) > 0.1
+    used[1, 40:] = used[2, 5:] = used[3, 3:] = False
+    at = np.cumsum(rr, axis=1) / 1000.0
+    together = resample(rr, at, used, 4.0)
+    for row in range(len(rr)):
+        alone = resample(*(a[row : row + 1] for a in (rr, at, used)), 4.0)
+        n = int(alone.count[0])
+        assert together.count[row] == n
+        assert together.values[row, :n].tobytes() == alone.values[0].tobytes()
