@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -61,6 +63,67 @@ class Aside:
                 return await answer
             finally:
                 del answer  # an error in it would hold this frame, and this frame it
+
+
+class InOrder:
+    """Makes blocking calls one after the other, on a thread that nobody waits for.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread, which is there while there is work.
+    most : int
+        How many calls may wait for the one that is being made.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self._name = name
+        self._most = most
+        self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._lock = threading.Lock()
+        self._is_working = False
+
+    def do(self, call: Callable[[], T]) -> Future[T] | None:
+        """Have `call` made after all before it; ``None`` where too many wait: it is not made."""
+        done: Future[T] = Future()
+        with self._lock:
+            if len(self._calls) >= self._most:
+                return None
+            self._calls.append((done, call))
+            if self._is_working:
+                return done
+            self._is_working = True
+        threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        return done
+
+    async def within(self, limit_s: float, call: Callable[[], T]) -> T:
+        """Return what `call` returns, or raise what it raises.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not returned after `limit_s` seconds, or too many wait.
+            If it was taken it is still made.
+        """
+        done = self.do(call)
+        if done is None:
+            raise TimeoutError
+        async with asyncio.timeout(limit_s):
+            return await asyncio.shield(asyncio.wrap_future(done))
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._calls:
+                    self._is_working = False
+                    return
+                done, call = self._calls.popleft()
+            try:
+                answer = call()
+            except BaseException as error:  # noqa: BLE001 - whoever waits is to handle it
+                done.set_exception(error)
+            else:
+                done.set_result(answer)
 
 
 def _work(

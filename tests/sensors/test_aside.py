@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sensors.aside import Aside
+from sensors.aside import Aside, InOrder
 from sensors.errors import DeviceError
 from tests.rig.waiting import wait_until_async as wait_until
 
@@ -64,3 +64,35 @@ async def test_who_no_longer_waits_is_told_nothing():
     back.set()
     assert await aside.within(30.0, lambda: 9) == 9
     await wait_until(lambda: late == [True])  # what was opened must be closed by somebody
+
+
+async def test_calls_are_made_in_order_and_their_errors_handed_on():
+    in_order, made = InOrder("test", 100), []
+    for number in range(50):
+        assert in_order.do(lambda number=number: made.append(number)) is not None
+
+    def fails() -> None:
+        raise DeviceError("gone")
+
+    with pytest.raises(DeviceError, match="gone"):
+        await in_order.within(30.0, fails)
+    assert await in_order.within(30.0, lambda: 7) == 7
+    assert made == list(range(50))
+    await wait_until(lambda: all(t.name != "test" for t in threading.enumerate()))
+
+
+async def test_what_waits_for_a_call_that_hangs_is_bounded_and_made_when_it_comes_back():
+    in_order, back, made = InOrder("test", 2), threading.Event(), []
+    try:
+        with pytest.raises(TimeoutError):
+            await in_order.within(0.05, back.wait)
+        assert in_order.do(lambda: made.append(1)) is not None
+        with pytest.raises(TimeoutError):
+            await in_order.within(0.05, lambda: made.append(2))
+        assert in_order.do(lambda: made.append(3)) is None
+        with pytest.raises(TimeoutError):
+            await in_order.within(30.0, lambda: made.append(4))
+    finally:
+        back.set()
+    await wait_until(lambda: made == [1, 2])
+    assert await in_order.within(30.0, lambda: 5) == 5

@@ -129,7 +129,7 @@ async def test_a_lock_during_a_pause_says_nothing(mosquitto, run_edge, no_heartb
             for command in ("lock", "unlock", "withdraw", "consent"):
                 words = tuple(BOTH) if command == "consent" else ()
                 await edge.process.obey(command, words)
-            edge.process._apply(edge.process.permission.after(Event.SHIFT_ENDS))
+            edge.process._choices.hold(edge.process.permission.after(Event.SHIFT_ENDS))
             count = len(server.windows)
             await wait_until_async(lambda: len(server.windows) >= count + 2)
             assert len(server.statuses) == before

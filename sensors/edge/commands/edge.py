@@ -35,7 +35,7 @@ from sensors.edge.commands.microphones import microphones
 from sensors.edge.commands.page import app as page_app
 from sensors.edge.consent.permission import parse_channels
 from sensors.edge.running.beside import companions
-from sensors.edge.running.ending import stopping_on_signals
+from sensors.edge.running.ending import LastResort, stopping_on_signals
 from sensors.edge.running.process import EdgeProcess
 from sensors.edge.sealing.keyhold import load_cipher
 from sensors.edge.settings import EdgeSettings
@@ -135,7 +135,8 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
     if context.invoked_subcommand is None:
         _check_reach(given, tables)
         chosen = None if consent is None else parse_channels([consent])
-        asyncio.run(_run(given, chosen, seconds, record))
+        with LastResort() as last:
+            asyncio.run(_run(given, chosen, seconds, record, last))
 
 
 def _check_reach(given: Given, tables: dict[str, Any]) -> None:
@@ -150,12 +151,23 @@ def _check_reach(given: Given, tables: dict[str, Any]) -> None:
 
 
 async def _run(
-    given: Given, consent: tuple[Channel, ...] | None, seconds: float | None, record: Path | None
+    given: Given,
+    consent: tuple[Channel, ...] | None,
+    seconds: float | None,
+    record: Path | None,
+    last: LastResort,
 ) -> None:
     given.edge.require_agent()
     cipher = load_cipher(given.edge.folder, use_keyring=given.edge.keyring)
     beside = companions(given.edge, cipher, record)
-    process = EdgeProcess(given.edge, given.broker, _line, companions=beside, cipher=cipher)
+    process = EdgeProcess(
+        given.edge,
+        given.broker,
+        _line,
+        companions=beside,
+        cipher=cipher,
+        ending=lambda: last.begin(lambda: _line(process.last_words())),
+    )
     if consent is not None:
         process.consent(consent)
     elif not process.permission.is_asked and process.channels:

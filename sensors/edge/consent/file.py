@@ -5,7 +5,7 @@ Each line of the history has its text's version and its time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensors import codec
@@ -38,8 +38,8 @@ class ConsentFile:
         self._path = path
         self._known = self._stamp()
 
-    def follow(self, permission: Permission) -> Permission:
-        """Return `permission` with what the agent said to another of their edges here since.
+    def news(self) -> Permission | None:
+        """Return what the agent said to another of their edges here since, if anything.
 
         Raises
         ------
@@ -48,11 +48,9 @@ class ConsentFile:
         """
         stamp = self._stamp()
         if stamp == self._known:
-            return permission
+            return None
         self._known = stamp
-        kept = self.load()
-        reasons = permission.reasons - {Reason.PAUSED} | kept.reasons
-        return replace(permission, given=kept.given, reasons=reasons)
+        return self.load()
 
     def _stamp(self) -> tuple[int, int, int] | None:
         """Return what changes whenever the file is replaced; ``None`` while there is none."""

@@ -127,6 +127,11 @@ class Permission:
         gone = frozenset(channels) or frozenset(Channel)
         return self.consenting(self.channels - gone, at)
 
+    def following(self, kept: Permission) -> Permission:
+        """Return the state after the agent said `kept` to another of their edges here."""
+        reasons = self.reasons - {Reason.PAUSED} | kept.reasons
+        return replace(self, given=kept.given, reasons=reasons)
+
     def message(self) -> ConsentMessage | None:
         """Return what is published; ``None`` before the agent was ever asked."""
         if self.given is None:

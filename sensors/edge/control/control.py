@@ -18,8 +18,10 @@ from typing import Any
 
 from sensors import codec
 from sensors.errors import StateError
+from sensors.spoken import say
 
 _TIMEOUT_S = 10.0
+_ANSWER_S = 8.0  # whoever asks waits a little longer
 _LINE_BYTES = 4096
 _CALLERS = 32
 """Anybody on this machine may call; of those who say nothing the oldest make room."""
@@ -101,7 +103,10 @@ class ControlServer:
         if not hmac.compare_digest(request.token, self._token):
             return {"error": "wrong token"}
         try:
-            return await self._handler(request.command, request.words)
+            async with asyncio.timeout(_ANSWER_S):
+                return await self._handler(request.command, request.words)
+        except TimeoutError:  # it is one of OSError, too, and has no words
+            return {"error": say("not done yet: the disk does not answer")}
         except (ValueError, OSError, RuntimeError) as error:
             return {"error": str(error)}
 

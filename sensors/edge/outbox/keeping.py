@@ -48,6 +48,8 @@ class Keeper:
     ----------
     kept : int
         How many windows of this run were kept: the number of the next one.
+    lost : int
+        How many found no place to wait, in this run.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Keeper:
         self._on_refused = refused
         self._closed: asyncio.Queue[ReadingMessage] = asyncio.Queue(_MOST_CLOSED)
         self._is_busy = False
-        self._lost = 0  # that the outbox has not counted yet
+        self.lost = 0
         self._era = 0  # goes up when everything is to be forgotten
 
     @property
@@ -87,9 +89,10 @@ class Keeper:
         try:
             self._closed.put_nowait(message)
         except asyncio.QueueFull:
-            if not self._lost:
+            if not self.lost:
                 self._tell(say("the disk has kept nothing for an hour; what is measured is lost"))
-            self._lost += 1
+            self.lost += 1
+            self._outbox.give_up(1)
 
     def forget(self) -> None:
         """Keep none of those that wait or are on their way to the disk, at the agent's wish."""
@@ -118,10 +121,9 @@ class Keeper:
 
     async def _keep(self, message: ReadingMessage) -> None:
         was_refused, era = self._outbox.is_refused, self._era
-        lost, self._lost = self._lost, 0
         try:
             # Not on the loop: a disk may take seconds until it says that it has it.
-            dropped = await asyncio.to_thread(self._put, message, lost, era)
+            dropped = await asyncio.to_thread(self._put, message, era)
         except StateError:
             # Not kept, so the number is free again: seq stays without gaps.
             self._say_notes()
@@ -139,12 +141,11 @@ class Keeper:
         self._on_kept(message)
         self._say_notes()
 
-    def _put(self, message: ReadingMessage, lost: int, era: int) -> list[Key] | None:
+    def _put(self, message: ReadingMessage, era: int) -> list[Key] | None:
         """Have the outbox keep `message`, unless all was forgotten since `era`: then ``None``."""
         with self._outbox.lock:  # whoever forgets empties the outbox after us, or we see it here
             if era != self._era:
                 return None
-            self._outbox.give_up(lost)
             return self._outbox.put([message], self._now_at())
 
     def _say_notes(self) -> None:

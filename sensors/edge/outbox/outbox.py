@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -107,6 +107,7 @@ class Outbox:
         self.locked = 0
         self._counted = 0  # dropped, as the file says
         self._uncounted = 0  # dropped besides, until the file says so too
+        self._counting = threading.Lock()  # of these; never held while the disk is waited for
         self._has_said_changed = False
         self._rescued: list[Row] = []
         self._carried = 0  # dropped, as a damaged file said, until the new one stands
@@ -171,7 +172,7 @@ class Outbox:
         try:
             dropped = self._keep(rows, now)
         except StateError:
-            self._uncounted += len(rows)
+            self.give_up(len(rows))
             raise
         self._file.is_refused = False
         return dropped
@@ -201,16 +202,16 @@ class Outbox:
                     " (SELECT id FROM window ORDER BY id LIMIT ?) RETURNING run, seq",
                     (excess,),
                 ).fetchall()
-            self._count(len(gone))
-        self._settled(len(gone))
+            uncounted = self._count(len(gone))
+        self._settled(len(gone), uncounted)
         self.held += len(rows) - len(gone)
         self._recount_locked(len(gone))
         return [Key(run, seq) for run, seq in gone]
 
-    @alone
     def give_up(self, number: int) -> None:
-        """Count `number` windows as dropped that never came here."""
-        self._uncounted += number
+        """Count `number` windows as dropped that never came here; waits for no disk."""
+        with self._counting:
+            self._uncounted += number
 
     @alone
     def release(self, run: str, seq: int) -> list[Key]:
@@ -292,7 +293,16 @@ class Outbox:
 
     @alone
     def close(self) -> None:
-        """Close the file; another process may open it."""
+        """Count what is uncounted and close the file; another process may open it."""
+
+        def count() -> None:
+            with self._file.transaction():
+                uncounted = self._count(0)
+            self._settled(0, uncounted)
+
+        if self._uncounted:
+            with suppress(StateError):  # the file has noted it
+                self._file.guard(count, None)
         self._file.close()
 
     @property
@@ -307,28 +317,34 @@ class Outbox:
         def delete() -> bool:
             with self._file.transaction():
                 self._file.db.execute("DELETE FROM window WHERE run = ? AND seq = ?", key)
-                self._count(1)
+                uncounted = self._count(1)
+            self._settled(1, uncounted)
             return True
 
         if self._file.guard(delete, damaged=False):
-            self._settled(1)
             self.held -= 1
         if not self._has_said_changed:
             self._has_said_changed = True
             self._file.note(f"a window in the outbox does not open ({error}); dropped and counted")
 
-    def _count(self, number: int) -> None:
-        """Add `number` and what is uncounted to the file's counter, in its transaction."""
-        if number + self._uncounted:
+    def _count(self, number: int) -> int:
+        """Add `number` and what is uncounted to the file's counter, in its transaction.
+
+        Returns how many were uncounted: for `_settled`, once it is committed.
+        """
+        uncounted = self._uncounted
+        if number + uncounted:
             self._file.db.execute(
                 "UPDATE counter SET value = value + ? WHERE name = 'dropped'",
-                (number + self._uncounted,),
+                (number + uncounted,),
             )
+        return uncounted
 
-    def _settled(self, number: int) -> None:
-        """Note that the file has counted `number` and what was uncounted."""
-        self._counted += number + self._uncounted
-        self._uncounted = 0
+    def _settled(self, number: int, uncounted: int) -> None:
+        """Note that the file has counted `number` and what was `uncounted`."""
+        with self._counting:
+            self._counted += number + uncounted
+            self._uncounted -= uncounted
 
     def _recount_locked(self, gone: int) -> None:
         if gone and self.locked:
@@ -346,7 +362,7 @@ class Outbox:
         self.held = db.execute("SELECT count(*) FROM window").fetchone()[0]
         self.locked = self._number_locked(db)
         self._counted = db.execute("SELECT value FROM counter WHERE name = 'dropped'").fetchone()[0]
-        self._uncounted += self._carried
+        self.give_up(self._carried)
         self._carried = 0
 
     def _seal_all(self, db: sqlite3.Connection) -> None:

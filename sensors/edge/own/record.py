@@ -8,8 +8,6 @@ of a view, never a window (those are the outbox's).
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -18,12 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sensors import codec
-from sensors.edge.companion import Companion, EdgeAccess
 from sensors.edge.own.means import HOUR_S, Sums, added, minute_of, values_of
 from sensors.edge.sealing.cipher import Cipher, SealError
 from sensors.edge.sealing.sqlite_file import SqliteFile, script
-from sensors.errors import StateError
-from sensors.messages import ContextMessage, Message, MirrorMessage, NoticeMessage, ReadingMessage
+from sensors.messages import Message, MirrorMessage, NoticeMessage, ReadingMessage
 
 M = TypeVar("M", bound=Message)
 
@@ -308,49 +304,3 @@ def _prune(db: sqlite3.Connection, now_s: float) -> None:
         "DELETE FROM notice WHERE id IN (SELECT id FROM notice ORDER BY at DESC LIMIT -1 OFFSET ?)",
         (MAX_NOTICES,),
     )
-
-
-class OwnKeeper(Companion):
-    """Feeds the agent's own record with what leaves the machine and what comes back.
-
-    Parameters
-    ----------
-    record : OwnRecord
-        Closed when the edge ends.
-    """
-
-    def __init__(self, record: OwnRecord) -> None:
-        self.record = record
-        self._edge: EdgeAccess | None = None
-
-    async def run(self, edge: EdgeAccess) -> None:
-        """Remove what is too old, then wait; on the way out write what is still in memory."""
-        self._edge = edge
-        self._try(lambda: self.record.prune(edge.now_at()))
-        try:
-            await super().run(edge)
-        finally:
-            self._try(self.record.close)
-
-    def take_window(self, message: ReadingMessage) -> None:
-        """Keep a window's values."""
-        self._try(lambda: self.record.add_window(message))
-
-    def take_told(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
-        """Keep notices and the newest mirror."""
-        if isinstance(message, NoticeMessage):
-            self._try(lambda: self.record.add_notice(message))
-        elif isinstance(message, MirrorMessage):
-            self.record.add_mirror(message)
-
-    async def forget(self) -> None:
-        """Erase the record; in a thread, since it may wait for the disk."""
-        await asyncio.to_thread(self.record.forget)
-
-    def _try(self, work: Callable[[], None]) -> None:
-        """Do it; a disk that refuses is said once and ends nothing."""
-        with contextlib.suppress(StateError):  # the record has noted it
-            work()
-        if self._edge is not None:
-            for note in self.record.take_notes():
-                self._edge.say(note)

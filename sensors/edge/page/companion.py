@@ -12,6 +12,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sensors import codec
+from sensors.aside import Aside, InOrder
 from sensors.edge.companion import Companion, EdgeAccess
 from sensors.edge.page import remembered as memory
 from sensors.edge.page.facts import Facts, History, Said, Span, no_history
@@ -36,6 +37,14 @@ if TYPE_CHECKING:  # both load a web framework, and only a page that is on needs
 
 NOTICES = 200
 """As many as a person scrolls through; the record keeps more."""
+
+_DRAWN_WITHIN_S = 5.0
+"""Then the page is shown without the record: the disk does not answer. [s]"""
+
+_ERASED_WITHIN_S = 8.0
+"""Whoever asked waits 10 s for the answer. [s]"""
+
+_MOST_WAITING = 100  # of the agent's choices on the page, for a disk that hangs
 
 _SAID = 16
 """Answers to forms that a reload may still ask for."""
@@ -79,6 +88,8 @@ class AgentPage(Companion):
         self._language = language
         self._is_private = is_private
         self._remembered = memory.load(path)
+        self._drawing = Aside("page")
+        self._disk = InOrder("page", _MOST_WAITING)
         self._said: OrderedDict[str, Said] = OrderedDict()
         self._window: ReadingMessage | None = None
         self._mirror: MirrorMessage | None = None
@@ -174,6 +185,12 @@ class AgentPage(Companion):
         self._heard.clear()
         self._window = self._mirror = self._mirror_at = None
         self._remember(replace(self._remembered, asked=None, answers={}))
+        try:
+            await self._disk.within(_ERASED_WITHIN_S, lambda: None)
+        except TimeoutError:
+            raise StateError(
+                "what your page remembers is not erased yet: the disk does not answer"
+            ) from None
 
     # Behind the page's addresses.
 
@@ -185,9 +202,10 @@ class AgentPage(Companion):
         spoken = self._said.get(said, Said())
         heard = tuple(self._heard)  # here: it changes in this thread only
 
-        def draw() -> str:  # reads a month from disk: not in the thread that measures
-            notices, history, trouble = self._from_record(words, now, heard)
-            mirror, mirror_at = self._last_mirror()
+        def draw(*, is_disk_there: bool = True) -> str:
+            record = self._from_record if is_disk_there else self._without_record
+            notices, history, trouble = record(words, now, heard)
+            mirror, mirror_at = self._last_mirror(is_disk_there=is_disk_there)
             facts = Facts(
                 now=now,
                 report=report,
@@ -204,7 +222,11 @@ class AgentPage(Companion):
             )
             return self._page.html(words, facts, spoken, is_whole=is_whole)
 
-        return await asyncio.to_thread(draw)
+        try:
+            # Reads a month from disk: not in the thread that measures.
+            return await self._drawing.within(_DRAWN_WITHIN_S, draw)
+        except TimeoutError:  # what can be done here is there all the same
+            return draw(is_disk_there=False)
 
     def _from_record(
         self, words: Words, now: datetime, heard: tuple[NoticeMessage, ...]
@@ -223,9 +245,17 @@ class AgentPage(Companion):
         newest_first = sorted(known.values(), key=lambda notice: notice.at, reverse=True)
         return tuple(newest_first[:NOTICES]), history, trouble
 
-    def _last_mirror(self) -> tuple[MirrorMessage | None, datetime | None]:
+    def _without_record(
+        self, words: Words, _now: datetime, heard: tuple[NoticeMessage, ...]
+    ) -> tuple[tuple[NoticeMessage, ...], History, str]:
+        """As `_from_record`, where the disk does not answer."""
+        why = words.say("the disk does not answer")
+        trouble = words.say("Your record on this machine cannot be read: {why}", why=why)
+        return tuple(reversed(heard)), no_history, trouble
+
+    def _last_mirror(self, *, is_disk_there: bool) -> tuple[MirrorMessage | None, datetime | None]:
         """Return the newest mirror and when it came; of an earlier run, when it was sent."""
-        if self._mirror is not None:
+        if self._mirror is not None or not is_disk_there:
             return self._mirror, self._mirror_at
         try:
             kept = self._record.mirror()
@@ -302,6 +332,9 @@ class AgentPage(Companion):
         if remembered == self._remembered:
             return
         self._remembered = remembered
+        self._disk.do(lambda: self._save(remembered))
+
+    def _save(self, remembered: Remembered) -> None:
         try:
             memory.save(self._path, remembered)
         except OSError as error:  # what was asked for is done all the same

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sensors.aside import InOrder
 from sensors.edge.companion import Companion, EdgeAccess
 from sensors.errors import ConfigurationError
 from sensors.messages import SECTIONS, WINDOW_S, Heart, Modules, ReadingMessage, Section
@@ -30,6 +31,12 @@ _HELD_S = 10.0
 
 _GZIP_EVERY_S = 60.0
 """How much a power cut can take of a compressed file. [s] Each piece is closed in itself."""
+
+_MOST_WAITING = 720
+"""Windows that may wait for the disk: an hour. Further ones are missing."""
+
+_LAST_WITHIN_S = 2.0
+"""How long the end waits for the disk. [s]"""
 
 _LONGEST_S = 31 * 86_400.0
 """A recording ends here, as the reader takes no more. [s]"""
@@ -61,6 +68,8 @@ class Recorder(Companion):
             raise ConfigurationError(f"--record is {str(path)!r}; expected FILE.csv or FILE.csv.gz")
         self._path = path
         self._is_gzip = path.name.endswith(".gz")
+        self._disk = InOrder("recording", _MOST_WAITING)
+        self._is_missing = False
         self._edge: EdgeAccess | None = None
         self._zero_at: datetime | None = None
         self._held: list[Row] = []
@@ -87,9 +96,17 @@ class Recorder(Companion):
         try:
             await asyncio.Event().wait()
         finally:
-            self.close()
+            with contextlib.suppress(TimeoutError):  # a disk that hangs
+                await self._disk.within(_LAST_WITHIN_S, self.close)
 
     def take_window(self, message: ReadingMessage) -> None:
+        """Have `message` written, beside the event loop."""
+        taken = self._disk.do(lambda: self.write(message)) is not None
+        if not taken and not self._is_missing:
+            self._say(f"the disk does not answer; {self._path} misses what comes now")
+        self._is_missing = not taken
+
+    def write(self, message: ReadingMessage) -> None:
         """Write what `message` holds, as far as it is old enough to be sorted."""
         if self._zero_at is None:
             self._zero_at = message.window_end_at - timedelta(seconds=WINDOW_S)

@@ -9,7 +9,8 @@ from pathlib import Path
 from sensors.desk.combination import parse_combination
 from sensors.desk.here import hotkey_source, idle_source, lock_sources
 from sensors.edge.companion import Companion
-from sensors.edge.own.record import OwnKeeper, OwnRecord
+from sensors.edge.own.keeper import OwnKeeper
+from sensors.edge.own.record import OwnRecord
 from sensors.edge.page.companion import AgentPage
 from sensors.edge.presence.watch import DeskWatch, PauseKey
 from sensors.edge.recording.recorder import Recorder

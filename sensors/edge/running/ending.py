@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Self
+
+from sensors.errors import StateError
 
 _ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -27,6 +31,50 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in handled:
             loop.remove_signal_handler(number)
+
+
+END_WITHIN_S = 15.0
+"""How long the end may take; service managers wait 20 s (deploy/autostart). [s]
+
+Of these 4 s are a collector's that does not let go of its device, 5 s the disk's for the last
+windows, 2 s the broker's for the goodbye.
+"""
+
+_WORDS_WITHIN_S = 1.0
+
+
+class LastResort:
+    """Ends this program though a thread of it waits in the kernel, as for a disk that hangs.
+
+    Python waits for its threads before it ends, and nothing ends a thread that
+    waits for a disk: without this neither Ctrl-C nor SIGTERM would. A context
+    manager; leaving it calls it off.
+    """
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def begin(self, last_words: Callable[[], None]) -> None:
+        """Give the end `END_WITHIN_S` from now on; `last_words` says what becomes of what is kept."""
+        if self._timer is None:
+            self._timer = threading.Timer(END_WITHIN_S, _end, (last_words,))
+            self._timer.daemon = True
+            self._timer.start()
+
+
+def _end(last_words: Callable[[], None]) -> None:
+    # A terminal or a log on the same disk may not take them.
+    speaking = threading.Thread(target=last_words, daemon=True)
+    speaking.start()
+    speaking.join(_WORDS_WITHIN_S)
+    os._exit(StateError.exit_code)
 
 
 async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -18,6 +18,7 @@ from sensors.edge.collecting.clock import SystemTime, TimeSource, WindowClock
 from sensors.edge.collecting.supervise import Sink, Supervisor, run_all
 from sensors.edge.collecting.window import Assembler
 from sensors.edge.companion import Companion, answer_beside, run_beside
+from sensors.edge.consent.choices import Choices
 from sensors.edge.consent.file import ConsentFile
 from sensors.edge.consent.permission import Event, Lockers, Permission, events_of, parse_channels
 from sensors.edge.consent.shift import in_shift
@@ -36,7 +37,6 @@ from sensors.edge.sending.plan import Pace
 from sensors.edge.sending.publisher import Publisher
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.telling.teller import Teller
-from sensors.errors import StateError
 from sensors.messages import (
     ConsentMessage,
     ContextMessage,
@@ -65,6 +65,8 @@ class EdgeProcess:
         What runs beside the windows: the agent's page, a lock watcher, a recorder.
     cipher : Cipher or None
         Seals what is kept here; ``None`` loads the agent's own.
+    ending : callable
+        Called when it begins to end, for whatever reason.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class EdgeProcess:
         *,
         companions: Sequence[Companion] = (),
         cipher: Cipher | None = None,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self._teller = Teller(
             settings.told_path, settings.break_reminder_min, is_private=settings.private
@@ -85,24 +88,13 @@ class EdgeProcess:
         self.say = say
         self._times = times or SystemTime()
         self._run = token_hex(8)
-        self._consent_file = ConsentFile(settings.consent_path)
-        self._permission = self._consent_file.load()
+        self._choices = Choices(ConsentFile(settings.consent_path), self._obeyed, say)
         self._lockers = Lockers()
         self._telephony = Telephony()
-        self._supervisors = [
-            Supervisor(
-                name, settings.options_of(name), self._times, self._sink(name), SystemRandom()
-            )
-            for name in dict.fromkeys(settings.collectors)
-        ]
+        self._supervisors = [self._supervised(name) for name in dict.fromkeys(settings.collectors)]
         self._assembler = Assembler({c for s in self._supervisors for c in s.channels})
         self._cipher = cipher or load_cipher(settings.folder, use_keyring=settings.keyring)
-        self._outbox = Outbox(
-            settings.outbox_path,
-            self._cipher,
-            max_windows=settings.max_windows,
-            max_age_s=settings.max_age_s,
-        )
+        self._outbox = self._opened_outbox()
         self._clock = WindowClock(
             settings.site,
             settings.require_agent(),
@@ -114,21 +106,35 @@ class EdgeProcess:
         self._heartbeat = Heartbeat(
             self._publisher, self._assembler, self._times, say, is_private=settings.private
         )
-        self._keeper = Keeper(
-            self._outbox,
-            self._publisher,
-            self.now_at,
-            say,
-            kept=self._kept,
-            refused=self._heartbeat.say_status,
-        )
+        self._keeper = self._keeping()
         self._asking = Asking(
             self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
         )
         self._control = ControlServer(settings.control_path, self.obey)
-        self._writing = asyncio.Lock()
-        self._unwritten = 0  # changes that are obeyed and not written down yet
         self._stop = asyncio.Event()
+        self._ending = ending
+
+    # What it is made of.
+
+    def _supervised(self, name: str) -> Supervisor:
+        options = self._settings.options_of(name)
+        return Supervisor(name, options, self._times, self._sink(name), SystemRandom())
+
+    def _opened_outbox(self) -> Outbox:
+        own = self._settings
+        return Outbox(
+            own.outbox_path, self._cipher, max_windows=own.max_windows, max_age_s=own.max_age_s
+        )
+
+    def _keeping(self) -> Keeper:
+        return Keeper(
+            self._outbox,
+            self._publisher,
+            self.now_at,
+            self.say,
+            kept=self._kept,
+            refused=self._heartbeat.say_status,
+        )
 
     def _told_about(self) -> About:
         return About(
@@ -167,7 +173,7 @@ class EdgeProcess:
     @property
     def permission(self) -> Permission:
         """What the agent allows."""
-        return self._permission
+        return self._choices.permission
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -177,8 +183,8 @@ class EdgeProcess:
     def consent(self, channels: Iterable[Channel]) -> None:
         """Record that the agent allows exactly `channels`, before or while it runs."""
         chosen = frozenset(channels)
-        if not self._permission.is_asked or self._permission.channels != chosen:
-            self._change(self._permission.consenting(chosen, self._times.wall_at()))
+        if not self.permission.is_asked or self.permission.channels != chosen:
+            self._choices.change(self.permission.consenting(chosen, self._times.wall_at()))
 
     def stop(self) -> None:
         """End `run` politely."""
@@ -193,7 +199,7 @@ class EdgeProcess:
             If a collector refuses its options.
         """
         self._say_notes()
-        self._let_lapse()
+        self._choices.let_lapse(self._times.wall_at())
         self._check_shift()
         await self._control.start()
         work: list[Coroutine[Any, Any, object]] = [
@@ -215,10 +221,12 @@ class EdgeProcess:
             self._stop.set()  # Ctrl-C, where signals cannot be handled
             raise
         finally:
+            self._ending()
             await ended(measuring)
             if not keeping.done():
                 await self._keeper.finish()
             await ended([keeping, *beside])
+            await self._choices.end()
             await self._control.stop()
             # Whoever ends without having been asked to has failed: that is to be repaired.
             await self._publisher.stop(goodbye=self._stop.is_set())
@@ -232,7 +240,7 @@ class EdgeProcess:
                 self._publisher.anchored_anew(self._keeper.next_seq)
                 self.say(say("time jumped forward (sleep?); going on with the next window"))
                 continue
-            self._follow()
+            await self._choices.follow()
             self._check_call()
             self._check_shift()  # first: a window that reaches out of the shift is withheld
             self._keeper.take(self._close_window())
@@ -273,15 +281,13 @@ class EdgeProcess:
             companion.take_told(message)
         if isinstance(message, ContextMessage):
             for event in events_of(message.state):
-                self._apply(self._permission.after(event))
+                self._choices.hold(self.permission.after(event))
 
     # The agent's word.
 
-    def _apply(self, permission: Permission) -> None:
-        """Make `permission` hold from this moment on."""
-        consent_changed = permission.given != self._permission.given
-        self._permission = permission
-        withheld = permission.withheld(self._assembler.channels)
+    def _obeyed(self, consent_changed: bool) -> None:
+        """Have collectors and windows do what holds from this moment on."""
+        withheld = self.permission.withheld(self._assembler.channels)
         self._assembler.withhold(withheld)
         for supervisor in self._supervisors:
             supervisor.allow(frozenset(self._assembler.channels) - withheld)
@@ -299,40 +305,25 @@ class EdgeProcess:
     def _check_shift(self) -> None:
         local_at = self._times.wall_at().astimezone()
         inside = in_shift(self._settings.shifts, local_at)
-        self._apply(self._permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS))
-
-    def _let_lapse(self) -> None:
-        """End now what was allowed under earlier words; the agent is asked again."""
-        lapsed = self._permission.lapsing(self._times.wall_at())
-        if lapsed != self._permission:
-            try:
-                self._change(lapsed)
-            except StateError as error:  # it holds all the same, and is written at the next start
-                self.say(str(error))
-
-    def _follow(self) -> None:
-        """Take over what the agent said to another of their edges here: all keep one file."""
-        if self._unwritten:
-            return  # what the file says now is older than what was said to this one
-        try:
-            permission = self._consent_file.follow(self._permission)
-        except StateError as error:  # what was said to this one holds
-            self.say(str(error))
-            return
-        if permission != self._permission:
-            self._apply(permission)
+        self._choices.hold(
+            self.permission.after(Event.SHIFT_BEGINS if inside else Event.SHIFT_ENDS)
+        )
 
     async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
         """Do what another terminal or a companion asks; return the answer."""
-        self._follow()  # or what is written down now would undo what another edge was told
+        await (
+            self._choices.follow()
+        )  # or what is written down now would undo what another edge was told
         now_at = self._times.wall_at()
         match command:
             case "pause" | "resume" | "lock" | "unlock":
-                await self._heed(self._permission.after(self._lockers.after(Event(command), words)))
+                await self._choices.heed(
+                    self.permission.after(self._lockers.after(Event(command), words))
+                )
             case "withdraw":
-                await self._heed(self._permission.withdrawing(parse_channels(words), now_at))
+                await self._choices.heed(self.permission.withdrawing(parse_channels(words), now_at))
             case "consent":
-                await self._heed(self._permission.consenting(parse_channels(words), now_at))
+                await self._choices.heed(self.permission.consenting(parse_channels(words), now_at))
             case "ask":
                 return {"text": await self._asking.ask(words), **self.report()}
             case "reply":
@@ -347,24 +338,11 @@ class EdgeProcess:
                 return {**await answer_beside(self._companions, command, words), **self.report()}
         return self.report()
 
-    def _change(self, permission: Permission) -> None:
-        """Obey first, then write it down: a full disk must not keep a microphone open."""
-        self._apply(permission)
-        self._consent_file.save(permission)
-
-    async def _heed(self, permission: Permission) -> None:
-        """As `_change`; the device is closed while a slow disk writes."""
-        self._apply(permission)
-        self._unwritten += 1
-        try:
-            async with self._writing:
-                await asyncio.to_thread(self._consent_file.save, permission)
-        finally:
-            self._unwritten -= 1
-
     async def _erase_beside(self) -> None:
         """Have the server of this machine erase, too, and measure nothing until allowed again."""
-        await self._heed(self._permission.withdrawing(parse_channels(()), self._times.wall_at()))
+        await self._choices.heed(
+            self.permission.withdrawing(parse_channels(()), self._times.wall_at())
+        )
         await self.request(RequestKind.ERASE)
 
     async def request(self, kind: RequestKind) -> None:
@@ -377,12 +355,12 @@ class EdgeProcess:
         return self._about.status(self.now_at(), online=online)
 
     def _consent(self) -> ConsentMessage | None:
-        return self._permission.message()
+        return self.permission.message()
 
     def report(self) -> dict[str, Any]:
         """Return the edge's state for the agent's own eyes."""
         return self._about.report(
-            self._permission,
+            self.permission,
             windows=self._keeper.kept,
             unsent=self._publisher.unsent,
             is_connected=self._publisher.is_connected,
@@ -392,8 +370,17 @@ class EdgeProcess:
         for note in (*self._cipher.take_notes(), *self._outbox.take_notes()):
             self.say(note)
 
+    def last_words(self) -> str:
+        """Return what is said where the disk does not let it end; asks no disk and no lock."""
+        return say(
+            "the disk does not answer, so this ends without it; windows kept here: {held};"
+            " lost: {lost}",
+            held=self._outbox.held,
+            lost=self._keeper.waiting + self._keeper.lost,
+        )
+
     def start_line(self) -> str:
         """Return one line that says what this edge does."""
         return start_line(
-            self._settings, self._permission.channels & frozenset(self._assembler.channels)
+            self._settings, self.permission.channels & frozenset(self._assembler.channels)
         )

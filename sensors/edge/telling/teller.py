@@ -8,11 +8,13 @@ anew.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from sensors import codec
+from sensors.aside import InOrder
 from sensors.edge.companion import Companion, EdgeAccess
 from sensors.edge.consent.permission import Reason
 from sensors.edge.telling.reminder import BreakReminder
@@ -22,6 +24,9 @@ from sensors.replacing import replace_durably
 
 LOOK_S = 1.0
 """How often it looks whether something is due. [s]"""
+
+_LAST_WITHIN_S = 1.0  # the end waits for the disk
+_MOST_WAITING = 100  # a disk that hangs; the agent is interrupted a few times a shift
 
 _AWAY = frozenset({Reason.LOCKED, Reason.ON_BREAK, Reason.OFF_SHIFT})
 
@@ -51,6 +56,7 @@ class Teller(Companion):
         self._path = path
         self._telling = Telling(_load(path), is_private=is_private)
         self._reminder = BreakReminder(break_reminder_min)
+        self._disk = InOrder("told", _MOST_WAITING)
         self._edge: EdgeAccess | None = None
 
     @property
@@ -66,6 +72,13 @@ class Teller(Companion):
     async def run(self, edge: EdgeAccess) -> None:
         """Look every second, until cancelled."""
         self._edge = edge
+        try:
+            await self._look(edge)
+        finally:
+            with suppress(TimeoutError):  # a disk that hangs
+                await self._disk.within(_LAST_WITHIN_S, lambda: None)
+
+    async def _look(self, edge: EdgeAccess) -> None:
         while True:
             is_away = bool(edge.permission.reasons & _AWAY)
             worked = self._reminder.step(edge.now_at(), is_away=is_away)
@@ -92,12 +105,13 @@ class Teller(Companion):
         for line in self._telling.due(edge.now_at(), keep_free=keep_free):
             edge.say(line)
         if self._telling.told_at != before:
-            self._keep(edge)
+            told_at = list(self._telling.told_at)
+            self._disk.do(lambda: self._keep(told_at, edge))
 
-    def _keep(self, edge: EdgeAccess) -> None:
+    def _keep(self, told_at: list[datetime], edge: EdgeAccess) -> None:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_durably(self._path, codec.dump_json(_Kept(told_at=self._telling.told_at)))
+            replace_durably(self._path, codec.dump_json(_Kept(told_at=told_at)))
         except OSError as error:
             edge.say(f"cannot write {self._path}: {error.strerror}; free space")
 

@@ -53,14 +53,14 @@ def test_what_is_said_to_one_edge_holds_for_the_other_and_is_not_undone(tmp_path
     here, there = ConsentFile(path), ConsentFile(path)
     mine = Permission().consenting([Channel.HEART, Channel.VOICE], NOW).after(Event.LOCK)
     here.save(mine)
-    assert here.follow(mine) is mine  # our own word is no news
-    other = there.follow(Permission())
+    assert here.news() is None  # our own word is none
+    other = Permission().following(there.news())
     assert other.channels == {Channel.HEART, Channel.VOICE}
     there.save(other.after(Event.PAUSE).withdrawing([Channel.VOICE], NOW))
-    mine = here.follow(mine)
+    mine = mine.following(here.news())
     assert mine.reasons == {Reason.PAUSED, Reason.LOCKED}  # the lock is this edge's own
     assert mine.channels == {Channel.HEART}
     path.write_text("{")
     with pytest.raises(StateError, match="damaged"):
-        here.follow(mine)
-    assert here.follow(mine) is mine  # said once
+        here.news()
+    assert here.news() is None  # said once

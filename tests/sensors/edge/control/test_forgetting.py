@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sensors.edge.control.offline import command_everywhere
-from sensors.edge.own.record import OwnKeeper, OwnRecord
+from sensors.edge.own.keeper import OwnKeeper
+from sensors.edge.own.record import OwnRecord
 from sensors.edge.sealing.cipher import Cipher
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import StateError

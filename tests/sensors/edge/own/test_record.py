@@ -2,15 +2,15 @@ import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors import codec, topics
+from sensors.edge.own.keeper import OwnKeeper
 from sensors.edge.own.means import added, minute_of, values_of
-from sensors.edge.own.record import OwnKeeper, OwnRecord
+from sensors.edge.own.record import OwnRecord
 from sensors.edge.sealing.cipher import Cipher, new_key
 from sensors.messages import (
     Absence,
@@ -260,19 +260,21 @@ def test_a_damaged_file_is_moved_aside(path: Path):
     record.close()
 
 
-def test_a_full_disk_is_said_once_and_passes(path):
+async def test_a_full_disk_is_said_once_and_passes(path):
     record = OwnRecord(path, CIPHER)
     lines: list[str] = []
     keeper = OwnKeeper(record)
-    keeper._edge = SimpleNamespace(say=lines.append)
+    keeper._tell = lines.append
     pages = record._file.db.execute("PRAGMA page_count").fetchone()[0]
     record._file.db.execute(f"PRAGMA max_page_count = {pages}")
     for n in range(200):
         keeper.take_told(notice(n))
+    await keeper._disk.within(60.0, lambda: None)
     assert len(lines) == 1
     assert "free space" in lines[0]
     record._file.db.execute("PRAGMA max_page_count = 100000")
     keeper.take_told(notice(999))
+    await keeper._disk.within(60.0, lambda: None)
     assert notice(999) in record.notices()
     record.close()
 

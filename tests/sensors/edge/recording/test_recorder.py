@@ -73,7 +73,7 @@ def test_what_is_written_reads_back_as_the_same_windows(tmp_path, name):
     messages = source_messages(tmp_path)
     recorder = Recorder(tmp_path / name)
     for message in messages:
-        recorder.take_window(message)
+        recorder.write(message)
     recorder.close()
     recorder.close()  # again, as at the end of everything
     again = list(windows(read_recording(tmp_path / name), **NAMES))
@@ -95,9 +95,9 @@ def test_late_beats_are_sorted_in_and_too_late_ones_counted(tmp_path):
     said = Said()
     recorder._edge = said
     for seq in range(4):
-        recorder.take_window(window(seq, keyboard=Keyboard(quality=1.0, key_presses=float(seq))))
+        recorder.write(window(seq, keyboard=Keyboard(quality=1.0, key_presses=float(seq))))
     late = Heart(quality=1.0, rr_ms=(801.0, 802.0), beat_offset_ms=(-19_000.0, -7_500.0))
-    recorder.take_window(window(4, heart=late))
+    recorder.write(window(4, heart=late))
     recorder.close()
     series = read_recording(tmp_path / "own.csv").series["rr_ms"]
     assert series.values.tolist() == [802.0]
@@ -112,7 +112,7 @@ def test_a_recording_ends_after_what_the_reader_takes_and_says_so_once(tmp_path)
     heart = Heart(quality=1.0, hr_bpm=70.0)
     day = 86_400 // 5
     for seq in (0, 30 * day, 31 * day, 32 * day):
-        recorder.take_window(window(seq, heart=heart))
+        recorder.write(window(seq, heart=heart))
     recorder.close()
     assert read_recording(tmp_path / "own.csv").series["hr_bpm"].t_s.tolist() == [
         5.0,
@@ -125,9 +125,9 @@ def test_a_recording_ends_after_what_the_reader_takes_and_says_so_once(tmp_path)
 def test_what_was_withheld_leaves_no_row(tmp_path):
     recorder = Recorder(tmp_path / "own.csv")
     heart = Heart(quality=1.0, hr_bpm=70.0)
-    recorder.take_window(window(0, heart=heart))
-    recorder.take_window(window(1, absent={Channel.HEART: Absence.WITHHELD}))
-    recorder.take_window(window(2, heart=heart))
+    recorder.write(window(0, heart=heart))
+    recorder.write(window(1, absent={Channel.HEART: Absence.WITHHELD}))
+    recorder.write(window(2, heart=heart))
     recorder.close()
     assert (tmp_path / "own.csv").read_text().splitlines() == [
         "t_s,signal,value",
@@ -143,20 +143,20 @@ def test_a_full_disk_is_said_once_and_leaves_a_file_that_can_be_read(tmp_path, n
     recorder._edge = said
     heart = Heart(quality=1.0, hr_bpm=70.0)
     for seq in range(30):
-        recorder.take_window(window(seq, heart=heart))
+        recorder.write(window(seq, heart=heart))
     size = (tmp_path / name).stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))  # the disk ends in a line
     try:
         for seq in range(30, 60):
-            recorder.take_window(window(seq, heart=heart))
+            recorder.write(window(seq, heart=heart))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert len(said.lines) == 1
     assert "measuring goes on" in said.lines[0]
     assert read_recording(tmp_path / name).duration_s > 60
     for seq in range(60, 90):
-        recorder.take_window(window(seq, heart=heart))
+        recorder.write(window(seq, heart=heart))
     recorder.close()
     assert len(said.lines) == 2
     assert "again" in said.lines[1]

@@ -108,6 +108,7 @@ async def test_a_restart_remembers_how_often_somebody_was_interrupted(tmp_path):
         edge, one = FakeEdge(Permission(ALLOWED)), Teller(path, 0.0)
         await run(one, edge, 1)
         one.take_told(notice(number))
+        await one._disk.within(60.0, lambda: None)
         assert len(edge.lines) == (1 if number < 2 else 0)
         assert one.on_page == (0 if number < 2 else 1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
