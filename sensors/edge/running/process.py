@@ -227,9 +227,10 @@ class EdgeProcess:
                 await self._keeper.finish()
             await ended([keeping, *beside])
             await self._choices.end()
-            await self._control.stop()
             # Whoever ends without having been asked to has failed: that is to be repaired.
             await self._publisher.stop(goodbye=self._stop.is_set())
+            # From here on a disk that hangs holds us; all that waited for us has been told.
+            await self._control.stop()
             self._outbox.close()
 
     async def _windows(self) -> None:
