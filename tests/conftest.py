@@ -25,6 +25,12 @@ settings.load_profile("patient")
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest: at the end one process would wait for it, the others idle."""
+    waits = Path(__file__).parent / "trust"
+    items.sort(key=lambda item: not item.path.is_relative_to(waits))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test whose programs are missing, before any fixture runs."""
