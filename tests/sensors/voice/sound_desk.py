@@ -46,7 +46,7 @@ def running_sound_server(folder: Path) -> Iterator[dict[str, str]]:
         yield environ
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def speaking(environ: dict[str, str], path: Path, words: str = SENTENCE) -> Iter
         yield
     finally:
         os.killpg(speaker.pid, 15)
-        speaker.wait(10)
+        speaker.wait(60)
 
 
 def listeners(parent: int | None = None) -> list[int]:

@@ -310,7 +310,7 @@ def test_a_window_does_not_wait_for_a_page_that_reads_a_month(record, monkeypatc
     assert reads.wait(60)
     edge = threading.Thread(target=record.add_window, args=(window(120.0, 90.0),))
     edge.start()
-    edge.join(10)
+    edge.join(50)  # less than the page waits
     waits = edge.is_alive()
     may_go_on.set()
     for thread in (page, edge):
