@@ -345,7 +345,8 @@ def _runs(seqs: NDArray[np.intp]) -> Iterator[tuple[int, int, int]]:
 
 def window_of(t_s: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the number of the window that holds each recording time `t_s` (seconds)."""
-    return np.maximum(0, np.ceil(t_s / WINDOW_S) - 1).astype(np.intp)
+    found: NDArray[np.intp] = np.maximum(0, np.ceil(t_s / WINDOW_S) - 1).astype(np.intp)
+    return found
 
 
 def write_recording(path: str | Path, rows: Iterable[tuple[float, str, float]]) -> int:
