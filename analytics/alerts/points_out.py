@@ -36,10 +36,12 @@ def _columns(channel: Channel) -> _Columns:
     return (f"quality_{channel.value}", *scalars), attrgetter("quality", *scalars)
 
 
-_HEART = _columns(Channel.HEART)
-_KEYBOARD = _columns(Channel.KEYBOARD)
-_POINTER = _columns(Channel.POINTER)
-_VOICE = _columns(Channel.VOICE)
+SCALARS: dict[Channel, _Columns] = {
+    channel: _columns(channel)
+    for channel in (Channel.HEART, Channel.KEYBOARD, Channel.POINTER, Channel.VOICE)
+}
+"""Of each section with signals of its own: names of its fields, and what takes their values out."""
+
 _ABSENT = {channel: f"absent_{channel.value}" for channel in Channel}
 _LEVEL = tuple(f"level_{part.value}" for part in PARTS)
 _NANOSECONDS_PER_MS = 1_000_000
@@ -58,12 +60,8 @@ def reading(site: str, agent: str, message: ReadingMessage, time_ns: int, *, lat
         "utc_offset_min": message.utc_offset_min,
         "late": late,
     }
-    for section, names, get in (
-        (message.heart, *_HEART),
-        (message.keyboard, *_KEYBOARD),
-        (message.pointer, *_POINTER),
-        (message.voice, *_VOICE),
-    ):
+    told = message.heart, message.keyboard, message.pointer, message.voice
+    for section, (names, get) in zip(told, SCALARS.values(), strict=True):
         if section is not None:
             for name, value in zip(names, get(section), strict=True):
                 if value is not None:

@@ -25,6 +25,7 @@ from analytics.journal.unsent import UNSENT_KEPT, excess
 from analytics.state import snapshot_rows
 from analytics.state.packing import LinePacker, pack
 from analytics.state.state_file import add_counts, from_us, state_errors, to_us, transaction
+from analytics.store.gathered import Gathered
 from analytics.store.points import Point
 from sensors import codec
 from sensors.errors import StateError
@@ -130,7 +131,7 @@ class StepLog:
 
     def commit(self, commit: Commit) -> list[Pending]:
         """Make it durable, all or nothing; return the publications to send now."""
-        rows = self._pack(commit.points)
+        rows = self._packed(commit.points)
         with state_errors(self._path), transaction(self._db):
             db = self._db
             db.executemany(
@@ -150,6 +151,14 @@ class StepLog:
                 db.execute("INSERT OR REPLACE INTO notes VALUES ('status', ?)", (commit.status,))
         return pending
 
+    def prepare(self, points: Gathered) -> None:
+        """Pack `points` now for the commit that takes them."""
+        points.packed = self._pack(points)
+
+    def _packed(self, points: Sequence[Point]) -> list[tuple[int, bytes]]:
+        known = points.packed if isinstance(points, Gathered) else None
+        return self._pack(points) if known is None else known
+
     def owed_by(self) -> int | None:
         """Return the number of the step whose points are not in the spool yet, if there is one."""
         with state_errors(self._path):
@@ -158,7 +167,7 @@ class StepLog:
 
     def pay(self, points: Sequence[Point]) -> None:
         """Make the points durable that the last step owes."""
-        rows = self._pack(points)
+        rows = self._packed(points)
         with state_errors(self._path), transaction(self._db):
             self._db.executemany(_TO_SPOOL, rows)
             self._db.execute("DELETE FROM notes WHERE name = ?", (_OWED,))

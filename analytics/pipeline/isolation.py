@@ -135,9 +135,10 @@ class Stepper:
         self.done = start.step
         recorded, owed_by = self._log.steps_after(self.done.number), self._log.owed_by()
         for step in recorded:
-            outputs = self._do(self._journal.between(self.done, step), step)
-            # What it puts out is in the spool since the step was first done, but for this.
-            if step.number == owed_by:
+            # What it puts out is in the spool since the step was first done, if it owes nothing.
+            owes = step.number == owed_by
+            outputs = self._do(self._journal.between(self.done, step), step, prepares=owes)
+            if owes:
                 self._log.pay(outputs.points)
         return len(recorded)
 
@@ -151,7 +152,7 @@ class Stepper:
         reached : Step
             The step to be done.
         """
-        outputs = self._do(arrivals, reached, tells_first=True)
+        outputs = self._do(arrivals, reached, prepares=True, tells_first=True)
         self.unrecorded.append(reached)
         return outputs
 
@@ -173,12 +174,17 @@ class Stepper:
             self.recover()
 
     def _do(
-        self, arrivals: Sequence[Arrival], reached: Step, *, tells_first: bool = False
+        self,
+        arrivals: Sequence[Arrival],
+        reached: Step,
+        *,
+        prepares: bool,
+        tells_first: bool = False,
     ) -> Outputs:
         try:
             outputs = self._pipeline.step(arrivals, reached.now)
-            if not (tells_first and outputs.publications):
-                outputs.points.make()
+            if prepares and not (tells_first and outputs.publications):
+                self._log.prepare(outputs.points)
         except _NOT_A_MESSAGE:
             raise
         except Exception as error:  # noqa: BLE001 - a bug can raise anything
@@ -217,7 +223,7 @@ class Stepper:
     def _failure(self, base: bytes, some: Sequence[Arrival], now: datetime) -> Exception | None:
         self._pipeline.restore(base)
         try:
-            self._pipeline.step(some, now).points.make()
+            self._log.prepare(self._pipeline.step(some, now).points)
         except _NOT_A_MESSAGE:
             raise
         except Exception as error:  # noqa: BLE001 - the caller tells it

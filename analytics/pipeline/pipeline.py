@@ -23,8 +23,8 @@ from analytics.alerts.team_causes import TeamCauses
 from analytics.alerts.technical import Technical
 from analytics.events import Arrival, Outputs
 from analytics.people.teams import Teams
-from analytics.pipeline import window_points
 from analytics.pipeline.mirror import Mirrors
+from analytics.pipeline.record import Record
 from analytics.pipeline.summaries import Summaries
 from analytics.scoring.floor import SCORING_VERSION, Floor, Window
 from analytics.signals.contexts import Contexts
@@ -124,7 +124,7 @@ class Pipeline:
             live[index] = on_shift[team] and not window.late
         contexts = self._contexts.states
         judged = self._floor.judge(windows, live, now.timestamp(), contexts)
-        points.later(window_points.Record.of(self.site, self._floor, judged, contexts).points)
+        points.later(Record.of(self.site, self._floor, judged, contexts))
         self._mirrors.take(judged)
         self._summaries.take(judged, now.timestamp(), points)
         self._personal.begin(judged, now)

@@ -2,79 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
 from analytics.alerts import points_out
 from analytics.scoring.detector import DETECTOR_VERSION
-from analytics.scoring.floor import Floor, Judged, Window
+from analytics.scoring.floor import Judged, Window
 from analytics.scoring.person_state import STATES
 from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
 from analytics.store.points import FieldValue, Measurement, Point
-from sensors.messages import ContextState, PersonState
+from sensors.messages import PersonState
 
 _NAMES = tuple(feature.name for feature in FEATURES)
+_ALL = slice(None)
 _UNKNOWN = [UNKNOWN_LEVEL] * len(PARTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One round of windows as it was judged, so that its points can be made later.
+def points(
+    site: str,
+    judged: Judged,
+    teams: Sequence[str | None],
+    contexts: Sequence[str | None],
+    some: slice = _ALL,
+) -> list[Point]:
+    """Return the reading, beats, feature and score of some windows of a round.
 
     Parameters
     ----------
     site : str
     judged : Judged
-    teams : list of str or None
-        Of each window's agent when it was judged.
-    contexts : list of str or None
-        What each agent was doing then, where telephony says so.
+    teams, contexts : sequence of str or None
+        Of each window's agent, when it was judged.
+    some : slice
+        Which of the windows.
     """
-
-    site: str
-    judged: Judged
-    teams: list[str | None]
-    contexts: list[str | None]
-
-    @classmethod
-    def of(
-        cls, site: str, floor: Floor, judged: Judged, context: Mapping[str, ContextState]
-    ) -> Record:
-        """Return the record of a round that was judged just now."""
-        windows = judged.windows
-        teams = [floor.team(window.row) for window in windows]
-        states = [context.get(window.agent) for window in windows] if context else ()
-        contexts = [None if state is None else state.value for state in states]
-        return cls(site, judged, teams, contexts or [None] * len(windows))
-
-    def points(self) -> list[Point]:
-        """Return the reading, beats, feature and score of every window of the round."""
-        out: list[Point] = []
-        site, judged = self.site, self.judged
-        # Whole arrays to Python values at once: ten times cheaper than one by one.
-        features = judged.features.values.tolist()
-        place = judged.place.tolist()
-        columns = _columns(judged)
-        for index, window in enumerate(judged.windows):
-            message, agent, team = window.message, window.agent, self.teams[index]
-            time_ns = points_out.window_time_ns(message)
-            tags = {"site": site, "agent": agent}
-            out.append(points_out.reading(site, agent, message, time_ns, late=window.late))
-            out.extend(points_out.beats(site, agent, message))
-            values = {n: v for n, v in zip(_NAMES, features[index], strict=True) if v == v}  # noqa: PLR0124 - NaN
-            if values:
-                out.append(_feature(tags, window, time_ns, values, team))
-            fields = _circumstances(window, team, self.contexts[index])
-            at = place[index]
-            levels: list[int] = columns[5][at] if at >= 0 else _UNKNOWN
-            if at < 0:
-                fields["state"] = PersonState.NO_DATA.value
-            else:
-                _judge(fields, columns, at)
-            out.append(points_out.score(tags, message, time_ns, fields, levels))
-        return out
+    out: list[Point] = []
+    # Whole arrays to Python values at once: ten times cheaper than one by one.
+    features = judged.features.values.tolist()
+    place = judged.place.tolist()
+    columns = _columns(judged)
+    for index in range(*some.indices(len(judged.windows))):
+        window, team = judged.windows[index], teams[index]
+        message, agent = window.message, window.agent
+        time_ns = points_out.window_time_ns(message)
+        tags = {"site": site, "agent": agent}
+        out.append(points_out.reading(site, agent, message, time_ns, late=window.late))
+        out.extend(points_out.beats(site, agent, message))
+        values = {n: v for n, v in zip(_NAMES, features[index], strict=True) if v == v}  # noqa: PLR0124 - NaN
+        if values:
+            out.append(_feature(tags, window, time_ns, values, team))
+        fields = _circumstances(window, team, contexts[index])
+        at = place[index]
+        levels: list[int] = columns[5][at] if at >= 0 else _UNKNOWN
+        if at < 0:
+            fields["state"] = PersonState.NO_DATA.value
+        else:
+            _judge(fields, columns, at)
+        out.append(points_out.score(tags, message, time_ns, fields, levels))
+    return out
 
 
 def _columns(judged: Judged) -> tuple[list[Any], ...]:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analytics.store.formatted import Formatted, Group, Section, formatted, joined
+from analytics.store.gathered import Gathered
 from analytics.store.line_protocol import Encoder
 from analytics.store.line_reading import point_of
 from analytics.store.points import Database, Point
@@ -38,7 +39,11 @@ class LinePacker:
 
     def pack(self, points: Sequence[Point]) -> list[tuple[int, bytes]]:
         """Return `points` as spool rows: how many, and their compressed bytes."""
-        return [(len(part), _packed(formatted(part, self._encoder))) for part in _parts(points)]
+        if isinstance(points, Gathered):
+            parts = points.lines(self._encoder)
+        else:
+            parts = (formatted(part, self._encoder) for part in _parts(points))
+        return [(len(row), _packed(row)) for row in _rows(parts)]
 
 
 def pack(points: Sequence[Point]) -> list[tuple[int, bytes]]:
@@ -49,6 +54,19 @@ def pack(points: Sequence[Point]) -> list[tuple[int, bytes]]:
 def _parts(points: Sequence[Point]) -> Iterator[Sequence[Point]]:
     for start in range(0, len(points), POINTS_PER_BATCH):
         yield points[start : start + POINTS_PER_BATCH]
+
+
+def _rows(parts: Iterable[Formatted]) -> Iterator[Formatted]:
+    """Yield `parts`, as many in one as make a row."""
+    waiting, count = list[Formatted](), 0
+    for part in parts:
+        if waiting and count + len(part) > POINTS_PER_BATCH:
+            yield together(waiting)
+            waiting, count = [], 0
+        waiting.append(part)
+        count += len(part)
+    if waiting:
+        yield together(waiting)
 
 
 def _packed(points: Formatted) -> bytes:

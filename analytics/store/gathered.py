@@ -1,18 +1,28 @@
-"""Points that a step puts out, those of windows made only when somebody looks; pure.
+"""Points that a step puts out, those of windows told only when somebody asks; pure.
 
 An alert waits for nothing that the store alone wants. What a window's points
 are is settled when it was judged; the points themselves, ten objects for each
-window, are made from that after the alerts have gone.
+window, are made from that afterwards, and not at all where lines are wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, overload
 
+from analytics.store.formatted import Formatted, formatted
+from analytics.store.line_protocol import Encoder
 from analytics.store.points import Point
 
-Make = Callable[[], list[Point]]
+
+class Later(Protocol):
+    """At least one point, told the same whenever it is asked for."""
+
+    def points(self) -> list[Point]:
+        """Return the points."""
+
+    def lines(self, encoder: Encoder) -> Iterator[Formatted]:
+        """Yield them as lines, some at a time."""
 
 
 class Gathered(Sequence[Point]):
@@ -22,12 +32,18 @@ class Gathered(Sequence[Point]):
     ----------
     points : iterable of Point
         The first of them.
+
+    Attributes
+    ----------
+    packed : list of (int, bytes) or None
+        Rows of the spool that hold them, once somebody has packed them.
     """
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "packed")
 
     def __init__(self, points: Iterable[Point] = ()) -> None:
-        self._parts: list[list[Point] | Make] = [list(points)]
+        self._parts: list[list[Point] | Later] = [list(points)]
+        self.packed: list[tuple[int, bytes]] | None = None
 
     def append(self, point: Point) -> None:
         """Add one."""
@@ -37,21 +53,23 @@ class Gathered(Sequence[Point]):
         """Add some."""
         self._last().extend(points)
 
-    def later(self, make: Make) -> None:
-        """Add what `make` will return, which is at least one point, whenever it is called."""
-        self._parts.append(make)
+    def later(self, points: Later) -> None:
+        """Add what is told when somebody asks."""
+        self._parts.append(points)
+
+    def lines(self, encoder: Encoder) -> Iterator[Formatted]:
+        """Yield all of them as lines, some at a time."""
+        for part in self._parts:
+            if not isinstance(part, list):
+                yield from part.lines(encoder)
+            elif part:
+                yield formatted(part, encoder)
 
     def at_hand(self) -> Iterator[Point]:
         """Yield those that need not be made: all but the points of windows."""
         for part in self._parts:
             if isinstance(part, list):
                 yield from part
-
-    def make(self) -> None:
-        """Make what is still to be made."""
-        if len(self._parts) > 1:
-            made = [part if isinstance(part, list) else part() for part in self._parts]
-            self._parts = [[point for part in made for point in part]]
 
     def __bool__(self) -> bool:
         """Return whether there are any, without making them."""
@@ -87,5 +105,7 @@ class Gathered(Sequence[Point]):
         return last
 
     def _all(self) -> list[Point]:
-        self.make()
+        if len(self._parts) > 1:
+            made = [part if isinstance(part, list) else part.points() for part in self._parts]
+            self._parts = [[point for part in made for point in part]]
         return self._last()

@@ -70,8 +70,9 @@ def _place(point: Point) -> tuple[object, ...]:
     return point.measurement, point.tags["agent"], point.time_ns
 
 
-def windows(*seqs: int) -> list[ReadingMessage]:
-    return [reading(n, window_end_at=NOW + timedelta(seconds=5 * n)) for n in seqs]
+def windows(*seqs: int, source: str = "pc") -> list[ReadingMessage]:
+    ends = {n: NOW + timedelta(seconds=5 * n) for n in seqs}
+    return [reading(n, source=source, window_end_at=end) for n, end in ends.items()]
 
 
 def help_me(number: int = 1) -> RequestMessage:
@@ -127,8 +128,8 @@ def test_points_of_windows_are_made_only_when_somebody_looks(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    make = points_out.reading
-    monkeypatch.setattr(points_out, "reading", lambda *a, **k: (made.append(a), make(*a, **k))[1])
+    make = points_out.window_time_ns
+    monkeypatch.setattr(points_out, "window_time_ns", lambda m: (made.append(m), make(m))[1])
     server = serve()
     server.receive("k1", *windows(0, 1), help_me())
     outputs = server.step()
@@ -143,17 +144,17 @@ def test_points_of_windows_are_made_only_when_somebody_looks(
 def test_a_bug_met_in_making_them_costs_that_window_alone(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = points_out.reading
+    make = points_out.window_time_ns
 
-    def broken(site: str, agent: str, message: ReadingMessage, *more: int, **late: bool) -> Point:
-        if (agent, message.seq) == ("k2", 1):
-            raise KeyError(agent)
-        return make(site, agent, message, *more, **late)
+    def broken(message: ReadingMessage) -> int:
+        if (message.source, message.seq) == ("desk", 1):
+            raise KeyError(message.source)
+        return make(message)
 
-    monkeypatch.setattr(points_out, "reading", broken)
+    monkeypatch.setattr(points_out, "window_time_ns", broken)
     server = serve()
     server.receive("k1", *windows(0, 1))
-    server.receive("k2", *windows(0, 1, 2))
+    server.receive("k2", *windows(0, 1, 2, source="desk"))
     server.receive("k1", help_me())
     outputs = server.step()
     assert outputs.publications
@@ -167,7 +168,7 @@ def test_a_bug_met_in_making_them_costs_that_window_alone(
     [(detail,)] = server.db.execute("SELECT detail FROM set_aside").fetchall()
     assert detail.startswith("KeyError in test_points_owed.py line ")
     assert server.log.owed_by() is None
-    server.receive("k2", *windows(3), help_me(2))
+    server.receive("k2", *windows(3, source="desk"), help_me(2))
     server.stepper.pay(server.step())
     assert ("k2", 3) in {
         (p.tags["agent"], p.fields["seq"]) for p in server.spooled() if "seq" in p.fields
