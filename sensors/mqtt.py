@@ -102,6 +102,7 @@ class Connection:
         self._generation = 0
         self._connected = threading.Event()
         self._refused = ""
+        self._is_answered = False  # the attempt that is being made, by the broker
         # Before paho's client, which opens sockets: what fails here leaves none behind.
         tls = _tls_context(settings) if settings.tls else None
         self._client = _Client(
@@ -136,6 +137,11 @@ class Connection:
         return self._connected.is_set()
 
     @property
+    def where(self) -> str:
+        """The broker's address, as a person writes it."""
+        return f"{self._settings.host}:{self._settings.port}"
+
+    @property
     def refusal(self) -> str:
         """Why the last attempt failed, in the broker's or the system's words; else empty."""
         return self._refused
@@ -154,9 +160,10 @@ class Connection:
             If that takes longer than `timeout_s`; names address and remedy.
         """
         if not self._connected.wait(timeout_s):
-            where = f"{self._settings.host}:{self._settings.port}"
             why = self._refused or "nothing answers there"
-            raise BrokerError(f"no MQTT broker at {where} ({why}); check [broker] host and port")
+            raise BrokerError(
+                f"no MQTT broker at {self.where} ({why}); check [broker] host and port"
+            )
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
         """Hand `payload` to the network thread; return its packet id."""
@@ -208,8 +215,10 @@ class Connection:
     def _connected_now(
         self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _props: Any
     ) -> None:
+        self._is_answered = True
         if reason.is_failure:
-            self._refused = str(reason)
+            is_sign_in = reason.getName() in _SIGN_IN
+            self._refused = f"{reason}{_CHECK_SIGN_IN if is_sign_in else ''}"
             return
         self._refused = ""
         self._generation += 1
@@ -220,7 +229,7 @@ class Connection:
 
     def _failed_now(self, _client: paho.Client, _userdata: Any) -> None:
         # paho calls this while it handles the error, and does not pass it on.
-        self._refused = _words(sys.exception())
+        self._refused = _words(sys.exception(), tls=self._settings.tls)
 
     def _subscribed_now(
         self, _client: paho.Client, _userdata: Any, _mid: int, codes: list[ReasonCode], _props: Any
@@ -234,6 +243,9 @@ class Connection:
     def _disconnected_now(
         self, _client: paho.Client, _userdata: Any, _flags: Any, _reason: ReasonCode, _props: Any
     ) -> None:
+        if not self._is_answered:
+            self._refused = f"it hung up without an answer; {_CHECK_TLS}"
+        self._is_answered = False
         self._announce(connected=False)
 
     def _announce(self, *, connected: bool) -> None:
@@ -282,10 +294,23 @@ class _Client(paho.Client):
         return code
 
 
-def _words(error: BaseException | None) -> str:
+_CHECK_TLS = "check [broker] port, and whether it wants tls"
+_SIGN_IN = frozenset({"Not authorized", "Bad user name or password"})
+_CHECK_SIGN_IN = "; check [broker] username, password_file and the broker's list of names"
+_OUT_OF_DATE = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL's x509_vfy.h."""
+
+
+def _words(error: BaseException | None, *, tls: bool) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}; check [broker] ca_file"
-    return str(getattr(error, "strerror", None) or error or "")
+        remedy = "check [broker] ca_file"
+        if error.verify_code in _OUT_OF_DATE:
+            remedy = "renew it at the broker, or set this machine's clock"
+        return f"its certificate is not trusted: {error.verify_message}; {remedy}"
+    words = str(getattr(error, "strerror", None) or error or "")
+    if tls and isinstance(error, ssl.SSLError | ConnectionResetError):
+        return f"{words}; {_CHECK_TLS}"
+    return words
 
 
 def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:

@@ -89,7 +89,7 @@ def losses(words: Words, report: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def line_words(refusal: str, *, connected: bool, is_private: bool = False) -> str:
+def line_words(where: str, refusal: str, *, connected: bool, is_private: bool = False) -> str:
     """Return what is said when the line to the broker came or went; `refusal` says why."""
     if is_private and connected:
         return say("ready; nothing leaves this machine")
@@ -98,4 +98,6 @@ def line_words(refusal: str, *, connected: bool, is_private: bool = False) -> st
     if connected:
         return say("connected to the broker")
     why = f" ({refusal})" if refusal else ""
-    return say("no broker{why}; windows are kept here until there is one", why=why)
+    return say(
+        "no broker at {where}{why}; windows are kept here until there is one", where=where, why=why
+    )

@@ -53,7 +53,8 @@ def told(report: dict[str, Any]) -> list[str]:
     lines += [f"  {name}: {device}" for name, device in report.get("devices", {}).items()]
     lines += [f"  {line}" for line in losses(spoken(), report)]
     if report["running"]:
-        broker = say("connected") if report["connected"] else say("not connected")
+        why = f" ({report['refusal']})" if report["refusal"] else ""
+        broker = say("connected") if report["connected"] else say("not connected") + why
         lines.append(
             say(
                 "  broker: {broker}; windows kept until the server has them: {held}; dropped: {dropped}",

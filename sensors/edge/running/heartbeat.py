@@ -46,6 +46,7 @@ class Heartbeat:
         self._is_private = is_private
         self._said_links: dict[Channel, LinkState] = {}
         self._was_connected: bool | None = None
+        self._refusals: set[str] = set()  # said since the line went
 
     def say_status(self) -> None:
         """Publish the status of this moment."""
@@ -71,6 +72,14 @@ class Heartbeat:
 
     def _say_line(self, *, is_late: bool) -> None:
         connected, refusal = self._publisher.is_connected, self._publisher.refusal
-        if connected != self._was_connected and (connected or refusal or is_late):
+        if connected:
+            self._refusals.clear()
+        # A password that is wrong after a broker that was away: each reason is said once.
+        is_news = connected != self._was_connected or (
+            not connected and refusal and refusal not in self._refusals
+        )
+        if is_news and (connected or refusal or is_late):
             self._was_connected = connected
-            self._say(line_words(refusal, connected=connected, is_private=self._is_private))
+            self._refusals.add(refusal)
+            where = self._publisher.where
+            self._say(line_words(where, refusal, connected=connected, is_private=self._is_private))

@@ -365,6 +365,7 @@ class EdgeProcess:
             windows=self._keeper.kept,
             unsent=self._publisher.unsent,
             is_connected=self._publisher.is_connected,
+            refusal=self._publisher.refusal,
         )
 
     def _say_notes(self) -> None:

@@ -77,7 +77,13 @@ class About:
         )
 
     def report(
-        self, permission: Permission, *, windows: int, unsent: int, is_connected: bool
+        self,
+        permission: Permission,
+        *,
+        windows: int,
+        unsent: int,
+        is_connected: bool,
+        refusal: str,
     ) -> dict[str, Any]:
         """Return the state for the agent's own eyes.
 
@@ -88,6 +94,8 @@ class About:
             Windows of this run; of all runs, those never handed to the broker.
         is_connected : bool
             Whether the broker is there.
+        refusal : str
+            Why it is not, as far as that is known.
         """
         return {
             "running": True,
@@ -96,6 +104,7 @@ class About:
             "source": self._settings.source,
             "run": self._run,
             "connected": is_connected,
+            "refusal": refusal,
             "windows": windows,
             "held": self._outbox.held,
             "unsent": unsent,

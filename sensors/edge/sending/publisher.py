@@ -117,6 +117,11 @@ class Publisher:
         return self._connection.is_connected
 
     @property
+    def where(self) -> str:
+        """The broker's address."""
+        return self._connection.where
+
+    @property
     def refusal(self) -> str:
         """Why the broker refused us, if it did."""
         return self._connection.refusal

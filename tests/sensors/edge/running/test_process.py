@@ -388,3 +388,21 @@ async def test_an_edge_that_hangs_keeps_no_pause_from_the_others(
             await asyncio.to_thread(command_everywhere, settings, None, "pause", ())
         assert edge.process.report()["stopped_because"] == ["paused"]
     silent.close()
+
+
+async def test_each_reason_why_there_is_no_broker_is_said_once_and_shown(
+    mosquitto_factory, run_edge
+):
+    """A broker that was away, and then does not let us in: the second is what is to be mended."""
+    broker = mosquitto_factory(passwords={"else": "x"})
+    broker.stop()
+    async with run_edge(broker.port, BOTH) as edge:
+        await wait_until(lambda: any("Connection refused" in line for line in edge.lines))
+        broker.start()
+        await wait_until(lambda: any("Not authorized" in line for line in edge.lines))
+        shown = told(edge.process.report())
+        await wait_until(lambda: edge.process.report()["windows"] >= 4)
+    assert any("not connected (Not authorized; check [broker] username" in line for line in shown)
+    lines = [line for line in edge.lines if "no broker" in line]
+    assert all(f"127.0.0.1:{broker.port}" in line for line in lines)
+    assert len(lines) == len(set(lines))
