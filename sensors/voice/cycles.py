@@ -1,80 +1,41 @@
-"""Jitter and shimmer: how one cycle of the voice differs from the next. Pure.
+"""The cycles of a voice: where each lies, and each laid over the others. Pure.
 
 Marks are set near the main peak of every cycle, following the pitch, and the
 cycles are laid over one another. Then the resonances of the mouth are taken
-out of the sound, so that what is left of a cycle is near its pulse, and each
-cycle's time and size are measured against its neighbours. What noise alone
-would change from cycle to cycle is measured too, and subtracted: without that
-a little breath counts as jitter.
+out of the sound, so that what is left of a cycle is near its pulse, and the
+pulses are laid over one another once more. How they differ is measured by
+:mod:`sensors.voice.changes`.
 
 References
 ----------
-.. [1] P. Boersma, D. Weenink, Praat manual: "Voice 2. Jitter", "Voice 3.
-   Shimmer"; jitter (local), shimmer (local), maximum period factor 1.3,
-   maximum amplitude factor 1.6.
-.. [2] J. Makhoul, "Linear prediction: a tutorial review", Proceedings of the
+.. [1] J. Makhoul, "Linear prediction: a tutorial review", Proceedings of the
    IEEE, vol. 63, no. 4, pp. 561-580, 1975.
-.. [3] C. H. Knapp, G. C. Carter, "The generalized correlation method for
+.. [2] C. H. Knapp, G. C. Carter, "The generalized correlation method for
    estimation of time delay", IEEE Transactions on Acoustics, Speech, and
    Signal Processing, vol. 24, no. 4, pp. 320-327, 1976.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from sensors.voice import overlay
-from sensors.voice.overlay import Bools, Doubles, Floats, Ints
+from sensors.voice import changes, overlay
+from sensors.voice.changes import Changes
+from sensors.voice.overlay import Bools, Floats, Ints
 from sensors.voice.pitch import Frames, PitchTrack
 
-MIN_CYCLES = 20
-"""Fewer pairs of cycles say nothing. A tenth of a second of a high voice."""
-
-_MAX_PERIOD_FACTOR = 1.3  # [1]
-_MAX_AMPLITUDE_FACTOR = 1.6  # [1]
 _MIN_LIKENESS = 0.5  # two cycles less alike than this are not of one voice
-_OUTLIER = 5.0  # times the median change: 3.4 standard deviations of a normal one
 _LOW_PASS_HZ = 2000.0  # keeps the main peak of a cycle and its first resonances
 _WHITENING_FLOOR = 1e-3  # of the energy: weaker partials are left weak, with the noise in them
 _PULSE_BAND_HZ = (2500.0, 4000.0)  # a pulse is left its band up to here; above, noise prevails
 _TRUST_IN_COHERENCE = 0.7  # exponent; 1 is Wiener's, which blunts the pulse of a rough voice
 _REACH = 0.2  # of a period: how far off its expected place a cycle is looked for at first
 _FINE_REACH = 0.05  # and once it is laid over the one before
-_NOISE_PAIRS = 128  # enough to know the noise by
-_LEAST_LEFT = 0.3  # of a measure, whatever the noise explains: the noise is an estimate too
 
 
-@dataclass(frozen=True, slots=True)
-class Cycles:
-    """Cycle-to-cycle measures of one window.
-
-    Parameters
-    ----------
-    jitter_local, shimmer_local : float
-        Mean change from one cycle to the next over the mean, of period and of
-        amplitude [1], without what noise explains.
-    periodicity : float
-        Share of the energy in which a cycle is like the one before once it is
-        laid over it, 0-1: unlike that of the pitch track it does not suffer
-        from jitter.
-    certainty : float
-        Share of the change of period that noise does not explain, 0-1.
-    n_cycles : int
-        Pairs of cycles behind them.
-    """
-
-    jitter_local: float
-    shimmer_local: float
-    periodicity: float
-    certainty: float
-    n_cycles: int
-
-
-def measure(samples: Floats, frames: Frames, pitch: PitchTrack) -> Cycles | None:
+def measure(samples: Floats, frames: Frames, pitch: PitchTrack) -> Changes | None:
     """Return the measures of the voiced stretches; ``None`` with too few cycles.
 
     Parameters
@@ -96,7 +57,7 @@ def measure(samples: Floats, frames: Frames, pitch: PitchTrack) -> Cycles | None
     room = half + 2 * reach + 4
     inside = (marks >= room) & (marks < sound.size - room)
     marks, linked = marks[inside], linked[inside]
-    if marks.size <= MIN_CYCLES:
+    if marks.size <= changes.MIN_CYCLES:
         return None
     coarse = overlay.align(smooth, marks / step, round(half / step), round(reach / step) + 1)
     good = linked[1:] & (coarse.likeness > _MIN_LIKENESS)
@@ -107,69 +68,14 @@ def measure(samples: Floats, frames: Frames, pitch: PitchTrack) -> Cycles | None
     fine = overlay.align(source, marks, half, int(_FINE_REACH * period) + 2)
     good &= fine.likeness > _MIN_LIKENESS
     places = overlay.places(marks, fine.shift, good)
-    laid = overlay.cut(source, places, half)
-    return _summary(np.diff(marks) + fine.shift, laid, overlay.cut(sound, places, half), good)
-
-
-def _summary(periods: Doubles, laid: Floats, raw: Floats, good: Bools) -> Cycles | None:
-    """Return the measures of cycles laid over one another.
-
-    Parameters
-    ----------
-    periods : ndarray of float, shape (n - 1,)
-        From each cycle to the next. [samples]
-    laid, raw : ndarray of float, shape (n, width)
-        Each cycle of the pulses and of the sound.
-    good : ndarray of bool, shape (n - 1,)
-        Whether a cycle and the next are neighbours and alike.
-    """
-    # Pairs with two neighbours either side: what a pair is measured against is not the pair.
-    first = np.arange(2, laid.shape[0] - 3)
-    first = first[
-        good[first - 2] & good[first - 1] & good[first] & good[first + 1] & good[first + 2]
-    ]
-    if first.size < MIN_CYCLES:
-        return None
-    pattern = 0.25 * (laid[first - 2] + laid[first - 1] + laid[first + 2] + laid[first + 3])
-    energy = np.maximum(np.einsum("ij,ij->i", pattern, pattern), np.finfo(np.float32).tiny)
-    one, other = (np.einsum("ij,ij->i", laid[first + i], pattern) / energy for i in (0, 1))
-    change, step = np.abs(periods[first + 1] - periods[first]), np.abs(other - one)
-    change = change[_factor(periods[first + 1], periods[first]) < _MAX_PERIOD_FACTOR]
-    size = 0.5 * (one + other)
-    kept = _factor(one, other) < _MAX_AMPLITUDE_FACTOR
-    if min(change.size, int(kept.sum())) < MIN_CYCLES:
-        return None
-    few = slice(None, None, -(-first.size // _NOISE_PAIRS))
-    rest = laid[first[few]] - one[few, None] * pattern[few]
-    of_time, of_size = overlay.noise(pattern[few], rest)
-    jitter, certainty = _without_noise(change, 6.0 * of_time)
-    shimmer, _ = _without_noise(step[kept], 2.0 * of_size)
-    return Cycles(
-        jitter_local=jitter / float(periods[first].mean()),
-        shimmer_local=shimmer / float(size[kept].mean()),
-        periodicity=overlay.periodicity(raw, good),
-        certainty=certainty,
-        n_cycles=int(change.size),
+    share = min(1.0, 2.0 * _PULSE_BAND_HZ[1] / frames.sample_rate)
+    return changes.measure(
+        np.diff(marks) + fine.shift,
+        overlay.cut(source, places, half),
+        overlay.cut(sound, places, half),
+        good,
+        share,
     )
-
-
-def _without_noise(changes: Doubles, variance: float) -> tuple[float, float]:
-    """Return the mean change, noise of this variance taken out, and the share left.
-
-    For normal changes the square of the mean is 2/pi of the variance, and
-    variances of independent causes add up.
-    """
-    found = float(changes[changes <= _OUTLIER * max(float(np.median(changes)), 1e-12)].mean())
-    if found == 0.0:
-        return 0.0, 1.0
-    left = 1.0 - 2.0 / np.pi * variance / found**2
-    return found * float(np.sqrt(max(left, _LEAST_LEFT**2))), max(0.0, left)
-
-
-def _factor(a: Doubles, b: Doubles) -> Doubles:
-    """Return how many times the larger is the smaller; infinite where that is not above zero."""
-    low = np.minimum(a, b)
-    return np.where(low > 0, np.maximum(a, b) / np.where(low > 0, low, 1.0), np.inf)
 
 
 def _low_passed(
@@ -221,12 +127,12 @@ def _walk(stretch: Floats, periods: list[float], hop: float) -> list[int]:
 def _pulses(
     spectrum: NDArray[np.complexfloating], frames: Frames, voiced: Bools, coherence: Floats
 ) -> Floats:
-    """Return the sound without the resonances that the voiced frames share [2].
+    """Return the sound without the resonances that the voiced frames share [1]_.
 
     In the mouth one cycle still rings while the next begins. Without the
     ringing, what is left of a cycle is near its pulse, where its time and
     size can be measured by themselves. Where cycles have little in common
-    there is noise, and it is turned down [3].
+    there is noise, and it is turned down [2]_.
     """
     order = 2 + frames.sample_rate // 1000
     r = np.fft.irfft(frames.power[voiced].mean(axis=0).astype(np.float64), frames.n_fft)[

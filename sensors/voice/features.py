@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from sensors.sections import VoiceValues
 from sensors.signals import SIGNALS
 from sensors.voice import cycles, pitch, spectrum
-from sensors.voice.cycles import Cycles
+from sensors.voice.changes import Changes
 from sensors.voice.pitch import HOP_S, Floats, Frames, PitchTrack
 
 MIN_SAMPLE_RATE = 8_000
@@ -186,7 +186,7 @@ def _slope(track: PitchTrack, voiced: NDArray[np.bool_]) -> float | None:
 
 
 def _harmonicity(
-    frames: Frames, track: PitchTrack, voiced: NDArray[np.bool_], cycle: Cycles | None
+    frames: Frames, track: PitchTrack, voiced: NDArray[np.bool_], cycle: Changes | None
 ) -> float:
     """Return harmonic over noise energy of the voiced speech.
 
@@ -194,7 +194,8 @@ def _harmonicity(
     over one another does not, but finds likeness in noise as well. So the
     latter counts as far as the change of period is no work of noise.
     """
-    energy = frames.power[voiced].sum(axis=1, dtype=np.float64)
+    # A product with ones: several times as fast as a sum of rows.
+    energy = (frames.power @ np.ones(frames.power.shape[1], dtype=np.float32))[voiced]
     share = float(energy @ track.periodicity[voiced] / max(float(energy.sum()), 1e-30))
     found = _over_rest_db(share)
     if cycle is None:

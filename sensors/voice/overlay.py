@@ -108,15 +108,6 @@ def cut(sound: Floats, at: Doubles, half: int) -> Floats:
     return cycles
 
 
-def periodicity(cycles: Floats, good: Bools) -> float:
-    """Return the share of the energy in which a cycle is like the one before, 0-1."""
-    if not good.any():
-        return 0.0
-    alike = float(np.einsum("ij,ij->i", cycles[1:], cycles[:-1])[good].sum())
-    energy = np.einsum("ij,ij->i", cycles, cycles)
-    return float(np.clip(alike / max(np.sqrt(energy[1:] * energy[:-1])[good].sum(), 1e-30), 0, 1))
-
-
 def coherence(cycles: Floats, good: Bools) -> Floats:
     """Return the share in which a cycle is like the one before, by frequency.
 
@@ -132,34 +123,3 @@ def coherence(cycles: Floats, good: Bools) -> Floats:
     share = np.clip(alike / np.maximum(both, 1e-30), 0.0, 1.0)
     share[0] = 0.0
     return np.asarray(share, dtype=np.float32)
-
-
-def noise(pattern: Floats, rest: Floats) -> tuple[float, float]:
-    """Return the variance with which noise disturbs a cycle's time and its size.
-
-    Parameters
-    ----------
-    pattern : ndarray of float, shape (n, width)
-        What each cycle is measured against, the mean of four others.
-    rest : ndarray of float, shape (n, width)
-        What a cycle differs by. Noise of this spectrum is what the measure
-        would find instead of the pattern, or of its slope.
-
-    Returns
-    -------
-    of_time : float
-        [samples²]
-    of_size : float
-        Relative to the pattern's size, squared.
-    """
-    of_pattern, of_rest = (
-        np.square(s.real) + np.square(s.imag) for s in (np.fft.rfft(pattern), np.fft.rfft(rest))
-    )
-    of_rest *= 0.8  # a fifth of it is the noise of the four
-    slope = of_pattern * np.square(2 * np.pi / pattern.shape[1] * np.arange(of_pattern.shape[1]))
-    return _disturbance(slope, of_rest), _disturbance(of_pattern, of_rest)
-
-
-def _disturbance(weight: Floats, rest: Floats) -> float:
-    total = np.maximum(np.square(weight.sum(axis=1)), np.finfo(np.float32).tiny)
-    return float(np.mean(0.5 * np.einsum("ij,ij->i", weight, rest) / total))

@@ -25,6 +25,7 @@ from sensors.voice.pitch import Floats, Frames
 _TINY = 1e-20  # below the quantisation noise of 24 bits; keeps logarithms finite
 _MIN_NOISE_FRAMES = 20  # 0.2 s
 _LEAST_LEFT = 0.1  # of the power: what is weaker than the noise is not known better
+_HIGHEST_HZ = 5000.0  # nothing above it is looked at
 _WIDE_BAND_HZ = 10_000  # a sound sampled slower holds no 5 kHz: no alpha ratio, no Hammarberg index
 
 
@@ -102,8 +103,9 @@ def shape(frames: Frames, voiced: NDArray[np.bool_], noise: Floats) -> Shape:
     index: a bright, pressed voice lowers both. Tools differ in direction.
     """
     hz = _frequencies(frames.sample_rate, frames.n_fft)
-    power = frames.power[voiced] + _TINY
-    power = np.maximum(power - noise, _LEAST_LEFT * power)
+    hz = hz[hz <= _HIGHEST_HZ]
+    power = frames.power[voiced, : hz.size] + _TINY
+    power = np.maximum(power - noise[: hz.size], _LEAST_LEFT * power)
     wide = frames.sample_rate >= _WIDE_BAND_HZ
     return Shape(
         alpha_ratio_db=_band_ratio_db(power, hz) if wide else None,
