@@ -21,17 +21,21 @@ from analytics.scoring.detector import DETECTOR_VERSION
 from analytics.scoring.floor import Judged
 from analytics.scoring.person_state import STATES
 from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
+from analytics.store import admission
 from analytics.store.formatted import GROUPS, Section
 from analytics.store.line_protocol import Encoder
 from analytics.store.points import FieldValue, Measurement, Point
 from sensors import codec
 from sensors.messages import Absence, PersonState, ReadingMessage
-from sensors.signals import Channel
+from sensors.signals import SIGNALS, Channel
 
 _RAW, _DERIVED, _ = GROUPS
 _UNKNOWN = b"null"  # as JSON says it
 _FLOATS = frozenset({float, NoneType})
 _NANOSECONDS_PER_MS = 1_000_000
+_OFFSET = SIGNALS["beat_offset_ms"]
+_BEATS_APART_NS = int(max(-_OFFSET.low, _OFFSET.high)) * _NANOSECONDS_PER_MS
+"""So far from its window's end is no beat, before or after."""
 
 
 def _field(name: str, value: FieldValue) -> bytes:
@@ -116,8 +120,12 @@ def sections(
     derived: list[bytes] = []
     messages, features = [w.message for w in windows], judged.features.values[some]
     is_known = np.logical_not(np.isnan(features)).any(axis=1)
+    times = [points_out.window_time_ns(message) for message in messages]
+    admission.check_time(min(times) - _BEATS_APART_NS)
+    admission.check_time(max(times) + _BEATS_APART_NS)
     rows = zip(
         windows,
+        times,
         _scalars(messages),
         _beats(messages),
         _row_by_row(_FEATURES, features),
@@ -127,10 +135,9 @@ def sections(
         contexts[some],
         strict=True,
     )
-    for window, scalars, beats, known, has_known, judgement, team, context in rows:
+    for window, time_ns, scalars, beats, known, has_known, judgement, team, context in rows:
         message = window.message
         of_reading, of_beat, of_feature, of_score = _series(site, window.agent, message.source)
-        time_ns = points_out.window_time_ns(message)
         time, late = b" %d" % time_ns, _LATE[window.late]
         which = _text("run", message.run) + b",seq=%di" % message.seq
         hour, absent = b",utc_offset_min=%di" % message.utc_offset_min, _absent(message)

@@ -14,6 +14,9 @@ from analytics.store.formatted import Formatted, formatted
 from analytics.store.line_protocol import Encoder
 from analytics.store.points import Point
 
+_AT_ONCE = 1_000
+"""Points at hand that become lines together: few enough for one request with others."""
+
 
 class Later(Protocol):
     """At least one point, told the same whenever it is asked for."""
@@ -62,8 +65,9 @@ class Gathered(Sequence[Point]):
         for part in self._parts:
             if not isinstance(part, list):
                 yield from part.lines(encoder)
-            elif part:
-                yield formatted(part, encoder)
+                continue
+            for start in range(0, len(part), _AT_ONCE):
+                yield formatted(part[start : start + _AT_ONCE], encoder)
 
     def at_hand(self) -> Iterator[Point]:
         """Yield those that need not be made: all but the points of windows."""

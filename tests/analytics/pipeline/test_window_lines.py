@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from analytics.events import Arrival, Outputs
 from analytics.people.teams import load_teams
 from analytics.pipeline import window_points
 from analytics.pipeline.pipeline import Pipeline
-from analytics.state.packing import LinePacker, read
+from analytics.state.packing import POINTS_PER_BATCH, LinePacker, read
 from analytics.store.formatted import formatted
+from analytics.store.gathered import Gathered
 from analytics.store.line_protocol import Encoder
-from analytics.store.points import Point
+from analytics.store.points import Measurement, Point
 from sensors.messages import (
     Absence,
     ContextMessage,
@@ -129,3 +131,32 @@ def test_what_has_no_line_is_told_as_points(
 
     monkeypatch.setattr("analytics.pipeline.window_lines.sections", refuse)
     assert [packed(outputs) for outputs in run(tmp_path, 3)] == expected
+
+
+def test_many_points_at_hand_make_several_rows() -> None:
+    """As the summaries of a whole floor that went home together."""
+    told = [
+        Point(Measurement.SUMMARY, {"site": SITE, "agent": f"k{n}"}, {"windows": 1}, n)
+        for n in range(2 * POINTS_PER_BATCH + 1)
+    ]
+    rows = LinePacker().pack(Gathered(told))
+    assert sum(count for count, _ in rows) == len(told)
+    assert max(count for count, _ in rows) <= POINTS_PER_BATCH
+    assert [point for _, payload in rows for point in read(payload)] == told
+
+
+@pytest.mark.parametrize("year", [1, 1677, 2263, 9999])
+def test_a_time_that_no_database_holds_is_refused_as_its_points_are(
+    tmp_path: Path, year: int
+) -> None:
+    """A machine with a wrong clock, or a sender who means harm, spoils no request of others."""
+    pipeline = Pipeline(SITE, load_teams(write_teams(tmp_path)))
+    rng = random.Random(3)
+    far = replace(window(rng, 0), window_end_at=datetime(year, 1, 2, tzinfo=UTC))
+    arrivals = [Arrival(1, NOW, "k1", far), Arrival(2, NOW, "k2", window(rng, 0))]
+    outputs = pipeline.step(arrivals, NOW)
+    [(_, payload)] = LinePacker().pack(outputs.points)
+    found, expected = read(payload), formatted(list(outputs.points), Encoder())
+    assert {point.tags["agent"] for point in found.others} == {"k1"}
+    assert len(found.others) == len(expected.others)
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
