@@ -106,7 +106,7 @@ class Screen:
         memory = tab()
         try:
             made = message()
-            if _is_again(memory.pressed.get(place), made):
+            if _is_again(memory.pressed.get(place), made) and not self._is_handed_back(made):
                 return
             self.desk.live.decide(made)
         except (BrokerError, MessageError) as error:
@@ -114,6 +114,12 @@ class Screen:
         else:
             memory.errors.pop(place, None)
             memory.pressed[place] = replace(made, at=self._at())
+
+    def _is_handed_back(self, made: DecisionMessage) -> bool:
+        """Return whether `made` takes an alert that was taken and came back meanwhile."""
+        live = self.desk.live.view(self.now)
+        is_free = any(one.alert_id == made.alert_id and not one.taken_by for one in live.alerts)
+        return made.action is Action.TAKE and is_free and made.alert_id not in live.sent
 
     def _explain(self, error: BrokerError | MessageError) -> str:
         if isinstance(error, MessageError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2s
 from typing import Any
 
 from analytics.alerts import notices, points_out
@@ -31,7 +32,7 @@ from analytics.alerts.alerting import (
 from analytics.alerts.silences import Silence, Silences
 from analytics.events import Outputs, Publication
 from sensors import topics
-from sensors.codec import convert
+from sensors.codec import convert, encode
 from sensors.messages import AlertKind, AlertMessage, AlertState, DecisionMessage
 
 ASK_AFTER = timedelta(minutes=30)
@@ -42,6 +43,7 @@ REMEMBERED = timedelta(hours=24)
 
 _APART = timedelta(milliseconds=1)  # more than what identity adds to the time of a point
 _TIDY_EVERY = timedelta(minutes=1)
+_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _ASKED = frozenset({AlertKind.PERSONAL, AlertKind.REQUEST})
 
 
@@ -57,6 +59,7 @@ class _Kept:
     unasked: list[str]
     tidied_at: datetime | None
     silences: list[Silence] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
 
 
 class AlertBook:
@@ -81,6 +84,8 @@ class AlertBook:
         self._shown: dict[str, None] = {}  # an ordered set: what stands on a retained topic
         self._unasked: dict[str, None] = {}
         self._dirty: dict[str, None] = {}
+        # Digest of what was last done about an alert, unless something happened to it since.
+        self._answers: dict[str, str] = {}
         self._tidied_at: datetime | None = None
 
     def __iter__(self) -> Iterator[Alert]:
@@ -127,6 +132,8 @@ class AlertBook:
             If the table does not know `event` in the alert's state.
         """
         before = self._closed[alert_id] if event is Event.OUTCOME else self._open[alert_id]
+        if event is not Event.UPDATE:
+            self._answers.pop(alert_id, None)
         after = advance(before, event, now, **changes)
         self._file(after)
         if event is not Event.UPDATE:
@@ -166,9 +173,12 @@ class AlertBook:
         elif not allows(alert.state, event):
             taken = event is Event.TAKE and alert.state is AlertState.ACKNOWLEDGED
             effect = "already_taken" if taken else "not_open"
+        elif self._answers.get(message.alert_id) == _digest(message):
+            effect = "repeated"
         else:
             effect = "applied"
             self._apply_decision(alert, event, message, now)
+            self._answers[message.alert_id] = _digest(message)
         found = alert.message if alert is not None else None
         self.out.points.append(points_out.decision(self.site, message, found, effect))
         closes = effect == "applied" and event is Event.DECIDE
@@ -274,6 +284,9 @@ class AlertBook:
             for k, a in self._closed.items()
             if a.message.closed_at is None or now - a.message.closed_at < OUTCOME_WITHIN
         }
+        self._answers = {
+            k: said for k, said in self._answers.items() if k in self._open or k in self._closed
+        }
 
     def collect(self) -> Outputs:
         """Return what happened since the last call, alerts last and once each."""
@@ -319,6 +332,7 @@ class AlertBook:
             unasked=list(self._unasked),
             tidied_at=self._tidied_at,
             silences=list(self.silences.all()),
+            answers=self._answers,
         )
 
     def restore(self, plain: Any) -> None:
@@ -332,4 +346,11 @@ class AlertBook:
         self._unasked = dict.fromkeys(kept.unasked)
         self._tidied_at = kept.tidied_at
         self.silences.restore(kept.silences)
+        self._answers = kept.answers
         self._dirty, self.out = {}, Outputs()
+
+
+def _digest(message: DecisionMessage) -> str:
+    """Return the same for the same decision of the same person, whenever and however often sent."""
+    said = replace(message, id="00000000", at=_ALWAYS)
+    return blake2s(encode(said), digest_size=16).hexdigest()

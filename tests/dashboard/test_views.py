@@ -326,6 +326,16 @@ def test_a_press_that_comes_twice_counts_once(
     assert len(line.told) == 1
 
 
+def test_who_takes_again_what_came_back_in_a_moment_is_heard(floor: Desk, line: Line) -> None:
+    app = page(floor)
+    app.button(key="take-aaaaaaaa01").click().run()
+    line.book.heard("aaaaaaaa01", replace(ALERT, taken_by="ana", taken_at=NOW))
+    line.book.heard("aaaaaaaa01", ALERT)
+    app.run()
+    app.button(key="take-aaaaaaaa01").click().run()
+    assert [one.action for one in line.decided] == [Action.TAKE, Action.TAKE]
+
+
 def test_pressing_again_counts_when_nothing_was_recorded(floor: Desk, line: Line) -> None:
     app = page(floor)
     app.button(key="take-aaaaaaaa01").click().run()

@@ -214,6 +214,26 @@ def test_decisions_that_fit_nothing_are_harmless_and_recorded() -> None:
     assert f.alerts[alert.alert_id][-2].decision is Action.TALK  # type: ignore[union-attr]
 
 
+def test_the_same_answer_under_another_id_counts_once() -> None:
+    f = Floor([], Pipeline(SITE, teams(2)))
+    request(f, "k0", RequestKind.HELP_NOW)
+    (alert,) = f.open()
+    which = alert.alert_id
+    f.decide(which, Action.TAKE)
+    f.decide(which, Action.CANNOT_NOW, to="bo")
+    f.pipeline.restore(f.pipeline.snapshot())
+    f.decide(which, Action.CANNOT_NOW, to="bo")
+    f.decide(which, Action.TAKE)  # taken back: another turn of the same episode
+    f.decide(which, Action.CANNOT_NOW, to="bo")
+    f.decide(which, Action.TALK, by="bo")
+    f.decide(which, Action.OUTCOME, by="bo", outcome=Outcome.HELPED)
+    f.decide(which, Action.OUTCOME, by="bo", outcome=Outcome.HELPED)
+    f.decide(which, Action.OUTCOME, by="bo", outcome=Outcome.HELPED, note="and coffee")
+    points = [p for p in f.of(Measurement.DECISION) if p.fields["kind"] == "decision"]
+    effects = ["applied", "applied", "repeated", *["applied"] * 4, "repeated", "applied"]
+    assert [p.fields["effect"] for p in points] == effects
+
+
 def test_outage_is_one_team_alert_that_stands_for_the_personal_ones() -> None:
     # All feel it within a minute; the last one is over it two minutes after the others.
     people = {
