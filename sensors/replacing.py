@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -19,3 +20,9 @@ def replace_durably(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def remedy(error: OSError) -> str:
+    """Return what to do about a state file that cannot be written."""
+    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return "free space" if is_full else "check [edge] state_dir"

@@ -38,6 +38,11 @@ ASKED_AGAIN = N_(
     "the words of the consent have changed, so nothing is measured; run: wellbeing edge consent"
 )
 
+NO_COLLECTOR = N_(
+    "no collector is chosen, so nothing is measured; asking for help or a break works all the same."
+    " To measure: --collector heart_rate, hid or voice, or [edge] collectors"
+)
+
 CONSENT_TEXT: dict[Channel, str] = {
     Channel.HEART: N_(
         "Heart: your headset's heart rate and the time between beats, over Bluetooth or a cable."

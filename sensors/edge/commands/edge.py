@@ -43,6 +43,7 @@ from sensors.edge.words import (
     ASKED_AGAIN,
     CONSENT_INTRODUCTION,
     CONSENT_TEXT,
+    NO_COLLECTOR,
     NOT_ASKED,
     PRIVATE_INTRODUCTION,
     measured,
@@ -170,6 +171,8 @@ async def _run(
     )
     if consent is not None:
         process.consent(consent)
+    elif not given.edge.collectors:
+        _line(say(NO_COLLECTOR))
     elif not process.permission.is_asked and process.channels:
         if sys.stdin.isatty():
             process.consent(_ask(process.channels, is_private=given.edge.private))

@@ -11,7 +11,7 @@ from pathlib import Path
 from sensors import codec
 from sensors.edge.consent.permission import Given, Permission, Reason
 from sensors.errors import StateError
-from sensors.replacing import replace_durably
+from sensors.replacing import remedy, replace_durably
 
 FILE_VERSION = 1
 
@@ -84,7 +84,9 @@ class ConsentFile:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_durably(self._path, codec.dump_json(content))
         except OSError as error:
-            raise StateError(f"cannot write {self._path}: {error.strerror}; free space") from None
+            raise StateError(
+                f"cannot write {self._path}: {error.strerror}; {remedy(error)}"
+            ) from None
         self._known = self._stamp()
 
     def _read(self) -> _Content:
@@ -93,7 +95,9 @@ class ConsentFile:
         except FileNotFoundError:
             return _Content(FILE_VERSION)
         except OSError as error:
-            raise StateError(f"cannot read {self._path}: {error.strerror}") from None
+            raise StateError(
+                f"cannot read {self._path}: {error.strerror}; check [edge] state_dir"
+            ) from None
         try:
             content = codec.convert(codec.load_json(data), _Content)
         except ValueError:

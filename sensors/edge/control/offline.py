@@ -89,9 +89,9 @@ def _folders(settings: EdgeSettings) -> list[Path]:
     if settings.agent:
         return [settings.folder]
     # An edge whose agent was never asked has no consent file, and hears its agent all the same.
-    kept = [path.parent for path in settings.root.glob("*/*/consent.json")]
-    running = [path.parent for path in settings.root.glob("*/*/control-*.json")]
-    return sorted({*kept, *running})
+    kept = [*settings.root.glob("*/*/consent.json"), *settings.root.glob("*/*/outbox-*.sqlite")]
+    running = settings.root.glob("*/*/control-*.json")
+    return sorted({path.parent for path in (*kept, *running)})
 
 
 def _alone(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]:

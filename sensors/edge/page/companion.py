@@ -27,6 +27,7 @@ from sensors.errors import (
     WellbeingError,
 )
 from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage, ReadingMessage
+from sensors.replacing import remedy
 from sensors.signals import of_channel
 from sensors.spoken import answering_in, say
 from sensors.words import LANGUAGES, Words, language_for
@@ -338,7 +339,7 @@ class AgentPage(Companion):
         try:
             memory.save(self._path, remembered)
         except OSError as error:  # what was asked for is done all the same
-            self._edge.say(f"page: cannot write {self._path}: {error.strerror}; free space")
+            self._edge.say(f"page: cannot write {self._path}: {error.strerror}; {remedy(error)}")
 
     def _speak(self, text: str, *, is_error: bool) -> str:
         name = token_hex(4)

@@ -64,7 +64,8 @@ def load_cipher(folder: Path, *, use_keyring: bool = True) -> Cipher:
                 answer = _ask_keyring(f"{folder.parent.name}/{folder.name}")
             return _with_file(path, answer)
     except (OSError, sqlite3.Error) as error:
-        raise StateError(f"cannot keep a key in {path}: {error}; check [edge] state_dir") from None
+        why = getattr(error, "strerror", None) or error
+        raise StateError(f"cannot keep a key in {path}: {why}; check [edge] state_dir") from None
 
 
 def _with_file(path: Path, answer: _Answer) -> Cipher:

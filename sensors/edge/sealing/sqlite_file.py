@@ -175,7 +175,8 @@ class SqliteFile:
         except sqlite3.DatabaseError as error:
             if _code(error) in _TAKEN:
                 raise StateError(
-                    f"{self.path} is in use: another edge runs for this agent and source"
+                    f"{self.path} is in use: another edge runs for this agent and source; "
+                    "it goes on, and a second one here needs a --source of its own"
                 ) from None
             if _code(error) not in _DAMAGED:
                 raise StateError(f"{self._name} {self.path}: {error}") from None

@@ -20,7 +20,7 @@ from sensors.edge.consent.permission import Reason
 from sensors.edge.telling.reminder import BreakReminder
 from sensors.edge.telling.telling import Telling
 from sensors.messages import ContextMessage, MirrorMessage, NoticeMessage
-from sensors.replacing import replace_durably
+from sensors.replacing import remedy, replace_durably
 
 LOOK_S = 1.0
 """How often it looks whether something is due. [s]"""
@@ -113,7 +113,7 @@ class Teller(Companion):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_durably(self._path, codec.dump_json(_Kept(told_at=told_at)))
         except OSError as error:
-            edge.say(f"cannot write {self._path}: {error.strerror}; free space")
+            edge.say(f"cannot write {self._path}: {error.strerror}; {remedy(error)}")
 
 
 def _load(path: Path) -> list[datetime]:

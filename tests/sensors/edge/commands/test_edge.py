@@ -215,3 +215,42 @@ def test_on_a_terminal_each_channel_is_asked_in_plain_words(tmp_path):
     assert "You allowed: heart." in ended.stdout
     kept = ConsentFile(tmp_path / "main" / "k7" / "consent.json").load()
     assert kept.channels == {Channel.HEART}
+
+
+def test_an_edge_without_a_collector_says_how_to_choose_one_and_is_found_again(tmp_path):
+    given = ("--state-dir", tmp_path, "--broker", f"127.0.0.1:{free_port()}")
+    ended = wellbeing("edge", "--agent", "k7", *given, "--for", "1")
+    assert ended.returncode == 0, ended.stderr
+    assert "no collector is chosen, so nothing is measured" in ended.stderr
+    assert "--collector heart_rate" in ended.stderr
+    # It ran here, though nobody was asked for consent: whoever says pause is heard.
+    paused = wellbeing("edge", "--state-dir", tmp_path, "pause")
+    assert paused.returncode == 0, paused.stderr
+    assert "stopped: paused" in wellbeing("edge", "--state-dir", tmp_path, "status").stdout
+    chosen = wellbeing("edge", "--agent", "k7", *given, "--collector", "simulated", "--for", "1")
+    assert "no collector is chosen" not in chosen.stderr
+
+
+def test_choices_that_cannot_be_written_name_the_folder_and_not_the_space(tmp_path):
+    (tmp_path / "state").write_text("")
+    ended = wellbeing("edge", "--agent", "k7", "--state-dir", tmp_path / "state", "pause")
+    assert (ended.returncode, ended.stderr.count("\n")) == (7, 1)
+    assert "check [edge] state_dir" in ended.stderr
+
+
+def test_a_second_edge_of_one_name_is_told_what_to_do(mosquitto, tmp_path):
+    given = ("--agent", "k7", "--source", "pc", "--state-dir", str(tmp_path), "--no-page",
+             "--broker", f"127.0.0.1:{mosquitto.port}")  # fmt: skip
+    command = [sys.executable, "-m", "wellbeing", "edge", *given]
+    with StandIn(mosquitto.port) as server:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        try:
+            wait_until(lambda: server.statuses)
+            ended = wellbeing("edge", *given)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+    assert ended.returncode == 7
+    assert "another edge runs for this agent and source" in ended.stderr
+    assert "--source of its own" in ended.stderr
+    assert process.returncode == 0
