@@ -35,7 +35,7 @@ from sensors.edge.commands.microphones import microphones
 from sensors.edge.commands.page import app as page_app
 from sensors.edge.consent.permission import parse_channels
 from sensors.edge.running.beside import companions
-from sensors.edge.running.ending import LastResort, stopping_on_signals
+from sensors.edge.running.ending import LastResort, interruptible, stopping_on_signals
 from sensors.edge.running.process import EdgeProcess
 from sensors.edge.sealing.keyhold import load_cipher
 from sensors.edge.settings import EdgeSettings
@@ -175,7 +175,9 @@ async def _run(
         _line(say(NO_COLLECTOR))
     elif not process.permission.is_asked and process.channels:
         if sys.stdin.isatty():
-            process.consent(_ask(process.channels, is_private=given.edge.private))
+            with interruptible():
+                chosen = _ask(process.channels, is_private=given.edge.private)
+            process.consent(chosen)
         else:
             _line(say(ASKED_AGAIN if process.permission.is_asked_again else NOT_ASKED))
     with stopping_on_signals(process.stop):  # from before it says that it started

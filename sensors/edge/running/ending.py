@@ -77,6 +77,16 @@ def _end(last_words: Callable[[], None]) -> None:
     os._exit(StateError.exit_code)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question that is asked on the loop; asyncio would take the first for itself."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel `tasks`; return once none runs any more, however it ended."""
     tasks = tuple(tasks)

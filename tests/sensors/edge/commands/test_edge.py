@@ -254,3 +254,30 @@ def test_a_second_edge_of_one_name_is_told_what_to_do(mosquitto, tmp_path):
     assert "another edge runs for this agent and source" in ended.stderr
     assert "--source of its own" in ended.stderr
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal to be had by a test is POSIX's")
+def test_one_ctrl_c_ends_the_question_for_consent(tmp_path):
+    """In a terminal of its own: whoever does not want to answer leaves at once."""
+    shown, terminal = os.openpty()
+    command = [sys.executable, "-m", "wellbeing", "edge", "--agent", "k7", "--collector",
+               "simulated", "--state-dir", str(tmp_path)]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    )
+    os.close(terminal)
+    said = bytearray()
+
+    def asked() -> bool:
+        said.extend(os.read(shown, 4096))
+        return b"[y/N]" in said
+
+    try:
+        wait_until(asked)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(shown)
+    assert not ConsentFile(tmp_path / "main" / "k7" / "consent.json").load().is_asked
