@@ -158,8 +158,8 @@ class DetectProcess:
         self.state = directory / "state"
         self.store = directory / "store.sqlite"
         self.log = directory / "detect.log"
-        self._command = [
-            sys.executable, "-m", "wellbeing", "detect", "--site", SITE, "--profile", "general",
+        self.arguments = [
+            "detect", "--site", SITE, "--profile", "general",
             "--teams", str(write_teams(directory)), "--state-dir", str(self.state),
             "--broker", f"127.0.0.1:{port}", "--store", "embedded", "--store-path", str(self.store), *extra,
         ]  # fmt: skip
@@ -169,7 +169,11 @@ class DetectProcess:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, cwd=Path(__file__).parents[2], env=self._env
+                [sys.executable, "-m", "wellbeing", *self.arguments],
+                stdout=log,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
+                env=self._env,
             )
 
     def kill(self) -> None:

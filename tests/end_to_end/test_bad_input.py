@@ -19,6 +19,7 @@ import pytest
 from sensors.edge.outbox.outbox import Outbox
 from sensors.edge.sealing.keyhold import load_cipher
 from tests.rig import free_port, wait_until
+from tests.rig.command import one_line
 from tests.rig.installation import Installation
 from tests.rig.process import children_of, lives
 from wellbeing import VERBS, main
@@ -31,16 +32,6 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and pipes as POSI
 def site(tmp_path: Path) -> Installation:
     """An installation whose broker is not there."""
     return Installation(tmp_path, free_port(), ["k1"])
-
-
-def one_line(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """Run ``wellbeing ARGUMENTS`` here; return its exit code and the one line it must be."""
-    code = main([str(argument) for argument in arguments])
-    printed = capfd.readouterr()
-    assert printed.out == ""
-    [line] = printed.err.splitlines()
-    assert line.startswith("wellbeing")
-    return code, line
 
 
 @pytest.mark.parametrize(

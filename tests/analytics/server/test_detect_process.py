@@ -22,6 +22,7 @@ from tests.analytics.server_rig import (
     detect,
 )
 from tests.rig import Mosquitto, wait_until
+from tests.rig.command import one_line
 from tests.rig.process import free_port
 from wellbeing import main
 
@@ -126,11 +127,10 @@ def run(tmp_path: Path, port: int, *extra: str, **env: str) -> tuple[int, list[s
     ],
 )
 def test_what_only_the_operator_can_mend_is_one_line(
-    tmp_path: Path, extra: list[str], words: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], extra: list[str], words: str
 ) -> None:
-    code, lines = run(tmp_path, 1, *extra)
+    code, line = one_line(capfd, *DetectProcess(tmp_path, 1, *extra).arguments)
     assert code == 2
-    [line] = lines
     assert words in line
 
 
