@@ -52,9 +52,34 @@ _MIN_SLOPE_FRAMES = 5  # shorter voiced stretches have no slope to speak of
 class VoiceFeatures(VoiceValues):
     """Features of one window; ``None`` is unknown, never zero.
 
-    Units, ranges and meanings are those of the catalogue
-    (:mod:`sensors.signals`); `quality` is 0 to 1, lowered by too
-    little speech; what else is wrong is judged by :mod:`sensors.voice.conditions`.
+    Units and ranges are those of the catalogue (:mod:`sensors.signals`);
+    definitions and sources stand in ``README.md`` beside this file.
+
+    Parameters
+    ----------
+    quality : float
+        0 to 1, lowered by less than 1.5 s of speech; what else is wrong is
+        judged by :mod:`sensors.voice.conditions`.
+    speech_ratio, pause_ratio, voiced_ratio : float
+        Shares: of speech in the window, of pauses between the first and the
+        last speech, of voice in the speech. [0-1]
+    speech_rate_hz : float
+        Syllables per second of speech. [1/s]
+    f0_hz, f0_spread_st, f0_slope_st_s : float
+        Pitch: median [Hz], 20th to 80th percentile [semitone], slope within
+        voiced stretches [semitone/s].
+    jitter_local, shimmer_local : float
+        Mean change from cycle to cycle over the mean, of period and of
+        amplitude. [ratio: 0.01 is what Praat shows as 1 %]
+    hnr_db : float
+        Harmonic over noise energy. [dB]
+    loudness_db : float
+        Median A-weighted level of the speech. [dB of full scale]
+    alpha_ratio_db, hammarberg_db : float
+        Low over high band: energy of 50-1000 Hz over 1-5 kHz, strongest peak
+        of 0-2 over that of 2-5 kHz. [dB]
+    slope_0_500_db_hz, slope_500_1500_db_hz : float
+        Slope of the spectrum. [dB/Hz]
     """
 
     speech_ratio: float
@@ -79,19 +104,30 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
         40 ms are needed. Left as it is.
     sample_rate : int
         Samples a second, 8000 or more. [Hz] Below 10 kHz, ``alpha_ratio_db``
-        and ``hammarberg_db`` are unknown.
+        and ``hammarberg_db`` are unknown. More than 16 kHz costs more and
+        tells nothing else: 5 kHz is the highest that is looked at.
 
     Returns
     -------
     VoiceFeatures
+        With less than 0.5 s of speech, only ``speech_ratio`` and ``quality``
+        are known.
 
     Raises
     ------
     TypeError
-        If `samples` are no floats: whole numbers have another full scale.
+        If `samples` are no floats: whole numbers have another full scale. If
+        `sample_rate` is no whole number.
     ValueError
         If `samples` is not one-dimensional, too short, not finite or a million
         times full scale, or `sample_rate` too low.
+
+    Notes
+    -----
+    Jitter and shimmer are unknown where noise alone might look like them
+    (:mod:`sensors.voice.changes`). Noise that is louder than speech, clipping,
+    music and a second speaker are not recognised here but by
+    :mod:`sensors.voice.conditions`.
 
     Examples
     --------
@@ -132,6 +168,9 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
 
 
 def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
+    if not isinstance(sample_rate, int | np.integer):
+        kind = type(sample_rate).__name__
+        raise TypeError(f"sample_rate has type {kind}; expected int: extract(samples, sample_rate)")
     given = np.asarray(samples)
     if given.dtype.kind != "f":
         raise TypeError(
@@ -142,7 +181,9 @@ def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
         raise ValueError(f"sample_rate is {sample_rate}; expected {MIN_SAMPLE_RATE} Hz or more")
     shortest = round(pitch.FRAME_S * sample_rate)
     if given.ndim != 1 or given.size < shortest:
-        raise ValueError(f"samples has shape {given.shape}; expected ({shortest} or more,)")
+        raise ValueError(
+            f"samples has shape {given.shape}; expected ({shortest} or more,): one channel, 40 ms"
+        )
     if not np.isfinite(given).all():
         raise ValueError("samples holds values that are not finite")
     peak = max(float(given.max()), -float(given.min()))
@@ -190,9 +231,9 @@ def _harmonicity(
 ) -> float:
     """Return harmonic over noise energy of the voiced speech.
 
-    The pitch track's periodicity counts jitter as noise [3]_. Laying cycles
-    over one another does not, but finds likeness in noise as well. So the
-    latter counts as far as the change of period is no work of noise.
+    The pitch track's periodicity counts jitter as noise [3]_. Comparing cycles
+    that were laid over one another does not, but finds likeness in noise as
+    well. So the latter counts as far as the change of period is no work of noise.
     """
     # A product with ones: several times as fast as a sum of rows.
     energy = (frames.power @ np.ones(frames.power.shape[1], dtype=np.float32))[voiced]

@@ -174,6 +174,12 @@ def test_whole_numbers_are_refused_with_what_to_do(dtype):
         extract(np.zeros(RATE, dtype=dtype), RATE)
 
 
+@pytest.mark.parametrize("rate", [16_000.0, "16000", None, np.zeros(RATE)])
+def test_a_rate_that_is_no_whole_number_is_refused_with_the_order(rate):
+    with pytest.raises(TypeError, match=r"expected int: extract\(samples, sample_rate\)"):
+        extract(np.zeros(RATE, dtype=np.float32), rate)
+
+
 @pytest.mark.parametrize("size", [640, 641, 900, 1600, 12_347])
 def test_short_and_odd_windows_are_taken(size):
     found = extract(voice(150, jitter=0.01, seconds=1.0).samples[:size], RATE)
@@ -221,7 +227,7 @@ def test_input_is_left_as_it_is_and_the_result_repeats():
 @pytest.mark.parametrize(
     ("samples", "rate", "words"),
     [
-        (np.zeros((5, 2)), RATE, "shape"),
+        (np.zeros((5, 2)), RATE, r"shape \(5, 2\); expected \(640 or more,\): one channel"),
         (np.zeros(100), RATE, "640 or more"),
         (np.full(RATE, np.nan), RATE, "not finite"),
         (np.full(RATE, -1e300), RATE, "reach 1e\\+300; expected -1 to 1"),
