@@ -130,7 +130,7 @@ class Stepper:
         A step that succeeded once can fail now: the program or the teams may
         be others than they were.
         """
-        start = self._log.snapshot() or self._new
+        start = self._kept or self._log.snapshot() or self._new
         self._pipeline.restore(start.data)
         self.done = start.step
         recorded, owed_by = self._log.steps_after(self.done.number), self._log.owed_by()
@@ -160,11 +160,16 @@ class Stepper:
         """Take note that the log now holds a snapshot of `done`."""
         self._kept = None
 
-    def pay(self, outputs: Outputs) -> None:
+    def pay(self, outputs: Outputs) -> bool:
         """Put the points into the spool that the last step owes, which is recorded by now.
 
         A bug that is met in making them is met as in any step, only later: everything
         since the snapshot is repeated without the message.
+
+        Returns
+        -------
+        bool
+            Whether the step stays as it was told. If not, alerts may be others now.
         """
         try:
             self._log.pay(outputs.points)
@@ -172,6 +177,8 @@ class Stepper:
             raise
         except Exception:  # noqa: BLE001 - met again, and told, when the step is repeated
             self.recover()
+            return False
+        return True
 
     def _do(
         self,

@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Sequence
 
-from analytics.journal.steps import Pending, StepLog
+from analytics.events import Publication
+from analytics.journal.steps import Commit, Pending, StepLog
 from analytics.pipeline.service_options import ScoringPipeline
 from analytics.server.stored import StoredPublisher
 from analytics.server.subscriber import Subscriber
 from sensors import codec, topics
+from sensors.topics import TopicKind
 
 _PATIENCE_S = 2.0  # connecting takes a moment; that is no trouble yet
 
@@ -75,12 +77,37 @@ class BrokerWatch:
         self._connections = self._subscriber.connections
         if is_first:
             _log.info("connected to the broker")
+        self._steps.commit(Commit(publications=self._contradictions()))
         sent = self._subscriber.unconfirmed()
         self.send([one for one in self._steps.pending() if one.id not in sent])
+        self._say_open()
+        self._stored.repeat_all()
+
+    def set_right(self) -> None:
+        """Show the alerts as they are known now: a step was told, and then done otherwise."""
+        pending = self._steps.commit(Commit(publications=self._contradictions()))
+        if self._subscriber.is_connected:
+            self.send(pending)
+            self._say_open()
+
+    def _contradictions(self) -> list[Publication]:
+        """Return what clears the alerts that were told of late, or will be, and nobody knows.
+
+        Of a step that met a bug after it was told, or at its repetition: it was
+        repeated without some message.
+        """
+        told = {one.topic: one.payload for one in self._steps.pending()}
+        known = {topics.alert(self._site, a.alert_id) for a in self._pipeline.open_alerts()}
+        return [
+            Publication(topic, None)
+            for topic, newest in told.items()
+            if newest and topic not in known and topics.parse(topic).kind is TopicKind.ALERT
+        ]
+
+    def _say_open(self) -> None:
         for alert in self._pipeline.open_alerts():
             where = topics.alert(self._site, alert.alert_id)
             self._subscriber.publish(Pending(0, where, codec.encode(alert)))
-        self._stored.repeat_all()
 
     def _clear_forgotten_alerts(self) -> None:
         kept = self._subscriber.take_retained_alerts()

@@ -296,8 +296,8 @@ class Service:
         self._stepper.unrecorded.clear()
         self._confirmed = []
         self._broker.send(pending)
-        if owes_points:
-            self._stepper.pay(outputs)
+        if owes_points and not self._stepper.pay(outputs):
+            self._broker.set_right()
         if outputs.points:
             self._writer.notify()
         if with_status:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from analytics.alerts import points_out
-from analytics.events import Outputs
+from analytics.events import Arrival, Outputs
 from analytics.journal.intake import Accepted
 from analytics.journal.journal import Journal
 from analytics.journal.steps import Commit, Snapshot, Step, StepLog
@@ -173,3 +173,40 @@ def test_a_bug_met_in_making_them_costs_that_window_alone(
     assert ("k2", 3) in {
         (p.tags["agent"], p.fields["seq"]) for p in server.spooled() if "seq" in p.fields
     }
+
+
+def test_the_next_such_bug_repeats_no_more_than_the_steps_since_the_one_before(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edge may send such a window every five seconds, and a snapshot covers 30 s of a floor."""
+    make = points_out.window_time_ns
+
+    def broken(message: ReadingMessage) -> int:
+        if message.source == "desk":
+            raise KeyError(message.source)
+        return make(message)
+
+    monkeypatch.setattr(points_out, "window_time_ns", broken)
+    server, stepped = serve(), []
+    step = server.pipeline.step
+
+    def counted(arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        stepped.append(now)
+        return step(arrivals, now)
+
+    monkeypatch.setattr(server.pipeline, "step", counted)
+    for seq in range(40):
+        server.receive("k1", *windows(seq))
+        server.log.pay(server.step().points)
+    took = []
+    for number, asking in enumerate(("k2", "k3")):
+        server.receive("k2", *windows(number, source="desk"))
+        server.receive(asking, help_me(number))
+        outputs = server.step()
+        stepped.clear()
+        assert outputs.publications
+        assert not server.stepper.pay(outputs)
+        took.append(len(stepped))
+    assert took[0] > 40 > 20 > took[1]
+    reached = server.pipeline.snapshot()
+    assert serve().pipeline.snapshot() == reached

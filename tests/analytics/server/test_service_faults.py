@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from analytics.clock import now_utc
+from analytics.events import Arrival, Outputs
 from analytics.journal.intake import Accepted
 from analytics.journal.journal import Journal
 from analytics.journal.steps import Step
 from analytics.people.teams import Teams, load_teams
+from analytics.pipeline.isolation import Stepper
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.service_options import ServiceOptions
+from analytics.server.rights_office import is_running
 from analytics.server.service import Service
 from analytics.server.subscriber import Subscriber
 from analytics.state import snapshot_rows
-from analytics.state.state_file import FILE_NAME, open_state
+from analytics.state.state_file import FILE_NAME, open_for_reading, open_state
 from analytics.store.base import Store
 from analytics.store.embedded import EmbeddedStore
+from analytics.store.formatted import Formatted
+from analytics.store.line_protocol import Encoder
+from analytics.store.points import Point
 from analytics.watching.status_lines import as_lines
 from analytics.writing.spool import SpoolWriter
 from sensors import codec, topics
 from sensors.config import BrokerSettings
 from sensors.errors import StateError, StoreError
+from sensors.messages import RequestMessage
 from sensors.signals import Channel
 from tests.analytics.server_rig import (
     SITE,
@@ -36,7 +45,7 @@ from tests.analytics.server_rig import (
     reading,
     write_teams,
 )
-from tests.analytics.service_rig import Serve, status
+from tests.analytics.service_rig import Listener, Serve, status
 from tests.rig import Mosquitto, wait_until
 
 pytestmark = pytest.mark.needs("mosquitto")
@@ -104,6 +113,68 @@ def test_a_bug_met_by_one_message_stops_nothing_else(
     assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 1
     faulty = [("k1", edges[0].run, 3), ("k2", edges[1].run, 0)]
     assert_exactly_once(tmp_path / "state", tmp_path / "store.sqlite", edges, faulty)
+
+
+def _power_cut(*_: object) -> None:
+    raise StateError("a power cut")
+
+
+def _served_until_it_fails(directory: Path, serve: Serve, edge: StandInEdge) -> None:
+    with suppress(AssertionError), serve(make=Untellable):
+        edge.ask_for_help()
+        wait_until(lambda: not is_running(directory / "state"))
+    db = open_for_reading(directory / "state")
+    (owed,) = db.execute("SELECT value FROM notes WHERE name = 'owed_by_step'").fetchone()
+    db.close()
+    assert int(owed)
+
+
+class Untellable(Pipeline):
+    """Has a bug that shows only when the points of a step with a request are made."""
+
+    def step(self, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        outputs = super().step(arrivals, now)
+        if any(isinstance(one.message, RequestMessage) for one in arrivals):
+            outputs.points.later(_Broken())
+        return outputs
+
+
+class _Broken:
+    def points(self) -> list[Point]:
+        raise KeyError("the text of an error may hold what was measured")
+
+    def lines(self, encoder: Encoder) -> Iterator[Formatted]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["goes on", "dies in between"])
+def test_no_alert_is_left_standing_that_the_server_does_not_know(
+    tmp_path: Path,
+    mosquitto: Mosquitto,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    dies: bool,
+) -> None:
+    """It was told before the bug was met; the step was then repeated without the message."""
+    edge = StandInEdge(mosquitto.port, "k1", "run00001")
+    edge.consent(Channel.HEART, Channel.KEYBOARD)
+    kept = Listener(mosquitto.port, f"wellbeing/v1/{SITE}/alert/+")
+    if dies:
+        with monkeypatch.context() as during:
+            during.setattr(Stepper, "pay", _power_cut)
+            during.setattr(Subscriber, "publish", lambda *_: None)
+            _served_until_it_fails(tmp_path, serve, edge)
+    with serve(make=Untellable):
+        edge.send(3)
+        if not dies:
+            edge.ask_for_help()
+        wait_until(lambda: status(tmp_path).counters.get("refused.fault"))
+        wait_until(lambda: kept.heard and not kept.heard[-1].payload, what="the alert is cleared")
+        edge.wait_released()
+    edge.close()
+    kept.connection.stop()
+    assert kept.heard[0].payload, "it was told"
 
 
 def test_a_server_that_fails_leaves_nobody_writing_its_file(
