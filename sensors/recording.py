@@ -31,9 +31,8 @@ from sensors.reduction import (
     reduce_channel,
     window_end_until,
 )
-from sensors.signals import LABEL, SIGNALS, Channel, readable_names
+from sensors.signals import HEADER, LABEL, SIGNALS, Channel, readable_names
 
-HEADER = ("t_s", "signal", "value")
 UNLABELLED = -1
 _LABELS = (1, 0, UNLABELLED)
 # A month: longer than any session, and what a time in another unit (ms, epoch) would be.

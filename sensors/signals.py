@@ -189,6 +189,9 @@ UNSCORED = frozenset(
 )
 """Signals of modules on which no score rests: they are shown and stored."""
 
+HEADER = ("t_s", "signal", "value")
+"""Columns of a recording."""
+
 LABEL = "label"
 """Name of the optional rows of a recording: 1 strained, 0 not, -1 not labelled."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import wellbeing
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sensors", "analytics", "dashboard", "firmware_bridge")
 DRIVERS = {
@@ -57,6 +59,14 @@ def test_the_server_needs_no_driver_of_the_edge():
     code = "import sys, analytics.events, analytics.signals.features, analytics.store.base, sensors.mqtt"
     loaded = _fresh(f"{code}; print(*{{m.split('.')[0] for m in sys.modules}})")
     assert loaded & {"bleak", "pynput", "librosa", "sounddevice", "soundfile", "serial"} == set()
+
+
+def test_a_command_of_the_edge_waits_for_no_numpy():
+    """It would take a quarter of the time until ``pause`` is asked for."""
+    edge = wellbeing.VERBS["edge"].target.partition(":")[0]
+    loaded = _fresh(f"import sys, {edge}; print(*{{m.split('.')[0] for m in sys.modules}})")
+    assert "numpy" not in loaded
+    assert "sensors" in loaded
 
 
 def _imports(path):

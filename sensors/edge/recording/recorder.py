@@ -22,8 +22,7 @@ from sensors.aside import InOrder
 from sensors.edge.companion import Companion, EdgeAccess
 from sensors.errors import ConfigurationError
 from sensors.messages import SECTIONS, WINDOW_S, Heart, Modules, ReadingMessage, Section
-from sensors.recording import HEADER
-from sensors.signals import SIGNALS, Channel, Reduction, readable_names
+from sensors.signals import HEADER, SIGNALS, Channel, Reduction, readable_names
 
 _HELD_S = 10.0
 """Rows wait this long, since a file is sorted by time and beats come late. [s] Headsets buffer
