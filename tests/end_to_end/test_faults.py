@@ -16,13 +16,10 @@ from typing import Any
 
 import pytest
 
-from analytics.store.base import Query
-from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
 from tests.rig import Mosquitto
-from tests.rig.installation import SITE, Installation
+from tests.rig.installation import Installation
 from tests.rig.waiting import wait_until
-from wellbeing import main
 
 AGENTS = ("k1", "k2")
 
@@ -45,14 +42,7 @@ def _start_edge(installation: Installation, agent: str, *more: str) -> subproces
 def _stored(installation: Installation) -> dict[str, dict[str, list[int]]]:
     """Return agent -> run -> seqs in the store."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    if not installation.store_path.exists():
-        return found
-    store = EmbeddedStore(installation.store_path, read_only=True)
-    try:
-        rows = store.read(Query(measurement=Measurement.READING, site=SITE))
-    finally:
-        store.close()
-    for row in rows:
+    for row in installation.rows(Measurement.READING):
         found[row.tags["agent"]][str(row.fields["run"])].append(int(row.fields["seq"]))
     return found
 
@@ -66,12 +56,12 @@ def _report(installation: Installation, agent: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(240)
 def test_nothing_is_lost_and_nothing_comes_twice(
-    installation: Installation, mosquitto: Mosquitto, capfd: pytest.CaptureFixture[str]
+    installation: Installation, mosquitto: Mosquitto
 ) -> None:
     edges = {agent: _start_edge(installation, agent) for agent in AGENTS}
     # The broker confirms windows that nobody has subscribed to: they are gone, and come again.
     wait_until(
-        lambda: all(_held(installation, agent, capfd) >= 2 for agent in AGENTS),
+        lambda: all(installation.report(agent).get("held", 0) >= 2 for agent in AGENTS),
         what="two windows in each outbox",
     )
     server = installation.start_server()
@@ -79,7 +69,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(
 
     mosquitto.kill()
     wait_until(
-        lambda: all(_held(installation, agent, capfd) >= 2 for agent in AGENTS),
+        lambda: all(installation.report(agent).get("held", 0) >= 2 for agent in AGENTS),
         what="windows wait while the broker is away",
     )
     mosquitto.start()
@@ -115,12 +105,3 @@ def test_nothing_is_lost_and_nothing_comes_twice(
             assert seqs == list(range(len(seqs))), (agent, run)
     for run in json.loads(installation.run("status", "--json"))["runs"]:
         assert run["gaps"] == [], run
-
-
-def _held(installation: Installation, agent: str, capfd: pytest.CaptureFixture[str]) -> int:
-    """Return how many windows the running edge keeps; asked here, as it is asked many times."""
-    options = ["--config", str(installation.config), "--agent", agent, "--source", "pc"]
-    if main(["edge", *options, "status", "--json"]) != 0:
-        return 0
-    (report,) = json.loads(capfd.readouterr().out)
-    return int(report["held"]) if report["running"] else 0

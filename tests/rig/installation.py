@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,9 +11,14 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from analytics.store.base import Query, Row
+from analytics.store.embedded import EmbeddedStore
+from analytics.store.points import Measurement
 from analytics.watching.status import read_status
-from sensors.errors import StateError
+from sensors.edge.control.control import ask
+from sensors.errors import StateError, StoreError
 from sensors.recording import write_recording
 from sensors.simulated import Episode, Simulation
 from tests.rig.waiting import wait_until
@@ -107,6 +113,24 @@ class Installation:
         found = json.loads(self.run("status", "--json"))
         assert isinstance(found, dict)
         return found
+
+    def report(self, agent: str) -> dict[str, Any]:
+        """Return what the running edge of `agent` says at its own door; nothing until it answers."""
+        for door in (self.edge_dir / SITE / agent).glob("control-*.json"):
+            with contextlib.suppress(StateError):
+                return ask(door, "status") or {}
+        return {}
+
+    def rows(self, measurement: Measurement) -> list[Row]:
+        """Return what the embedded store has; nothing while it is still being made."""
+        try:
+            store = EmbeddedStore(self.store_path, read_only=True)
+        except StoreError:
+            return []
+        try:
+            return list(store.read(Query(measurement=measurement, site=SITE)))
+        finally:
+            store.close()
 
     def stop_all(self) -> None:
         """End whatever still runs, politely first."""

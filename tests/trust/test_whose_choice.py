@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from analytics.store.base import Query
-from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
 from sensors import codec, topics
 from sensors.config import BrokerSettings
@@ -164,7 +162,7 @@ def test_help_now_and_break_please_work_without_any_sensor_and_come_first(
     for agent, options in (("k1", ()), ("k2", refused)):
         installation.start("edge", "--agent", agent, *options)
     for agent, what in (("k1", "help_now"), ("k2", "break_please")):
-        wait_until(lambda a=agent: _connected(installation, a))
+        wait_until(lambda a=agent: installation.report(a).get("connected"))
         said = installation.run("edge", "--agent", agent, "ask", what)
         assert agent in said
     wait_until(
@@ -178,18 +176,8 @@ def test_help_now_and_break_please_work_without_any_sensor_and_come_first(
     }
     assert all(a["told_to"] == ["ana"] for a in alerts.values())
     # Of the one who refused, windows came, and not one byte was measured.
-    store = EmbeddedStore(installation.store_path, read_only=True)
-    rows = wait_until(lambda: store.read(Query(measurement=Measurement.READING, site=SITE)))
-    store.close()
+    rows = wait_until(lambda: installation.rows(Measurement.READING))
     values = {name for row in rows for name in row.fields}
     assert not {n for n in values if not n.startswith("absent_")} - {
         "run", "seq", "utc_offset_min", "late",
     }  # fmt: skip
-
-
-def _connected(installation: Installation, agent: str) -> bool:
-    folder = installation.edge_dir / SITE / agent
-    if not list(folder.glob("control-*.json")):
-        return False
-    (report,) = json.loads(installation.run("edge", "--agent", agent, "status", "--json"))
-    return bool(report.get("connected"))

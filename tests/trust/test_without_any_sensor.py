@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from analytics.store.base import Query
-from analytics.store.embedded import EmbeddedStore
 from analytics.store.points import Measurement
 from sensors import codec, topics
 from sensors.config import BrokerSettings
@@ -147,12 +145,6 @@ def test_reminder_self_report_help_and_break_work_with_no_channel_at_all(
 
 def _kept(installation: Installation, count: int) -> dict[str, dict[str, object]]:
     """Return what the agent said, as the store has it, by what it was; empty while incomplete."""
-    if not installation.store_path.exists():
-        return {}
-    store = EmbeddedStore(installation.store_path, read_only=True)
-    try:
-        rows = store.read(Query(measurement=Measurement.DECISION, site=SITE))
-    finally:
-        store.close()
+    rows = installation.rows(Measurement.DECISION)
     own = [row.fields for row in rows if row.fields["kind"] in {"reply", "request"}]
     return {str(fields["action"]): dict(fields) for fields in own} if len(own) >= count else {}
