@@ -19,6 +19,7 @@ tells somebody to act. Both end the server as before.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 import traceback
@@ -196,6 +197,9 @@ class Stepper:
             raise
         except Exception as error:  # noqa: BLE001 - a bug can raise anything
             outputs = self._isolate(arrivals, reached.now, error)
+            # What was met stands in a circle with the states it was tried on, 100 MB each on
+            # a big floor, and `wellbeing detect` looks for circles seldom.
+            gc.collect()
         self.done = reached
         return outputs
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -274,3 +276,38 @@ def test_a_bug_keeps_its_traceback_as_json() -> None:
     line = json.loads(JsonFormatter(SITE).format(record))
     assert line["text"] == "told"
     assert "in step" in line["trace"]
+
+
+class _MetError(KeyError):
+    """An error of which one can ask whether it is still there, with the state it was met on."""
+
+
+def test_what_was_met_is_not_kept_in_memory(
+    serve: Serve, teams: Teams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of a big floor is 100 MB, and `wellbeing detect` looks for circles seldom."""
+    met: weakref.WeakSet[_MetError] = weakref.WeakSet()
+    step = Pipeline.step
+
+    def noted(error: _MetError) -> _MetError:
+        met.add(error)
+        return error
+
+    def broken(self: Pipeline, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        if any(one.agent == "k2" for one in arrivals):
+            raise noted(_MetError())
+        return step(self, arrivals, now)
+
+    monkeypatch.setattr(Pipeline, "step", broken)
+    monkeypatch.setattr(logging.getLogger("wellbeing.detect"), "disabled", True)
+    server = serve(Pipeline(SITE, teams))
+    gc.disable()
+    try:
+        for seq in range(3):
+            server.receive(seq)
+            server.receive(seq, agent="k2")
+            server.step()
+    finally:
+        gc.enable()
+    assert server.count() == 3
+    assert not met
