@@ -10,7 +10,6 @@ import platformdirs
 from sensors.config import BrokerSettings
 from sensors.errors import ConfigurationError, MessageError
 from sensors.messages import check_identity
-from sensors.mqtt import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,18 +108,3 @@ def may_erase_on_request(settings: ServerSettings, broker: BrokerSettings) -> bo
             " lets anybody in cannot prove who asks: give it users and rules (deploy/mosquitto)"
         )
     return settings.erase_on_request
-
-
-def require_tls(broker: BrokerSettings) -> None:
-    """Refuse a broker off this machine without encryption (TRUST T20).
-
-    Raises
-    ------
-    ConfigurationError
-        If `broker` is not on the loopback address and `tls` is off.
-    """
-    if broker.host not in LOOPBACK and not broker.tls:
-        raise ConfigurationError(
-            f"[broker] host is {broker.host!r} and tls is false;"
-            " off this machine set tls = true (and ca_file for a private authority)"
-        )

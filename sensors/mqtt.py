@@ -313,6 +313,21 @@ def _words(error: BaseException | None, *, tls: bool) -> str:
     return words
 
 
+def require_tls(broker: BrokerSettings) -> None:
+    """Refuse a broker off this machine without encryption (TRUST T20).
+
+    Raises
+    ------
+    ConfigurationError
+        If `broker` is not on the loopback address and `tls` is off.
+    """
+    if broker.host not in LOOPBACK and not broker.tls:
+        raise ConfigurationError(
+            f"[broker] host is {broker.host!r} and tls is false;"
+            " off this machine set tls = true (and ca_file for a private authority)"
+        )
+
+
 def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=settings.ca_file or None)

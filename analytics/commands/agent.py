@@ -21,7 +21,7 @@ from analytics.rights import requests as rights_requests
 from analytics.rights.receipt import Receipt, as_lines, with_exports
 from analytics.server import rights_office
 from analytics.server.service import Service
-from analytics.settings import ServerSettings, require_tls
+from analytics.settings import ServerSettings
 from analytics.state.state_file import open_for_reading
 from analytics.store.opening import open_store
 from analytics.store.settings import StoreSettings
@@ -39,6 +39,7 @@ from sensors.command_line import (
 from sensors.config import BrokerSettings, section
 from sensors.errors import ConfigurationError, MessageError, StateError, StoreError
 from sensors.messages import check_identity
+from sensors.mqtt import require_tls
 from sensors.policy import PolicySettings
 
 app = plain_app("Everything held about one agent: hand it out, erase it, keep the receipt.")

@@ -23,7 +23,7 @@ from analytics.pipeline.service_options import ServiceOptions
 from analytics.server.service import Service
 from analytics.server.subscriber import Subscriber
 from analytics.server_log import LogFormat, talking
-from analytics.settings import ServerSettings, may_erase_on_request, require_tls
+from analytics.settings import ServerSettings, may_erase_on_request
 from analytics.store.settings import StoreSettings
 from analytics.writing.writer_process import WriterProcess
 from sensors.command_line import (
@@ -35,6 +35,7 @@ from sensors.command_line import (
     read_tables,
 )
 from sensors.config import BrokerSettings, section
+from sensors.mqtt import require_tls
 from sensors.policy import PolicySettings
 
 app = plain_app()

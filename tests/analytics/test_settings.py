@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from analytics.settings import ServerSettings, require_tls
+from analytics.settings import ServerSettings
 from sensors.config import BrokerSettings, section
 from sensors.errors import ConfigurationError
+from sensors.mqtt import require_tls
 from sensors.policy import PROFILES, Alerts, PolicySettings
 from sensors.signals import Channel
 

@@ -50,7 +50,7 @@ from sensors.edge.words import (
     names,
 )
 from sensors.errors import ConfigurationError, MissingExtraError
-from sensors.mqtt import LOOPBACK
+from sensors.mqtt import LOOPBACK, require_tls
 from sensors.policy import PolicySettings
 from sensors.signals import Channel
 from sensors.spoken import say, speak, terminal_language
@@ -141,9 +141,10 @@ def edge(  # noqa: PLR0917 - typer reads the options from the parameters
 
 
 def _check_reach(given: Given, tables: dict[str, Any]) -> None:
-    """Refuse to send what the profile, or private mode, keeps on this machine."""
+    """Refuse to send what the profile, or private mode, keeps on this machine, or in the clear."""
     if not given.edge.private:
         PolicySettings.check(tables)
+        require_tls(given.broker)
     elif given.broker.host not in LOOPBACK:
         raise ConfigurationError(
             f"[edge] private is true and [broker] host is {given.broker.host!r};"

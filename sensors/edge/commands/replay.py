@@ -28,6 +28,7 @@ from sensors.edge.recording.session import ReplaySession
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import BrokerError, ConfigurationError, MessageError, WellbeingError
 from sensors.messages import check_identity
+from sensors.mqtt import require_tls
 from sensors.recording import Recording, read_recording
 
 app = plain_app()
@@ -73,6 +74,7 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
     tables = read_tables(config)
     edge = section(tables, "edge", EdgeSettings, site=site)
     settings = broker_settings(tables, broker)
+    require_tls(settings)
     for recording in recordings:
         for name, count in recording.skipped.items():
             _line(f"{recording.name}: {count} values of {name} out of range, skipped")

@@ -63,6 +63,12 @@ def test_help_names_every_command():
         ),
         pytest.param(["edge", "--agent", "k7", "--option", "x"], 2, "COLLECTOR.KEY", id="option"),
         pytest.param(["edge", "--agent", "k7", "--broker", "a:b"], 2, "HOST:PORT", id="broker"),
+        pytest.param(
+            ["edge", "--agent", "k7", "--broker", "broker.example"],
+            2,
+            "'broker.example' and tls is false",
+            id="in the clear",
+        ),
         pytest.param(["edge", "status"], 7, "no edge has run here", id="no edge"),
         pytest.param(["edge", "--agent", "k7", "ask", "tea"], 2, "known: help_now", id="request"),
         pytest.param(
