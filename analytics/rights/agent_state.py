@@ -141,6 +141,7 @@ def _forget_alerts(book: Any, agent: str, found: Forgotten) -> None:
     for name in ("shown", "unasked"):
         book[name] = [identity for identity in book[name] if identity not in ids]
     _drop(book["retired"], ids)
+    _drop(book.get("answers", {}), ids)
     book["silences"] = _without(book["silences"], lambda s: s.get("agent") == agent, found)
 
 

@@ -195,10 +195,17 @@ def test_everybody_elses_state_goes_on_as_if_nothing_had_happened(tmp_path: Path
     context = ContextMessage(at=T + HOUR, state=ContextState.ON_CALL)
     at = T + timedelta(seconds=200)
     whole.step([Arrival(999, at, "k2", asked), Arrival(1000, at, "k2", context)], at)
+    [alert] = whole.open_alerts()
+    taken = DecisionMessage(
+        id="taken001", at=at, alert_id=alert.alert_id, by="ana", action=Action.TAKE
+    )
+    whole.step([Arrival(1001, at, None, taken)], at)
     before = whole.snapshot()
     data, found = rights_state.forget(before, "k2")
-    assert (found.rows, len(found.alert_ids), found.alert_ids) == (1, 1, found.shown)
+    assert (found.rows, found.alert_ids, found.shown) == (1, {alert.alert_id}, {alert.alert_id})
     assert b'"k2"' not in data
+    assert alert.alert_id.encode() in before
+    assert alert.alert_id.encode() not in data
     assert rights_state.forget(data, "k2") == (data, rights_state.Forgotten())
     old, new = snapshot.unpack(before)[0], snapshot.unpack(data)[0]
     for name in old:
