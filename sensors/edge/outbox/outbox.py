@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sensors import codec
+from sensors.edge.outbox.layout import VERSION_1, about
 from sensors.edge.outbox.rescue import PAGE, Row, rescue
 from sensors.edge.sealing.cipher import HEAD_BYTES, Cipher, SealError
-from sensors.edge.sealing.sqlite_file import SqliteFile, Transaction, alone, script
+from sensors.edge.sealing.sqlite_file import SqliteFile, Transaction, alone
 from sensors.errors import StateError
 from sensors.messages import ReadingMessage
 
@@ -36,21 +37,6 @@ MAX_WINDOWS = 52_000
 """72 hours of 5-second windows, rounded up."""
 
 _INSERT = "INSERT INTO window (run, seq, kept_at, payload) VALUES (?, ?, ?, ?)"
-
-_VERSION_1 = script(
-    """
-    CREATE TABLE window (
-        id INTEGER PRIMARY KEY,
-        run TEXT NOT NULL,
-        seq INTEGER NOT NULL,
-        kept_at REAL NOT NULL,
-        payload BLOB NOT NULL,
-        UNIQUE (run, seq)
-    )
-    """,
-    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-    "INSERT INTO counter VALUES ('dropped', 0)",
-)
 
 
 class Key(NamedTuple):
@@ -111,7 +97,7 @@ class Outbox:
         self._has_said_changed = False
         self._rescued: list[Row] = []
         self._carried = 0  # dropped, as a damaged file said, until the new one stands
-        self._migrations = (_VERSION_1, self._seal_all)
+        self._migrations = (VERSION_1, self._seal_all)
         self._file = SqliteFile(
             path,
             "outbox",
@@ -165,7 +151,7 @@ class Outbox:
                 m.run,
                 m.seq,
                 now.timestamp(),
-                self._cipher.seal(codec.encode(m), _about(m.run, m.seq)),
+                self._cipher.seal(codec.encode(m), about(m.run, m.seq)),
             )
             for m in messages
         ]
@@ -281,7 +267,7 @@ class Outbox:
             return None
         sealed, oldest_seq = row
         try:
-            payload = self._cipher.open(sealed, _about(*key))
+            payload = self._cipher.open(sealed, about(*key))
         except SealError as error:
             self._drop(key, error)
             return None
@@ -370,7 +356,7 @@ class Outbox:
         for (number,) in db.execute("SELECT id FROM window").fetchall():
             row = db.execute("SELECT run, seq, payload FROM window WHERE id = ?", (number,))
             run, seq, payload = row.fetchone()
-            sealed = self._cipher.seal(payload, _about(run, seq))
+            sealed = self._cipher.seal(payload, about(run, seq))
             db.execute("UPDATE window SET payload = ? WHERE id = ?", (sealed, number))
         db.execute("CREATE INDEX window_kept_at ON window (kept_at)")
 
@@ -390,7 +376,7 @@ class Outbox:
         if row.payload[:HEAD_BYTES] not in self._cipher.heads:
             return False
         try:
-            self._cipher.open(row.payload, _about(row.run, row.seq))
+            self._cipher.open(row.payload, about(row.run, row.seq))
         except SealError:
             return False
         return True
@@ -401,8 +387,3 @@ class Outbox:
             db.execute(f"PRAGMA page_size={PAGE}")
             for migrate in self._migrations:
                 migrate(db)
-
-
-def _about(run: str, seq: int) -> bytes:
-    """Return what a payload is sealed for, so that rows cannot change places."""
-    return f"window/{run}/{seq}".encode()
