@@ -18,6 +18,7 @@ References
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -168,9 +169,13 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
 
 
 def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
-    if not isinstance(sample_rate, int | np.integer):
+    try:
+        operator.index(sample_rate)
+    except TypeError:
         kind = type(sample_rate).__name__
-        raise TypeError(f"sample_rate has type {kind}; expected int: extract(samples, sample_rate)")
+        raise TypeError(
+            f"sample_rate has type {kind}; expected int: extract(samples, sample_rate)"
+        ) from None
     given = np.asarray(samples)
     if given.dtype.kind != "f":
         raise TypeError(
