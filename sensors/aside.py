@@ -86,6 +86,7 @@ class InOrder:
     def do(self, call: Callable[[], T]) -> Future[T] | None:
         """Have `call` made after all before it; ``None`` where too many wait: it is not made."""
         done: Future[T] = Future()
+        done.set_running_or_notify_cancel()  # who waits no more does not call it off
         with self._lock:
             if len(self._calls) >= self._most:
                 return None

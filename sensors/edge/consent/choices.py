@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 
 from sensors.aside import InOrder
 from sensors.edge.consent.file import ConsentFile
@@ -15,8 +14,10 @@ from sensors.edge.consent.permission import Permission
 from sensors.errors import StateError
 from sensors.spoken import say
 
+Change = Callable[[Permission], Permission]
+
 _LOOK_WITHIN_S = 1.0
-"""How long the agent's word waits for what they said to another edge. [s]"""
+"""How long a look for what was said to another edge holds anything up. [s]"""
 
 _WRITTEN_WITHIN_S = 5.0
 """After this the agent is told that the disk does not answer; it is written when it does. [s]"""
@@ -54,12 +55,15 @@ class Choices:
         self, file: ConsentFile, obey: Callable[[bool], None], tell: Callable[[str], None]
     ) -> None:
         self.permission = file.load()
+        self._kept = self.permission  # what the file is to say; the disk's thread has it
         self._file = file
         self._obey = obey
         self._tell = tell
         self._disk = InOrder("consent", _MOST_WAITING)
-        self._unwritten = 0  # changes that are obeyed and not written down yet
+        self._changes: deque[Change] = deque()  # obeyed, and not written down yet
+        self._heeded = self._written = 0  # how many changes were, in all
         self._look: asyncio.Task[None] | None = None
+        self._look_until_s = 0.0
 
     def hold(self, permission: Permission) -> None:
         """Make `permission` hold from this moment on, in this edge."""
@@ -68,8 +72,9 @@ class Choices:
         self._obey(consent_changed)
 
     def change(self, permission: Permission) -> None:
-        """Obey first, then write it down: a full disk must not keep a microphone open."""
+        """Obey first, then write it down, before anything runs."""
         self.hold(permission)
+        self._kept = permission
         self._file.save(permission)
 
     def let_lapse(self, now: datetime) -> None:
@@ -81,34 +86,32 @@ class Choices:
             except StateError as error:  # it holds all the same, and is written at the next start
                 self._tell(str(error))
 
-    async def heed(self, permission: Permission) -> None:
-        """As `change`; the device is closed while a slow disk writes.
+    async def heed(self, change: Change) -> None:
+        """Obey at once; write it down beside what the agent said to another edge meanwhile.
 
         Raises
         ------
         StateError
             If the disk refuses, or does not answer for seconds. It holds all the same.
         """
-        self.hold(permission)
-        loop = asyncio.get_running_loop()
-        self._unwritten += 1
-        written = self._disk.do(partial(self._file.save, permission))
-        if written is None:
-            self._unwritten -= 1
-            raise _not_written_yet()
-        written.add_done_callback(partial(self._written, loop))
+        self.hold(change(self.permission))
+        self._heeded += 1
+        self._changes.append(change)
         try:
-            async with asyncio.timeout(_WRITTEN_WITHIN_S):
-                await asyncio.shield(asyncio.wrap_future(written))
+            await self._disk.within(_WRITTEN_WITHIN_S, self._write)
         except TimeoutError:
             raise _not_written_yet() from None
+        finally:
+            self._catch_up()
 
     async def follow(self) -> None:
         """Take over what the agent said to another of their edges here, if the disk says it soon."""
+        now_s = asyncio.get_running_loop().time()
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._follow())
+            self._look_until_s = now_s + _LOOK_WITHIN_S
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_WITHIN_S):
+            async with asyncio.timeout_at(self._look_until_s):
                 await asyncio.shield(self._look)
 
     async def end(self) -> None:
@@ -117,8 +120,16 @@ class Choices:
             self._look.cancel()
             await asyncio.wait({self._look})
 
+    async def written(self) -> None:
+        """Return once all that was obeyed is written down, or the disk takes too long."""
+        if self._written != self._heeded:
+            with suppress(TimeoutError):
+                await self._disk.within(_WRITTEN_WITHIN_S, lambda: None)
+
     async def _follow(self) -> None:
-        looked = None if self._unwritten else self._disk.do(self._file.news)
+        self._catch_up()
+        heeded = self._heeded
+        looked = self._disk.do(self._news) if heeded == self._written else None
         if looked is None:
             return  # what the file says now is older than what was said to this one
         try:
@@ -126,17 +137,43 @@ class Choices:
         except StateError as error:  # what was said to this one holds
             self._tell(str(error))
             return
-        if kept is not None and not self._unwritten:
-            following = self.permission.following(kept)
-            if following != self.permission:
-                self.hold(following)
+        if kept is not None and heeded == self._heeded:  # else what is written then has both
+            self._take_over(kept)
 
-    def _written(self, loop: asyncio.AbstractEventLoop, _written: Future[None]) -> None:
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(self._count_written)
+    def _catch_up(self) -> None:
+        """Let hold what was written down: what was said here and to another edge."""
+        if self._written == self._heeded:
+            self._take_over(self._kept)
 
-    def _count_written(self) -> None:
-        self._unwritten -= 1
+    def _take_over(self, kept: Permission) -> None:
+        following = self.permission.following(kept)
+        if following != self.permission:
+            self.hold(following)
+
+    # On the disk's thread.
+
+    def _news(self) -> Permission | None:
+        kept = self._file.news()
+        if kept is not None:
+            self._kept = kept
+        return kept
+
+    def _write(self) -> None:
+        """Write down all that was obeyed until now.
+
+        As changes of what the file says, not as what held here: a disk that was slow
+        for this edge may have taken from another one meanwhile that the agent withdrew.
+        """
+        with suppress(StateError):  # `save` raises it, too
+            self._news()
+        taken = 0
+        while self._changes:
+            self._kept = self._changes.popleft()(self._kept)
+            taken += 1
+        try:
+            self._file.save(self._kept)
+        finally:
+            self._written += taken
 
 
 def _not_written_yet() -> StateError:

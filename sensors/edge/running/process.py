@@ -49,6 +49,8 @@ from sensors.messages import (
 from sensors.signals import Channel
 from sensors.spoken import say
 
+_HEEDED = frozenset({"pause", "resume", "lock", "unlock", "withdraw", "consent"})
+
 
 class EdgeProcess:
     """One agent's edge on one machine.
@@ -231,6 +233,7 @@ class EdgeProcess:
             await self._publisher.stop(goodbye=self._stop.is_set())
             # From here on a disk that hangs holds us; all that waited for us has been told.
             await self._control.stop()
+            await self._choices.written()
             self._outbox.close()
 
     async def _windows(self) -> None:
@@ -312,19 +315,18 @@ class EdgeProcess:
 
     async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
         """Do what another terminal or a companion asks; return the answer."""
-        await (
-            self._choices.follow()
-        )  # or what is written down now would undo what another edge was told
+        if command not in _HEEDED:  # these wait for no disk, and are written beside what it says
+            await self._choices.follow()
         now_at = self._times.wall_at()
         match command:
             case "pause" | "resume" | "lock" | "unlock":
-                await self._choices.heed(
-                    self.permission.after(self._lockers.after(Event(command), words))
-                )
+                event = self._lockers.after(Event(command), words)
+                await self._choices.heed(lambda allowed: allowed.after(event))
             case "withdraw":
-                await self._choices.heed(self.permission.withdrawing(parse_channels(words), now_at))
+                await self._withdraw(parse_channels(words), now_at)
             case "consent":
-                await self._choices.heed(self.permission.consenting(parse_channels(words), now_at))
+                channels = parse_channels(words)
+                await self._choices.heed(lambda allowed: allowed.consenting(channels, now_at))
             case "ask":
                 return {"text": await self._asking.ask(words), **self.report()}
             case "reply":
@@ -339,11 +341,12 @@ class EdgeProcess:
                 return {**await answer_beside(self._companions, command, words), **self.report()}
         return self.report()
 
+    async def _withdraw(self, channels: tuple[Channel, ...], now_at: datetime) -> None:
+        await self._choices.heed(lambda allowed: allowed.withdrawing(channels, now_at))
+
     async def _erase_beside(self) -> None:
         """Have the server of this machine erase, too, and measure nothing until allowed again."""
-        await self._choices.heed(
-            self.permission.withdrawing(parse_channels(()), self._times.wall_at())
-        )
+        await self._withdraw((), self._times.wall_at())
         await self.request(RequestKind.ERASE)
 
     async def request(self, kind: RequestKind) -> None:
