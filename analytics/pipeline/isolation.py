@@ -45,6 +45,8 @@ bug, hearing the others late would be worse than losing their neighbours.
 # A step touches no file and no network: every other error is a bug, whatever its class.
 _NOT_A_MESSAGE = (MemoryError, ConfigurationError, StateError)
 
+_OFTEN = 10_000  # new objects until circles are looked for
+
 _log = logging.getLogger("wellbeing.detect")
 
 
@@ -197,9 +199,7 @@ class Stepper:
             raise
         except Exception as error:  # noqa: BLE001 - a bug can raise anything
             outputs = self._isolate(arrivals, reached.now, error)
-            # What was met stands in a circle with the states it was tried on, 100 MB each on
-            # a big floor, and `wellbeing detect` looks for circles seldom.
-            gc.collect()
+            _let_go()
         self.done = reached
         return outputs
 
@@ -254,6 +254,15 @@ class Stepper:
                     len(found.culprits),
                     exc_info=why,
                 )
+
+
+def _let_go() -> None:
+    """Free what stands in a circle with what was met: states of 100 MB each on a big floor.
+
+    Elsewhere than in `wellbeing detect` circles are looked for often enough.
+    """
+    if gc.get_threshold()[0] > _OFTEN:
+        gc.collect()
 
 
 def _what(error: Exception) -> str:

@@ -301,13 +301,14 @@ def test_what_was_met_is_not_kept_in_memory(
     monkeypatch.setattr(Pipeline, "step", broken)
     monkeypatch.setattr(logging.getLogger("wellbeing.detect"), "disabled", True)
     server = serve(Pipeline(SITE, teams))
-    gc.disable()
+    often = gc.get_threshold()
+    gc.set_threshold(1_000_000)  # never while this runs
     try:
         for seq in range(3):
             server.receive(seq)
             server.receive(seq, agent="k2")
             server.step()
     finally:
-        gc.enable()
+        gc.set_threshold(*often)
     assert server.count() == 3
     assert not met
