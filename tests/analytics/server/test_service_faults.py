@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,14 +119,37 @@ def _power_cut(*_: object) -> None:
     raise StateError("a power cut")
 
 
-def _served_until_it_fails(directory: Path, serve: Serve, edge: StandInEdge) -> None:
-    with suppress(AssertionError), serve(make=Untellable):
+def _served_until_it_fails(
+    directory: Path, serve: Serve, edge: StandInEdge, make: Callable[[str, Teams], Pipeline]
+) -> None:
+    with suppress(AssertionError), serve(make=make):
+        edge.send(5)
         edge.ask_for_help()
         wait_until(lambda: not is_running(directory / "state"))
     db = open_for_reading(directory / "state")
     (owed,) = db.execute("SELECT value FROM notes WHERE name = 'owed_by_step'").fetchone()
     db.close()
     assert int(owed)
+
+
+def test_a_power_cut_between_alert_and_points_loses_neither(
+    tmp_path: Path, mosquitto: Mosquitto, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = StandInEdge(mosquitto.port, "k1", "run00001")
+    edge.consent(Channel.HEART, Channel.KEYBOARD)
+    kept = Listener(mosquitto.port, f"wellbeing/v1/{SITE}/alert/+")
+    with monkeypatch.context() as during:
+        during.setattr(Stepper, "pay", _power_cut)
+        _served_until_it_fails(tmp_path, serve, edge, Pipeline)
+    with serve():
+        edge.send(3)
+        edge.wait_released()
+    edge.close()
+    wait_until(lambda: kept.heard)
+    kept.connection.stop()
+    assert len({one.topic for one in kept.heard}) == 1
+    assert all(one.payload for one in kept.heard)
+    assert_exactly_once(tmp_path / "state", tmp_path / "store.sqlite", [edge])
 
 
 class Untellable(Pipeline):
@@ -164,7 +187,7 @@ def test_no_alert_is_left_standing_that_the_server_does_not_know(
         with monkeypatch.context() as during:
             during.setattr(Stepper, "pay", _power_cut)
             during.setattr(Subscriber, "publish", lambda *_: None)
-            _served_until_it_fails(tmp_path, serve, edge)
+            _served_until_it_fails(tmp_path, serve, edge, Untellable)
     with serve(make=Untellable):
         edge.send(3)
         if not dies:
