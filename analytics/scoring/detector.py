@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from analytics.memory import keep_memory
 from analytics.scoring import fusion
 from analytics.scoring.baseline import LONGEST_STEP_S, SCORED, Baseline
-from analytics.scoring.choice import blank, either, first_of_span, keep, words
+from analytics.scoring.choice import blank, first_of_span, keep, words
+from analytics.scoring.electrode import Electrode
 from analytics.scoring.evidence import Evidence
 from analytics.scoring.pace import Pace
 from analytics.signals.features import FEATURES, PART_CHANNEL, PARTS
@@ -29,28 +30,11 @@ Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-DETECTOR_VERSION = "3"
+DETECTOR_VERSION = "4"
 """Changes whenever the same readings would give another score."""
 
 LEARNING_S = 300.0
 """Until some part's reference has seen this much, the agent's baseline is learning. [s]"""
-
-FASTEST_SKIN = 0.2
-"""Fastest that skin conductance changes within one window, up or down. [ln(uS)]
-
-Ours: a faster change is taken for an electrode that moved, was pressed or came
-off. Conductance falls more slowly than it rises, but the limit is the same both
-ways, so that noise beyond it cancels.
-"""
-
-LOOSE_JUMPS, LOOSE_S, LOOSE_SKIN = 2.0, 60.0, 0.4
-"""An electrode that jumps more often than so within so long is loose. [1], [s], [ln(uS)]
-
-By half as much again from one window to the next, that is. Each jump counts
-less the longer ago it is, by this time constant; pressed once, an electrode
-jumps twice and is followed. A loose one counts as such until the same time
-after its last jump.
-"""
 
 _CHUNK = 8192
 """Most agents worked on at a time, so that the temporaries stay in the processor's caches."""
@@ -114,16 +98,12 @@ class Detector:
         self._n = 0
         self._baseline = Baseline()
         self._evidence = Evidence()
+        self._electrode = Electrode()
         self._last_s = np.zeros(0, dtype=np.float64)
         self._before_s = np.zeros(0, dtype=np.float64)
         self._taught = np.zeros((len(SCORED), 0), dtype=bool)
         self._source = np.zeros((len(Channel), 0), dtype=np.int64)
-        # Skin conductance as last seen, and by how much its electrode has moved since.
-        self._skin = np.zeros(0, dtype=np.float32)
-        self._skin_s = np.zeros(0, dtype=np.float64)
         self._beat_s = np.zeros(0, dtype=np.float64)
-        self._moved = np.zeros(0, dtype=np.float32)
-        self._jumps = np.zeros(0, dtype=np.float32)  # how often it did lately
 
     def ensure(self, n_rows: int) -> None:
         """Make room for agents 0 to n_rows - 1; never shrinks."""
@@ -160,7 +140,7 @@ class Detector:
             is unknown, and for what is not scored. [h]
         """
         reference = self._baseline.reference(rows)
-        reference.mean[_SKIN] += self._moved[rows]
+        reference.mean[_SKIN] += self._electrode.moved[rows]
         half = fusion.LEVELS[0] * reference.scale
         seen = np.where(reference.seconds > 0, self._baseline.spread_s[:, rows], 0.0)
         found = np.zeros((3, len(rows), len(FEATURES)))
@@ -191,9 +171,9 @@ class Detector:
         The terms whose sum is the evidence (`evidence.NOW_S`): log-likelihood
         ratios, NaN of what was not seen.
         """
-        deviation, certainty = self._evidence.deviation[0], self._evidence.certainty[0]
-        said = fusion.log_ratios(deviation[:, rows], certainty[:, rows])
-        return np.where(certainty[:, rows] > 0, said, np.nan).T.astype(np.float64)
+        deviation, certainty = self._evidence.last_minute(rows)
+        said = fusion.log_ratios(deviation, certainty)
+        return np.where(certainty > 0, said, np.nan).T.astype(np.float64)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""
@@ -215,6 +195,7 @@ class Detector:
         return {
             **{name: getattr(base, name) for name in Baseline.ARRAYS},
             **{name: getattr(self._evidence, name) for name in Evidence.ARRAYS},
+            **{name: getattr(self._electrode, name) for name in Electrode.ARRAYS},
             **{name: getattr(self, f"_{name}") for name in _OWN},
         }
 
@@ -223,6 +204,8 @@ class Detector:
             setattr(self._baseline, name, array)
         elif name in Evidence.ARRAYS:
             setattr(self._evidence, name, array)
+        elif name in Electrode.ARRAYS:
+            setattr(self._electrode, name, array)
         else:
             setattr(self, f"_{name}", array)
 
@@ -260,7 +243,9 @@ class Detector:
         values, quality = _columns(batch.values[here]), _columns(batch.quality[here])
         in_call = batch.context[here] == _IN_CALL
         self._follow_sources(rows, batch.source[here].T, pace.ahead)
-        self._follow_electrode(rows, at_s, values)
+        anew = self._electrode.follow(rows, at_s, values[_SKIN], ~pace.ahead)
+        if anew.size:
+            self._baseline.reopen(anew, _IS_SKIN)
         self._baseline.age(rows, pace.elapsed_s)
         reference = self._baseline.reference(rows, in_call)
         known = np.isfinite(values)
@@ -296,44 +281,6 @@ class Detector:
         fresh = other & (before != 0)
         if fresh.any():
             self._baseline.reopen(rows, fresh[_CHANNEL_OF])
-
-    def _follow_electrode(self, rows: Rows | slice, at_s: Floats, values: Singles) -> None:
-        """Take out of the skin's conductance what no skin does: its electrode moved.
-
-        One that was silent and then gives something else, or had moved before,
-        may have been put back, or not: its level is learnt anew. So is that of
-        a loose one, which moves again and again and says nothing meanwhile.
-        """
-        skin, before, seen_s = values[_SKIN].copy(), self._skin[rows], self._skin_s[rows]
-        here = np.isfinite(skin) & (at_s >= self._last_s[rows])
-        jumped = here & (np.abs(skin - before) > FASTEST_SKIN) & (seen_s > -np.inf)
-        odd = np.flatnonzero(jumped | (self._moved[rows] != 0) | (self._jumps[rows] != 0))
-        if odd.size:  # all others' electrodes never moved
-            whose = odd + rows.start if isinstance(rows, slice) else rows[odd]
-            values[_SKIN, odd] = self._without_jumps(whose, at_s[odd], skin[odd], here[odd])
-        self._skin[rows] = either(here, skin, before)
-        self._skin_s[rows] = either(here, at_s, seen_s)
-
-    def _without_jumps(self, rows: Rows, at_s: Floats, skin: Singles, here: Mask) -> Singles:
-        """Return the conductance of those whose electrode moved, now or before."""
-        since_s, moved = at_s - self._skin_s[rows], self._moved[rows]
-        follows = here & (since_s <= LONGEST_STEP_S)
-        change = np.where(here & np.isfinite(since_s), skin - self._skin[rows], np.float32(0.0))
-        jumped = np.abs(change) > FASTEST_SKIN
-        far = follows & (np.abs(change) > LOOSE_SKIN)
-        jumps = self._jumps[rows] * np.where(here, np.exp(-since_s / LOOSE_S), 1.0) + far
-        loose = here & (jumps >= LOOSE_JUMPS)
-        # Its last jump keeps it loose for as long as jumps are remembered.
-        jumps = np.where(loose & far, np.e * LOOSE_JUMPS, jumps)
-        back = here & ~follows & (jumped | (np.abs(moved) > FASTEST_SKIN))
-        anew = loose | back
-        if anew.any():
-            moved = np.where(anew, np.float32(0.0), moved)
-            self._baseline.reopen(rows[anew], _IS_SKIN)
-        off = change - np.clip(change, -FASTEST_SKIN, FASTEST_SKIN)
-        moved = moved + np.where(follows & ~loose, off, np.float32(0.0))
-        self._moved[rows], self._jumps[rows] = moved, jumps
-        return np.where(loose, np.float32(np.nan), skin - moved)
 
     def _follow_time(self, rows: Rows | slice, at_s: Floats, pace: Pace, known: Mask) -> Singles:
         """Return how long each value stands for, shape (s, n); 0 where it must not teach.
@@ -372,9 +319,9 @@ def _tell(out: ScoreBatch, here: slice, parts: Singles, certainty: Singles) -> N
 
 
 _SITE = "site"
-_OWN = ("last_s", "before_s", "taught", "source", "skin", "skin_s", "moved", "jumps", "beat_s")
+_OWN = ("last_s", "before_s", "taught", "source", "beat_s")
 _PASSING = frozenset(
-    {*Evidence.ARRAYS, "last_s", "before_s", "taught", "skin_s", "jumps", "beat_s"}
+    {*Evidence.PASSING, *Electrode.PASSING, "last_s", "before_s", "taught", "beat_s"}
 )
 _BLANKS = {"last_s": -np.inf, "before_s": -np.inf, "skin_s": -np.inf, "beat_s": -np.inf}
 

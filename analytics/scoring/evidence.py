@@ -2,18 +2,21 @@
 
 Each part's deviation is averaged over time before it is judged: strain lasts,
 noise does not. Two averages must agree, of about a minute and of about four:
-strain that is worth a supervisor has lasted, and is still there now.
+strain that is worth a supervisor has lasted, and is still there now. Both are
+counted in spreads of the agent's own longer average, learnt where no strain
+is: below the usual. How long somebody's noise remembers is thereby learnt, too.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.scoring.baseline import NEVER_ZERO
+from analytics.scoring.baseline import LONGEST_STEP_S, NEVER_ZERO
 from analytics.scoring.choice import put
 from analytics.scoring.fusion import SLOPE, log_ratios, sum_down
 from analytics.scoring.pace import Pace
@@ -21,35 +24,53 @@ from analytics.signals.features import PARTS
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp] | slice
 
 NOW_S, LASTING_S = 60.0, 240.0
 """Time constants of the two averages. [s]"""
 
 NOISE_S = 100.0
-"""Calm people's deviations forget themselves about this fast: their noise is no faster. [s]
+"""Until more is known, calm people's deviations forget themselves about this fast. [s]
 
-An average over T of such noise has the share NOISE_S / (NOISE_S + T) of its
-variance; the longer average is scaled to the spread of the shorter.
+An average over T of such noise has the share NOISE_S / (NOISE_S + T) of its variance.
 """
 
+CALM_PRIOR_S = 3600.0
+"""How much of the agent's own time that prior is worth. [s]"""
+
+CALM_HORIZON_S = 8 * 3600.0
+"""Over so much own time the spread of the longer average is learnt. [s] About two shifts."""
+
+CALM_MOST = 3.0
+"""An average counts for no more than this many of its spreads when that spread is learnt."""
+
 _TIMES_S = np.array([[NOW_S], [LASTING_S]])
-_SCALE = np.sqrt((NOISE_S + _TIMES_S) / (NOISE_S + NOW_S))
+_USUAL_SQUARE = np.float32(NOISE_S / (NOISE_S + LASTING_S))
+_SCALE = math.sqrt((NOISE_S + LASTING_S) / (NOISE_S + NOW_S))
 _SLOPE_SQUARED = SLOPE**2
 
 
 class Evidence:
-    """Running averages of every agent's parts, and how certain they are."""
+    """Running averages of every agent's parts, how certain they are, and how far they stray."""
 
-    ARRAYS: ClassVar = ("deviation", "certainty", "deviation_before", "certainty_before")
+    PASSING: ClassVar = ("deviation", "certainty", "deviation_before", "certainty_before")
+    """What says something of the last minutes only."""
+
+    ARRAYS: ClassVar = (*PASSING, "calm", "calm_s", "calm_before", "calm_s_before")
 
     def __init__(self) -> None:
         shape = (2, len(PARTS), 0)
         self.deviation = np.zeros(shape, dtype=np.float32)
         self.certainty = np.zeros(shape, dtype=np.float32)
+        # Mean square of the longer average while below the usual, over what it usually is.
+        self.calm = np.zeros(shape[1:], dtype=np.float32)
+        self.calm_s = np.zeros(shape[1:], dtype=np.float32)  # seen of that
         # As they were before the last window, for a second source of the same moment.
         self.deviation_before = np.zeros(shape, dtype=np.float32)
         self.certainty_before = np.zeros(shape, dtype=np.float32)
+        self.calm_before = np.zeros(shape[1:], dtype=np.float32)
+        self.calm_s_before = np.zeros(shape[1:], dtype=np.float32)
 
     def gather(self, rows: Rows, pace: Pace, parts: Singles, certainty: Singles) -> Floats:
         """Return the evidence after one window of each agent, and keep it.
@@ -66,51 +87,104 @@ class Evidence:
         Returns
         -------
         ndarray of float64, shape (n,)
-            What the parts say together, in spreads of what they say about calm
-            people; NaN where nothing is known now, or the window is older than
-            the last one.
+            What the parts say together, in spreads of what they say about this
+            agent when calm; NaN where nothing is known now, or the window is
+            older than the last one.
         """
-        held = [getattr(self, name)[..., rows] for name in self.ARRAYS]
-        moved, now = self._averages(held, pace, parts, certainty)
-        for name, array in zip(self.ARRAYS, held, strict=True):
-            put(getattr(self, name), rows, array)
+        held = [getattr(self, name)[..., rows] for name in _NEWEST + _BEFORE]
         known = certainty > 0
+        moved, now = _follow(held, pace, parts, certainty, known)
+        for name, array in zip(_NEWEST + _BEFORE, held, strict=True):
+            put(getattr(self, name), rows, array)
         # What is not measured now counts no more, whatever it said (T6); it is kept, fading.
         still = now * known
-        each = _standardised(moved, still) * _SCALE
+        each = _standardised(moved, still)
         said = np.minimum(each[0], each[1])
         told = np.logical_or.reduce(known, axis=0)
         told &= pace.ahead
         return np.where(told, said, np.nan)
 
-    @staticmethod
-    def _averages(
-        held: list[Singles], pace: Pace, parts: Singles, certainty: Singles
-    ) -> tuple[Singles, Singles]:
-        """Return the new averages and their certainty; change `held` as far as time runs on."""
-        deviation, trust, deviation_before, trust_before = held
-        if not pace.even:
-            moved, now = (
-                np.where(pace.again, before, newest)
-                for before, newest in ((deviation_before, deviation), (trust_before, trust))
-            )
-            old = moved.copy(), now.copy()
-        else:  # what is kept is worked on where it lies
-            moved, now = deviation, trust
-            deviation_before[...], trust_before[...] = deviation, trust
-        share = _share_of(float(pace.step_s[0])) if pace.even else _share(pace.step_s)
-        gain = certainty - now
-        gain *= share
-        now += gain
-        pull = share * certainty
-        pull /= now + NEVER_ZERO
-        off = parts - moved
-        off *= pull
-        moved += off
-        if not pace.even:
-            for kept, new in zip(held, (moved, now, *old), strict=True):
-                np.copyto(kept, new, where=pace.ahead)
-        return moved, now
+    def last_minute(self, rows: Rows) -> tuple[Singles, Singles]:
+        """Return what the evidence rests on: the last minute's deviations, and their certainty.
+
+        Returns
+        -------
+        ndarray of float32, shape (P, n)
+            As far as they stray when this agent is calm. [spreads]
+        ndarray of float32, shape (P, n)
+        """
+        own = _own(self.calm[:, rows], self.calm_s[:, rows])
+        return self.deviation[0][:, rows] / own, self.certainty[0][:, rows]
+
+
+_NEWEST = ("deviation", "certainty", "calm", "calm_s")
+_BEFORE = tuple(f"{name}_before" for name in _NEWEST)
+
+
+def _follow(
+    held: list[Singles], pace: Pace, parts: Singles, certainty: Singles, known: Mask
+) -> tuple[Singles, Singles]:
+    """Return the new averages, in the agent's own spreads, and their certainty.
+
+    Changes `held`, the newest state and the one before it, as far as time runs on.
+    """
+    newest, before = held[:4], held[4:]
+    if pace.even:  # what is kept is worked on where it lies
+        work, old = newest, before
+        for kept, new in zip(before, newest, strict=True):
+            kept[...] = new
+    else:
+        old = [np.where(pace.again, *pair) for pair in zip(before, newest, strict=True)]
+        work = [array.copy() for array in old]
+    moved, now, calm, calm_s = work
+    own = _own(calm, calm_s)
+    _average(moved, now, pace, parts, certainty)
+    _learn(calm, calm_s, own, pace, moved[1], known)
+    if not pace.even:
+        for kept, new in zip(held, (*work, *old), strict=True):
+            np.copyto(kept, new, where=pace.ahead)
+    return moved / own, now
+
+
+def _average(moved: Singles, now: Singles, pace: Pace, parts: Singles, certainty: Singles) -> None:
+    """Take one window into the averages and their certainty, in place."""
+    share = _share_of(float(pace.step_s[0])) if pace.even else _share(pace.step_s)
+    gain = certainty - now
+    gain *= share
+    now += gain
+    pull = share * certainty
+    pull /= now + NEVER_ZERO
+    off = parts - moved
+    off *= pull
+    moved += off
+
+
+def _own(calm: Singles, calm_s: Singles) -> Singles:
+    """Return by how much more the longer average strays than it usually does, shape (P, n)."""
+    square = calm_s * calm
+    square += np.float32(CALM_PRIOR_S)
+    square /= calm_s + np.float32(CALM_PRIOR_S)
+    found: Singles = np.sqrt(square, out=square)
+    return found
+
+
+def _learn(  # noqa: PLR0917 - what is kept, and then what was seen
+    calm: Singles, calm_s: Singles, own: Singles, pace: Pace, lasting: Singles, known: Mask
+) -> None:
+    """Learn, in place, how far the longer average strays: from below the usual, where no strain is."""
+    step_s = np.minimum(pace.step_s, LONGEST_STEP_S).astype(np.float32)
+    step = step_s * (known & (lasting < 0))
+    fade = step * np.float32(-1.0 / CALM_HORIZON_S)
+    fade += np.float32(1.0)
+    calm_s *= fade
+    calm_s += step
+    off = np.maximum(lasting, np.float32(-CALM_MOST * math.sqrt(_USUAL_SQUARE)) * own)
+    off *= off
+    off /= _USUAL_SQUARE
+    off -= calm
+    step /= calm_s + NEVER_ZERO
+    off *= step
+    calm += off
 
 
 def _share(step_s: Floats) -> Singles:
@@ -143,4 +217,5 @@ def _standardised(deviation: Singles, certainty: Singles) -> Floats:
     doubtful *= _SLOPE_SQUARED
     square = np.maximum(sum_down(doubtful), NEVER_ZERO)
     total /= np.sqrt(square, out=square)
+    total *= np.float32(_SCALE)
     return total.astype(np.float64)

@@ -138,6 +138,8 @@ class ByHand:
             ("device_rate_bpm", "hr_bpm", "heart", short, 6),
             ("skin_temp_c", "skin_temp_c", "modules", fresh, 3),
         ):
+            if raw == "hr_bpm" and is_flat(known(minute, channel, raw)):
+                continue
             if known(fresh, channel, raw):
                 put_median(found, name, known(span, channel, raw), windows)
         if skin := known(fresh, "modules", "log_eda"):
@@ -252,6 +254,10 @@ def get(sections, channel, name):
 def known(windows, channel, name):
     values = [get(sections, channel, name) for sections in windows]
     return [value for value in values if value is not None]
+
+
+def is_flat(values):
+    return len(values) == 12 and max(values) == min(values)
 
 
 def put_median(found, feature, values, windows, least=1):

@@ -17,14 +17,14 @@ ALL = tuple(Channel)
 
 
 def window(k, *, channels=ALL, source="pc", rr_ms=800.0, hr_bpm=75.0, quality=1.0, seed=None):
-    """Return window `k` of one agent, with six regular beats."""
+    """Return window `k` of one agent, with six regular beats and a rate about `hr_bpm`."""
     rng = np.random.default_rng([seed, k]) if seed is not None else None
     wobble = rng.normal(0, 20, 6) if rng is not None else np.zeros(6)
     rr = rr_ms + wobble
     sections = {
         Channel.HEART: Heart(
             quality=quality,
-            hr_bpm=hr_bpm,
+            hr_bpm=hr_bpm + 0.25 * (k % 3 - 1),  # one that never changes is stuck
             rr_ms=tuple(rr.tolist()),
             beat_offset_ms=tuple((np.cumsum(rr) - 5000.0).tolist()),
         ),

@@ -6,10 +6,19 @@ import math
 from dataclasses import dataclass, field
 
 from analytics.scoring import baseline as b
-from analytics.scoring import detector as d
+from analytics.scoring import electrode as el
 from analytics.scoring import fusion as f
-from analytics.scoring.detector import FASTEST_SKIN, LEARNING_S
-from analytics.scoring.evidence import _DOUBT, LASTING_S, NOISE_S, NOW_S
+from analytics.scoring.detector import LEARNING_S
+from analytics.scoring.electrode import FASTEST_SKIN
+from analytics.scoring.evidence import (
+    _DOUBT,
+    CALM_HORIZON_S,
+    CALM_MOST,
+    CALM_PRIOR_S,
+    LASTING_S,
+    NOISE_S,
+    NOW_S,
+)
 from analytics.signals.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Feature, Part
 from sensors.messages import WINDOW_S
 
@@ -85,6 +94,28 @@ class Gathered:
 
 
 @dataclass
+class Calm:
+    """How far a part's longer average strays below the usual."""
+
+    square: float = 0.0
+    seconds: float = 0.0
+
+    def own(self) -> float:
+        """Return its spread over what it usually is."""
+        whole_s = CALM_PRIOR_S + self.seconds
+        return math.sqrt((CALM_PRIOR_S + self.seconds * self.square) / whole_s)
+
+    def learn(self, lasting: float, step_s: float) -> None:
+        if lasting >= 0:
+            return
+        cut = CALM_MOST * self.own()
+        usual = math.sqrt(NOISE_S / (NOISE_S + LASTING_S))
+        self.seconds += step_s * (1 - self.seconds / CALM_HORIZON_S)
+        square = min(-lasting / usual, cut) ** 2
+        self.square += step_s / self.seconds * (square - self.square)
+
+
+@dataclass
 class OneAgent:
     """One source, windows in order, at most one of each moment."""
 
@@ -92,11 +123,13 @@ class OneAgent:
     gathered: dict[tuple[float, Part], Gathered] = field(
         default_factory=lambda: {(t, p): Gathered() for t in (NOW_S, LASTING_S) for p in PARTS}
     )
+    calm: dict[Part, Calm] = field(default_factory=lambda: {p: Calm() for p in PARTS})
     last_s: float | None = None
     skin: float | None = None
     skin_age_s: float = 0.0
     moved: float = 0.0
     jumps: float = 0.0
+    unrest: float = 0.0
     beat_age_s: float = math.inf
 
     def step(
@@ -140,19 +173,23 @@ class OneAgent:
         if now is None:
             return values
         age_s, self.skin, self.skin_age_s = self.skin_age_s, now, 0.0
-        self.jumps *= math.exp(-age_s / d.LOOSE_S)
+        self.jumps *= math.exp(-age_s / el.LOOSE_S)
         step = 0.0 if before is None else now - before
         follows = before is not None and age_s <= b.LONGEST_STEP_S
-        far = follows and abs(step) > d.LOOSE_SKIN
+        fastest = max(FASTEST_SKIN, el.UNREST * self.unrest)
+        if follows:
+            change = min(abs(step), fastest)
+            self.unrest += WINDOW_S / el.UNREST_S * (change - self.unrest)
+        far = follows and abs(step) > el.LOOSE_SKIN * fastest / FASTEST_SKIN
         self.jumps += far
-        if self.jumps >= d.LOOSE_JUMPS:  # loose: says nothing, and is learnt anew
+        if self.jumps >= el.LOOSE_JUMPS:  # loose: says nothing, and is learnt anew
             if far:
-                self.jumps = math.e * d.LOOSE_JUMPS
+                self.jumps = math.e * el.LOOSE_JUMPS
             self.moved = self.levels["log_eda"].seconds = 0.0
             return {name: x for name, x in values.items() if name != "log_eda"}
         if follows:
-            self.moved += step - max(-FASTEST_SKIN, min(FASTEST_SKIN, step))
-        elif max(abs(self.moved), abs(step)) > FASTEST_SKIN:  # put back, or not: learnt anew
+            self.moved += step - max(-fastest, min(fastest, step))
+        elif max(abs(self.moved), abs(step)) > fastest:  # put back, or not: learnt anew
             self.moved = self.levels["log_eda"].seconds = 0.0
         return {**values, "log_eda": now - self.moved}
 
@@ -209,6 +246,7 @@ class OneAgent:
         self, deviation: dict[Part, float], certainty: dict[Part, float], elapsed_s: float
     ) -> float | None:
         step_s = WINDOW_S if self.last_s is None else elapsed_s
+        own = {part: self.calm[part].own() for part in PARTS}
         each = []
         for time_s in (NOW_S, LASTING_S):
             share, total, square = 1 - math.exp(-step_s / time_s), 0.0, 0.0
@@ -220,12 +258,15 @@ class OneAgent:
                     kept.deviation += pull * (deviation[part] - kept.deviation)
                 if part not in deviation:
                     continue  # what is not measured now counts no more
-                total += log_ratio(part, kept.deviation, kept.certainty)
+                total += log_ratio(part, kept.deviation / own[part], kept.certainty)
                 slope = RESPONSE[part].chance * RESPONSE[part].effect
                 square += slope**2 * kept.certainty**_DOUBT
-            scale = math.sqrt((NOISE_S + time_s) / (NOISE_S + NOW_S))
-            each.append(scale * total / math.sqrt(square or 1.0))
-        return max(0.0, min(each)) if deviation else None
+            each.append(total / math.sqrt(square or 1.0))
+        for part in deviation:
+            lasting = self.gathered[LASTING_S, part].deviation
+            self.calm[part].learn(lasting, min(step_s, b.LONGEST_STEP_S))
+        scale = math.sqrt((NOISE_S + LASTING_S) / (NOISE_S + NOW_S))
+        return max(0.0, scale * min(each)) if deviation else None
 
     @staticmethod
     def _level(part: Part, deviation: float | None) -> int:

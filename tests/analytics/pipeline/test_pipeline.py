@@ -94,7 +94,7 @@ def test_evidence_that_goes_resolves_and_only_a_decision_or_an_hour_clears() -> 
 
 def test_evidence_that_returns_before_a_decision_is_the_same_alert() -> None:
     def twice(t: float) -> float:
-        return 1.0 if CALM_S < t < CALM_S + 200 or t > CALM_S + 800 else 0.0
+        return 1.0 if CALM_S < t < CALM_S + 300 or t > CALM_S + 800 else 0.0
 
     f = floor(strained={3: Person("k3", twice)})
     f.run(CALM_S + 700)

@@ -291,6 +291,21 @@ def test_an_electrode_that_was_pressed_once_is_followed():
         assert found.part_level[0, PARTS.index(Part.SKIN)] in {0, 1}
 
 
+def test_noise_is_no_electrode():
+    rng = np.random.default_rng(4)
+    detector, at_s, on, _ = skin_alone()
+    skin, found = FEATURE_INDEX["log_eda"], []
+    for k in range(3 * 720):
+        at_s += 5.0
+        values = on.copy()
+        values[skin] += rng.normal(0, 0.15) + (1.0 if k >= 1800 else 0.0)
+        scores = detector.step(rows(1), batch(at_s, values), learn=np.array([k < 1800]))
+        found.append(scores.evidence[0])
+    calm, raised = np.array(found[720:1800]), np.array(found[1860:])
+    # Before, jumps of noise were taken out one by one, and what was left walked at random.
+    assert raised.min() > np.quantile(calm, 0.99)
+
+
 def test_an_electrode_that_came_off_and_is_put_back_is_no_strain():
     detector, at_s, on, nothing = skin_alone()
     off = on - 2.5

@@ -13,6 +13,7 @@ from scipy.special import expit
 from analytics.scoring import (
     baseline,
     detector,
+    electrode,
     episodes,
     evidence,
     floor,
@@ -28,6 +29,7 @@ PLOTS = ROOT / "analytics/plots"
 MODULES = {
     "baseline": baseline,
     "detector": detector,
+    "electrode": electrode,
     "episodes": episodes,
     "evidence": evidence,
     "floor": floor,

@@ -17,7 +17,8 @@ class Told:
         self.evidence, self.at_s, self.known = Evidence(), 0.0, known
         self.rows = np.arange(agents)
         for name in Evidence.ARRAYS:
-            setattr(self.evidence, name, np.zeros((2, len(PARTS), agents), np.float32))
+            held = getattr(self.evidence, name)
+            setattr(self.evidence, name, np.zeros((*held.shape[:-1], agents), np.float32))
 
     def tell(self, deviation, minutes=5 / 60, certainty=1.0):
         """Return the evidence about the first agent."""
@@ -83,3 +84,44 @@ def test_a_part_that_is_not_measured_now_counts_no_more():
     assert told.tell(0.0) < 0.3
     told.known = 2
     assert told.tell(0.0) > told.tell(0.0, minutes=5)
+
+
+def spreads_of(forgets_s, size, hours=5, agents=10, *, forgetful=False):
+    """Return how far the evidence of calm agents strays who are no more than their noise.
+
+    Of each noise, which has a memory and a size, so many agents; their last two hours.
+    """
+    forgets_s, size = (np.repeat(x, agents) for x in (forgets_s, size))
+    told, seen = Told(agents=len(size)), []
+    rng, keep = np.random.default_rng(9), np.exp(-5.0 / forgets_s)
+    now = np.zeros((len(PARTS), len(size)))
+    for _ in range(hours * 720):
+        now = keep * now + np.sqrt(1 - keep**2) * rng.normal(size=now.shape)
+        seen.append(told.tell_once((size * now).astype(np.float32)))
+        if forgetful:
+            told.evidence.calm_s[:] = 0.0
+    return np.std(np.array(seen[-1440:]).reshape(1440, -1, agents), axis=(0, 2))
+
+
+def test_evidence_is_counted_in_the_agent_s_own_spreads():
+    quick_slow_and_little = ((20.0, 400.0, 100.0), (1.0, 1.0, 0.5))
+    learnt = spreads_of(*quick_slow_and_little)
+    taken = spreads_of(*quick_slow_and_little, forgetful=True)
+    assert max(taken) > 2.5 * min(taken)
+    assert max(learnt) < 1.75 * min(learnt)
+
+
+def test_strain_does_not_teach_what_is_calm():
+    told = Told()
+    told.tell(2.0, minutes=120)
+    assert not told.evidence.calm_s.any()
+
+
+def test_a_late_window_teaches_nothing():
+    told = Told()
+    told.tell(-1.0, minutes=5)
+    kept = told.evidence.calm.copy(), told.evidence.calm_s.copy()
+    late = Pace.of(np.array([told.at_s - 60.0]), np.array([told.at_s]), np.array([told.at_s - 5]))
+    parts = np.full((len(PARTS), 1), -2.0, np.float32)
+    assert np.isnan(told.evidence.gather(told.rows, late, parts, np.ones_like(parts)))
+    np.testing.assert_array_equal((told.evidence.calm, told.evidence.calm_s), kept)

@@ -23,6 +23,8 @@ class Person:
     def __init__(self, random, awkward):
         self.random, self.awkward = random, awkward
         self.rr_ms = random.uniform(450, 1100)
+        self.device = Random(self.rr_ms)
+        self.stuck = self.device.random() < 0.5 * awkward
         self.beat_s, self.eda_us, self.temp_c = 0.0, 2.0, 33.0
 
     def _maybe(self, value, chance=0.1):
@@ -39,10 +41,13 @@ class Person:
                 beats.append((self.beat_s, min(rr, 3000)))
         return Heart(
             quality=self._quality(),
-            hr_bpm=self._maybe(60_000 / self.rr_ms),
+            hr_bpm=self._maybe(60_000 / self.rr_ms + self._breath()),
             rr_ms=tuple(rr for _, rr in beats),
             beat_offset_ms=tuple((t - end_s) * 1000 for t, _ in beats),
         )
+
+    def _breath(self):
+        return 0.0 if self.stuck else self.device.choice((0.0, 0.3))
 
     def _quality(self):
         return self.random.choice((0.0, 0.5, 0.8)) if self.awkward > 0.5 else 1.0

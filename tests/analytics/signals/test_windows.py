@@ -60,6 +60,20 @@ def test_a_body_channel_that_falls_silent_is_unknown_within_15_s():
     assert np.isfinite(value(batch, "dwell_ms"))
 
 
+def test_a_device_s_rate_that_never_changes_is_stuck_after_a_minute():
+    def stuck(k):
+        one = window(k)
+        return replace(one, heart=replace(one.heart, hr_bpm=81.0))
+
+    windows, batch = fed(stuck(k) for k in range(11))
+    assert value(batch, "device_rate_bpm") == 81.0
+    for k in range(11, 20):
+        batch = windows.extract(ROW, [stuck(k)])
+    assert np.isnan(value(batch, "device_rate_bpm"))
+    assert value(batch, "heart_rate_bpm") == pytest.approx(75.0)  # the beats are another matter
+    assert np.isfinite(value(windows.extract(ROW, [window(20)]), "device_rate_bpm"))
+
+
 def test_after_a_gap_nothing_old_is_left():
     _, batch = fed([*(window(k) for k in range(13)), window(200, channels=())])
     assert np.isnan(batch.values).all()
