@@ -60,6 +60,7 @@ class ControlServer:
         self._token = token_hex(32)
         self._server: asyncio.Server | None = None
         self._silent: dict[asyncio.StreamWriter, None] = {}
+        self._doing: set[asyncio.Future[dict[str, Any]]] = set()
 
     async def start(self) -> None:
         """Listen on a free loopback port and say which."""
@@ -71,11 +72,14 @@ class ControlServer:
             file.write(codec.dump_json(_Address(port, self._token, os.getpid())))
 
     async def stop(self) -> None:
-        """Stop listening and take the file away."""
+        """Stop listening and take the file away; end what is not done yet."""
         self._path.unlink(missing_ok=True)
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        for doing in self._doing:
+            doing.cancel()
+        await asyncio.gather(*self._doing, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._silent[writer] = None
@@ -102,13 +106,22 @@ class ControlServer:
             return {"error": "not a command"}
         if not hmac.compare_digest(request.token, self._token):
             return {"error": "wrong token"}
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                return await self._handler(request.command, request.words)
-        except TimeoutError:  # it is one of OSError, too, and has no words
+        doing = asyncio.ensure_future(self._handler(request.command, request.words))
+        self._doing.add(doing)
+        doing.add_done_callback(self._is_done)
+        # It goes on: who gave the word may be gone, and erasing must not end half way.
+        done, _ = await asyncio.wait({doing}, timeout=_ANSWER_S)
+        if not done:
             return {"error": say("not done yet: the disk does not answer")}
+        try:
+            return doing.result()
         except (ValueError, OSError, RuntimeError) as error:
             return {"error": str(error)}
+
+    def _is_done(self, doing: asyncio.Future[dict[str, Any]]) -> None:
+        self._doing.discard(doing)
+        if not doing.cancelled():
+            doing.exception()  # heard: whoever waited was told that it is not done
 
 
 def ask(path: Path, command: str, words: tuple[str, ...] = ()) -> dict[str, Any] | None:
