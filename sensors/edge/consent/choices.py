@@ -19,8 +19,9 @@ Change = Callable[[Permission], Permission]
 _LOOK_WITHIN_S = 1.0
 """How long a look for what was said to another edge holds anything up. [s]"""
 
-_WRITTEN_WITHIN_S = 5.0
-"""After this the agent is told that the disk does not answer; it is written when it does. [s]"""
+_WRITTEN_WITHIN_S = 3.0
+"""After this the agent is told that the disk does not answer; it is written when it does. [s]
+With the look before it less than the 5 s within which the next word, of one key, holds (T6)."""
 
 _MOST_WAITING = 1000
 
@@ -62,6 +63,7 @@ class Choices:
         self._disk = InOrder("consent", _MOST_WAITING)
         self._changes: deque[Change] = deque()  # obeyed, and not written down yet
         self._heeded = self._written = 0  # how many changes were, in all
+        self._saying = asyncio.Lock()
         self._look: asyncio.Task[None] | None = None
         self._look_until_s = 0.0
 
@@ -87,16 +89,18 @@ class Choices:
                 self._tell(str(error))
 
     async def heed(self, change: Change) -> None:
-        """Obey at once; write it down beside what the agent said to another edge meanwhile.
+        """Obey, in the order in which it was said; write it down when the disk takes it.
 
         Raises
         ------
         StateError
             If the disk refuses, or does not answer for seconds. It holds all the same.
         """
-        self.hold(change(self.permission))
-        self._heeded += 1
-        self._changes.append(change)
+        async with self._saying:
+            await self.follow()
+            self.hold(change(self.permission))
+            self._heeded += 1
+            self._changes.append(change)
         try:
             await self._disk.within(_WRITTEN_WITHIN_S, self._write)
         except TimeoutError:

@@ -49,8 +49,6 @@ from sensors.messages import (
 from sensors.signals import Channel
 from sensors.spoken import say
 
-_HEEDED = frozenset({"pause", "resume", "lock", "unlock", "withdraw", "consent"})
-
 
 class EdgeProcess:
     """One agent's edge on one machine.
@@ -315,8 +313,6 @@ class EdgeProcess:
 
     async def obey(self, command: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
         """Do what another terminal or a companion asks; return the answer."""
-        if command not in _HEEDED:  # these wait for no disk, and are written beside what it says
-            await self._choices.follow()
         now_at = self._times.wall_at()
         match command:
             case "pause" | "resume" | "lock" | "unlock":
@@ -337,7 +333,9 @@ class EdgeProcess:
                     self._outbox, (self._keeper, self._publisher), self._companions, also
                 )
                 return {"text": text, **self.report()}
-            case _ if command != "status":
+            case "status":
+                await self._choices.follow()
+            case _:
                 return {**await answer_beside(self._companions, command, words), **self.report()}
         return self.report()
 

@@ -24,6 +24,10 @@ def pause(permission: Permission) -> Permission:
     return permission.after(Event.PAUSE)
 
 
+def resume(permission: Permission) -> Permission:
+    return permission.after(Event.RESUME)
+
+
 def withdraw_voice(permission: Permission) -> Permission:
     return permission.withdrawing([Channel.VOICE], NOW)
 
@@ -92,7 +96,7 @@ async def test_an_old_answer_of_the_disk_does_not_undo_a_pause(
     with hanging(here, "news", monkeypatch) as (_, back):
         await here.follow()
         saying = asyncio.create_task(here.heed(pause))
-        await asyncio.sleep(0)
+        await wait_until(lambda: Reason.PAUSED in here.permission.reasons)
         back.set()
         wrote = threading.Event()
         assert here._disk.do(wrote.set) is not None
@@ -101,6 +105,22 @@ async def test_an_old_answer_of_the_disk_does_not_undo_a_pause(
     await wait_until(lambda: here._look is not None and here._look.done())
     assert Reason.PAUSED in here.permission.reasons
     assert here.permission.channels == {Channel.HEART}
+
+
+async def test_what_is_said_in_a_row_holds_in_this_order_though_the_disk_hangs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = chosen(path)
+    held = []
+    monkeypatch.setattr(here, "_obey", lambda _changed: held.append(set(here.permission.reasons)))
+    with hanging(here, "news", monkeypatch) as (_, back):
+        said = [pause, resume] * 5
+        saying = [asyncio.create_task(here.heed(change)) for change in said]
+        await wait_until(lambda: len(held) == len(said))
+        back.set()
+        await asyncio.gather(*saying)
+    assert held == [{Reason.PAUSED}, set()] * 5
+    assert not ConsentFile(path).load().reasons
 
 
 async def test_the_end_waits_until_the_last_word_is_written_down(
@@ -125,7 +145,7 @@ async def test_who_stops_looking_stops_no_writing(
     with hanging(here, "news", monkeypatch) as (_, back):
         await here.follow()
         saying = asyncio.create_task(here.heed(pause))
-        await asyncio.sleep(0)
+        await wait_until(lambda: Reason.PAUSED in here.permission.reasons)
         await here.end()
         back.set()
         await saying
