@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sensors.edge.page import peer
 from sensors.edge.page.gate import HEADERS, Gate
+from sensors.errors import StateError
 
 FORM_BYTES = 4096
 """Longer than any form of the page."""
@@ -73,10 +74,6 @@ def create_app(desk: Desk, gate: Gate, now_s: Callable[[], float] = time.monoton
         where = f"live?said={said}" if in_place else f"./?said={said}#said"
         return RedirectResponse(where, 303)
 
-    async def data(_request: Request) -> Response:
-        headers = {"Content-Disposition": 'attachment; filename="my-data.json"'}
-        return Response(await desk.data(), media_type="application/json", headers=headers)
-
     async def file(request: Request) -> Response:
         name = request.url.path.rpartition("/")[2]
         return Response((_FOLDER / name).read_text(encoding="utf-8"), media_type=_FILES[name])
@@ -97,10 +94,21 @@ def create_app(desk: Desk, gate: Gate, now_s: Callable[[], float] = time.monoton
         Route("/{token}/", show),
         Route("/{token}/live", show),
         Route("/{token}/do", do, methods=["POST"]),
-        Route("/{token}/data.json", data),
+        Route("/{token}/data.json", _data(desk)),
         *(Route(f"/{{token}}/{name}", file) for name in _FILES),
     ]
     return _Guard(Starlette(routes=routes, exception_handlers={Exception: fail}), gate)
+
+
+def _data(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+    async def data(_request: Request) -> Response:
+        headers = {"Content-Disposition": 'attachment; filename="my-data.json"'}
+        try:
+            return Response(await desk.data(), media_type="application/json", headers=headers)
+        except StateError as error:  # the disk's matter, no fault of the page
+            return PlainTextResponse(f"{error}\n", 503)
+
+    return data
 
 
 def _is_somebody_elses(request: Request) -> bool:

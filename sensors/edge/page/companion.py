@@ -42,6 +42,9 @@ NOTICES = 200
 _DRAWN_WITHIN_S = 5.0
 """Then the page is shown without the record: the disk does not answer. [s]"""
 
+_COLLECTED_WITHIN_S = 30.0
+"""A month of every signal, on a slow disk. [s]"""
+
 _ERASED_WITHIN_S = 8.0
 """Whoever asked waits 10 s for the answer. [s]"""
 
@@ -89,7 +92,7 @@ class AgentPage(Companion):
         self._language = language
         self._is_private = is_private
         self._remembered = memory.load(path)
-        self._drawing = Aside("page")
+        self._drawing, self._collecting = Aside("page"), Aside("page data")
         self._disk = InOrder("page", _MOST_WAITING)
         self._said: OrderedDict[str, Said] = OrderedDict()
         self._window: ReadingMessage | None = None
@@ -296,9 +299,21 @@ class AgentPage(Companion):
         return words.say(order.said) if order.said else str(report["text"])
 
     async def data(self) -> bytes:
-        """Return what this machine keeps about the agent."""
+        """Return what this machine keeps about the agent.
+
+        Raises
+        ------
+        StateError
+            If the disk refuses, or does not answer.
+        """
         now, report = self._edge.now_at(), self._edge.report()
-        return await asyncio.to_thread(self._collected, now, report)
+        try:
+            # On a thread of its own: those that hang must not keep the goodbye waiting.
+            return await self._collecting.within(
+                _COLLECTED_WITHIN_S, lambda: self._collected(now, report)
+            )
+        except TimeoutError:
+            raise StateError(say("the disk does not answer")) from None
 
     def _collected(self, now: datetime, report: dict[str, Any]) -> bytes:
         signals = [s.name for channel in self._edge.channels for s in of_channel(channel)]

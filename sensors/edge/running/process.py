@@ -111,6 +111,7 @@ class EdgeProcess:
             self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
         )
         self._control = ControlServer(settings.control_path, self.obey)
+        self._forgetting = asyncio.Lock()
         self._stop = asyncio.Event()
         self._ending = ending
 
@@ -328,16 +329,18 @@ class EdgeProcess:
             case "reply":
                 return {"text": await self._asking.reply(words), **self.report()}
             case "forget":
-                also = self._erase_beside if self._settings.private else None
-                text = await forget(
-                    self._outbox, (self._keeper, self._publisher), self._companions, also
-                )
+                async with self._forgetting:  # on a disk that hangs each would hold a thread
+                    text = await self._forget()
                 return {"text": text, **self.report()}
             case "status":
                 await self._choices.follow()
             case _:
                 return {**await answer_beside(self._companions, command, words), **self.report()}
         return self.report()
+
+    async def _forget(self) -> str:
+        also = self._erase_beside if self._settings.private else None
+        return await forget(self._outbox, (self._keeper, self._publisher), self._companions, also)
 
     async def _withdraw(self, channels: tuple[Channel, ...], now_at: datetime) -> None:
         await self._choices.heed(lambda allowed: allowed.withdrawing(channels, now_at))

@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
+import threading
 
 import pytest
 
 from sensors.edge.consent.permission import Permission
+from sensors.edge.page import app
 from sensors.edge.page import companion as page_companion
 from sensors.edge.page.companion import AgentPage
 from sensors.errors import BrokerError, ConfigurationError, MissingExtraError, StateError
@@ -130,6 +132,34 @@ async def _said(page, form):
     name = await page.do(form, "en")
     html = await page.html("en", name, is_whole=False)
     return html.split('id="said"')[1].split("</p>")[0]
+
+
+async def test_who_takes_their_data_from_a_disk_that_hangs_holds_up_nothing_else(
+    running, monkeypatch
+):
+    """All that the edge has on its disk shares a few threads, its goodbye too."""
+    record, back = Record(), threading.Event()
+    page, _ = await running(record)
+    monkeypatch.setattr(record, "history", lambda *_: back.wait())
+    monkeypatch.setattr(page_companion, "_COLLECTED_WITHIN_S", 0.05)
+    try:
+        for _ in range(40):
+            with pytest.raises(StateError, match="the disk does not answer"):
+                await page.data()
+        assert sum(t.name == "page data" for t in threading.enumerate()) == 1
+        assert await asyncio.to_thread(lambda: 7) == 7
+    finally:
+        back.set()
+
+
+async def test_data_that_the_disk_refuses_is_the_disks_matter_and_no_fault_of_the_page(running):
+    page, edge = await running(Record(refuses=True))
+    answer = await app._data(page)(None)
+    assert (answer.status_code, answer.body) == (
+        503,
+        b"own record: disk I/O error; mend the disk\n",
+    )
+    assert not [line for line in edge.said if "report it" in line]
 
 
 async def test_what_comes_from_others_is_text_and_never_markup(running):
