@@ -26,10 +26,11 @@ SMOOTH_S = 30.0
 """Movement, and a device's own heart rate, are averaged over the last half minute. [s]"""
 
 FLAT_WINDOWS = 12
-"""A device's own rate that is the same in so many windows of a minute is stuck: no heart is.
+"""What is the same in so many windows of a minute is stuck: neither heart nor skin is.
 
 Even a sitting person's rate moves with every breath, by more than the tenths
-in which a window of five seconds shows it.
+in which a window of five seconds shows it; conductance that rests to the last
+digit is the end of its sensor's range.
 """
 
 FRESH_S = 15.0
@@ -256,32 +257,37 @@ def _smooth(middle: Floats, held: Singles) -> None:
     middle += np.clip(off, -NEAR_EDA, NEAR_EDA).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
 
 
-def body(spans: Spans, rate: Singles, age_s: Ages) -> None:
+def body(spans: Spans, raw: Singles, age_s: Ages) -> None:
     """Fill in what the body's channels give, but for beats and trends.
 
     Parameters
     ----------
     spans : Spans
-    rate : ndarray of float32, shape (n, slots)
-        The device's own heart rate. [1/min]
+    raw : ndarray of float32, shape (n, slots, len(COLUMN))
+        The windows of the last minutes; NaN is unknown.
     age_s : ndarray, shape (n, slots)
     """
     fresh = spans.count[:, _FRESH] > 0
-    known = fresh[:, COLUMN["hr_bpm"]] & ~_is_flat(rate, age_s)
-    spans.put_middle("device_rate_bpm", known)
-    for feature in ("log_eda", "skin_temp_c"):
-        spans.put_middle(feature, fresh[:, COLUMN[feature]])
+    for feature in ("device_rate_bpm", "log_eda", "skin_temp_c"):
+        column = COLUMN[_MIDDLE[feature][0]]
+        known = fresh[:, column]
+        if feature in _RESTLESS:
+            known = known & ~_is_flat(raw[:, :, column], age_s)
+        spans.put_middle(feature, known)
     column = COLUMN["acc_rms_g"]
     count = spans.count[:, _SHORT, column]
     moved = spans.total[:, _SHORT, column] / np.maximum(count, 1.0)
     spans.put("movement_g", moved, fresh[:, column], count / _WINDOWS[_SHORT])
 
 
-def _is_flat(rate: Singles, age_s: Ages) -> Mask:
-    """Return whose rate has not changed at all in the last minute."""
-    known = (age_s >= 0) & (age_s < SPAN_S) & np.isfinite(rate)
-    low = np.where(known, rate, np.float32(np.inf)).min(axis=1)
-    high = np.where(known, rate, np.float32(-np.inf)).max(axis=1)
+_RESTLESS = frozenset({"device_rate_bpm", "log_eda"})
+
+
+def _is_flat(values: Singles, age_s: Ages) -> Mask:
+    """Return whose value has not changed at all in the last minute."""
+    known = (age_s >= 0) & (age_s < SPAN_S) & np.isfinite(values)
+    low = np.where(known, values, np.float32(np.inf)).min(axis=1)
+    high = np.where(known, values, np.float32(-np.inf)).max(axis=1)
     return np.asarray((known.sum(axis=1) >= FLAT_WINDOWS) & (low == high))
 
 

@@ -309,7 +309,7 @@ class FeatureWindows:
             _age_s(number, rings["long_slot"][rows]),
         )
         found = spans.sums(raw, age_s, values, quality)
-        spans.body(found, raw[:, :, COLUMN["hr_bpm"]], age_s)
+        spans.body(found, raw, age_s)
         spans.hands(found)
         spans.voice(found)
         spans.rises(found, raw[:, :, COLUMN["log_eda"]], age_s)

@@ -142,7 +142,8 @@ class ByHand:
                 continue
             if known(fresh, channel, raw):
                 put_median(found, name, known(span, channel, raw), windows)
-        if skin := known(fresh, "modules", "log_eda"):
+        skin = known(fresh, "modules", "log_eda")
+        if skin and not is_flat(known(minute, "modules", "log_eda")):
             middle = median(skin)
             near = [min(max(x, middle - 0.4), middle + 0.4) for x in skin]
             found["log_eda"] = (fmean(near), len(skin) / 3)

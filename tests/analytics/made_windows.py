@@ -36,7 +36,12 @@ def window(k, *, channels=ALL, source="pc", rr_ms=800.0, hr_bpm=75.0, quality=1.
             quality=quality, speech_ratio=0.5, f0_hz=200.0, loudness_db=-30.0, speech_rate_hz=4.0
         ),
         Channel.MODULES: Modules(
-            quality=quality, values={"eda_us": 2.0, "skin_temp_c": 33.0, "acc_rms_g": 0.01}
+            quality=quality,
+            values={
+                "eda_us": 2.0 + 0.001 * (k % 3 - 1),  # as with the rate
+                "skin_temp_c": 33.0,
+                "acc_rms_g": 0.01,
+            },
         ),
     }
     return ReadingMessage(
