@@ -57,7 +57,10 @@ def _full(seq: int, rng: np.random.Generator, absent: dict[Channel, Absence]) ->
             beats = {"rr_ms": tuple(rng.normal(800, 20, 6)), "beat_offset_ms": tuple(range(-4500, 0, 800))}  # fmt: skip
             sections[channel] = Heart(quality=1.0, **(values | beats))
         elif kind is Modules:
-            sections[channel] = Modules(quality=1.0, values=values)
+            skin = {
+                "eda_us": values["eda_us"] + rng.normal(0, 0.1)
+            }  # no skin rests to the last digit
+            sections[channel] = Modules(quality=1.0, values=values | skin)
         else:
             sections[channel] = kind(quality=1.0, **values)
     given = {channel.value: s for channel, s in sections.items() if channel not in absent}
