@@ -11,61 +11,13 @@ from analytics.scoring.baseline import Baseline
 from analytics.scoring.detector import LEARNING_S, Detector
 from analytics.scoring.fusion import KNOWN_S
 from analytics.signals.features import FEATURE_INDEX, FEATURES, PARTS, UNKNOWN_LEVEL, Part
-from analytics.signals.windows import FeatureBatch
-
-_D = len(FEATURES)
-_LEVEL = {
-    "heart_rate_bpm": 70.0, "device_rate_bpm": 70.0, "log_eda": 1.0, "dwell_ms": 100.0,
-    "correction_ratio": 0.05, "pointer_speed_px_s": 400.0, "f0_st": 12.0, "loudness_db": -30.0,
-    "speech_rate_hz": 4.0,
-}  # fmt: skip
-_CENTRE = np.array([_LEVEL.get(feature.name, 1.0) for feature in FEATURES])
-_SPREAD = np.array([feature.floor for feature in FEATURES])
-
-
-def batch(at_s, values, *, quality=1.0, moving=False):
-    values = np.atleast_2d(np.asarray(values, dtype=float))
-    n = len(values)
-    return FeatureBatch(
-        at_s=np.full(n, float(at_s)),
-        values=values,
-        quality=np.where(np.isfinite(values), quality, 0.0),
-        moving=np.full(n, moving),
-    )
-
-
-def calm(rng, n=1):
-    return _CENTRE + 0.3 * _SPREAD * rng.normal(size=(n, _D))
-
-
-def rows(n):
-    return np.arange(n, dtype=np.intp)
-
-
-def settled(n=1, minutes=30, seed=0, keep=None):
-    """Return a detector that has seen `n` calm agents for a while, and the time."""
-    rng = np.random.default_rng(seed)
-    detector = Detector()
-    detector.ensure(n)
-    at_s = 1000.0
-    for _ in range(minutes * 12):
-        at_s += 5
-        values = calm(rng, n)
-        if keep is not None:
-            values[:, ~keep] = np.nan
-        last = detector.step(rows(n), batch(at_s, values), learn=np.ones(n, bool))
-    return detector, at_s, last
-
-
-def strained(size=3.0):
-    sign = np.array([feature.sign for feature in FEATURES])
-    return _CENTRE + size * sign * _SPREAD
+from tests.analytics.scoring.settled import CENTRE, D, batch, calm, rows, settled, strained
 
 
 def test_nothing_known_is_unknown_and_learning():
     detector = Detector()
     detector.ensure(1)
-    found = detector.step(rows(1), batch(5, np.full(_D, np.nan)), learn=np.ones(1, bool))
+    found = detector.step(rows(1), batch(5, np.full(D, np.nan)), learn=np.ones(1, bool))
     for values in (found.score, found.strain_index, found.evidence, found.part_contribution[0]):
         assert np.isnan(values).all()
     assert found.learning[0]
@@ -105,7 +57,7 @@ def test_strain_raises_everything_and_its_opposite_does_not():
 
 def test_levels_tell_the_direction_of_the_signal_not_of_the_strain():
     detector, at_s, _ = settled()
-    values = _CENTRE.copy()
+    values = CENTRE.copy()
     values[FEATURE_INDEX["heart_rate_bpm"]] -= 20
     for k in range(1, 13):  # as fast as skin can
         values[FEATURE_INDEX["log_eda"]] += 0.17
@@ -141,7 +93,7 @@ def test_a_part_that_stays_calm_takes_little_back_from_one_that_does_not():
     arrays = detector.to_arrays()
 
     def score(skin):
-        values = _CENTRE.copy()
+        values = CENTRE.copy()
         values[FEATURE_INDEX["heart_rate_bpm"]] += 25
         values[FEATURE_INDEX["log_eda"]] = skin
         twin = Detector.from_arrays(arrays)
@@ -150,7 +102,7 @@ def test_a_part_that_stays_calm_takes_little_back_from_one_that_does_not():
             found = twin.step(rows(1), batch(at_s + 5 * k, values), learn=np.zeros(1, bool))
         return found.score[0]
 
-    usual = _CENTRE[FEATURE_INDEX["log_eda"]]
+    usual = CENTRE[FEATURE_INDEX["log_eda"]]
     assert score(np.nan) == pytest.approx(score(usual), abs=0.2)
     assert score(usual - 5) > score(usual) - 0.8  # it cannot take back more than log(1 - q)
     assert score(usual + 5) > score(usual) + 0.8
@@ -174,7 +126,7 @@ def test_doubt_makes_for_less_evidence():
 def test_the_device_rate_only_stands_in():
     detector, at_s, _ = settled()
     arrays = detector.to_arrays()
-    both = _CENTRE.copy()
+    both = CENTRE.copy()
     both[FEATURE_INDEX["device_rate_bpm"]] += 40
     lone = both.copy()
     lone[FEATURE_INDEX["heart_rate_bpm"]] = np.nan
@@ -193,11 +145,11 @@ def test_a_rate_between_found_beats_is_a_guess_and_a_rate_alone_is_not():
     beat, device = FEATURE_INDEX["heart_rate_bpm"], FEATURE_INDEX["device_rate_bpm"]
 
     def score(*, beats_before):
-        keep = np.zeros(_D, dtype=bool)
+        keep = np.zeros(D, dtype=bool)
         keep[[device, *([beat] if beats_before else [])]] = True
         detector, at_s, _ = settled(keep=keep)
-        values = np.full(_D, np.nan)
-        values[device] = _CENTRE[device] + 30
+        values = np.full(D, np.nan)
+        values[device] = CENTRE[device] + 30
         return detector.step(rows(1), batch(at_s + 5, values), learn=np.zeros(1, bool)).score[0]
 
     assert score(beats_before=True) < score(beats_before=False) - 0.3
@@ -206,9 +158,9 @@ def test_a_rate_between_found_beats_is_a_guess_and_a_rate_alone_is_not():
 @pytest.mark.parametrize("hours", [0.5, 1.5])
 def test_a_rate_is_a_guess_for_an_hour_after_the_last_beats(hours):
     beat, device = FEATURE_INDEX["heart_rate_bpm"], FEATURE_INDEX["device_rate_bpm"]
-    keep = np.isin(np.arange(_D), [beat, device])
+    keep = np.isin(np.arange(D), [beat, device])
     detector, at_s, _ = settled(keep=keep)
-    none = np.where(np.arange(_D) == device, _CENTRE, np.nan)
+    none = np.where(np.arange(D) == device, CENTRE, np.nan)
     for _ in range(int(720 * hours)):
         at_s += 5
         detector.step(rows(1), batch(at_s, none), learn=np.ones(1, bool))
@@ -222,7 +174,7 @@ def test_beats_counted_twice_or_lost_are_unknown_and_teach_nothing(factor):
     heart = np.isin([feature.name for feature in FEATURES], ["heart_rate_bpm", "device_rate_bpm"])
     detector, at_s, _ = settled(keep=heart)
     mean = detector.to_arrays()["mean"]
-    values = np.where(heart, factor * _CENTRE, np.nan)
+    values = np.where(heart, factor * CENTRE, np.nan)
     found = detector.step(rows(1), batch(at_s + 5, values), learn=np.ones(1, bool))
     assert found.part_level[0, PARTS.index(Part.HEART)] == UNKNOWN_LEVEL
     assert np.isnan(found.evidence[0])
@@ -232,88 +184,11 @@ def test_beats_counted_twice_or_lost_are_unknown_and_teach_nothing(factor):
 def test_a_level_that_was_wrong_itself_gives_way_within_hours():
     heart = np.isin([feature.name for feature in FEATURES], ["heart_rate_bpm"])
     detector, at_s, _ = settled(keep=heart)
-    values = np.where(heart, 2.0 * _CENTRE, np.nan)
+    values = np.where(heart, 2.0 * CENTRE, np.nan)
     for k in range(1, 4 * 720):
         found = detector.step(rows(1), batch(at_s + 5 * k, values), learn=np.ones(1, bool))
     assert np.isfinite(found.score[0])
     assert found.score[0] < 1
-
-
-def skin_alone():
-    """Return a detector that knows one agent's skin, the time, and the skin as it is and unknown."""
-    keep = np.arange(_D) == FEATURE_INDEX["log_eda"]
-    detector, at_s, _ = settled(keep=keep)
-    return detector, at_s, np.where(keep, _CENTRE, np.nan), np.full(_D, np.nan)
-
-
-def test_what_an_electrode_does_in_a_gap_counts_for_nothing():
-    detector, at_s, values, nothing = skin_alone()
-    skin = FEATURE_INDEX["log_eda"]
-    for k in (1, 2):
-        detector.step(rows(1), batch(at_s + 5 * k, nothing), learn=np.ones(1, bool))
-    values[skin] += 1.0
-    found = detector.step(rows(1), batch(at_s + 15, values), learn=np.ones(1, bool))
-    assert detector.to_arrays()["moved"][0] == 0
-    assert np.isnan(found.score[0])  # learnt anew
-    values[skin] += 1.0  # within a window no skin does that
-    detector.step(rows(1), batch(at_s + 20, values), learn=np.ones(1, bool))
-    assert detector.to_arrays()["moved"][0] == pytest.approx(0.8, abs=1e-5)
-
-
-def test_an_electrode_put_on_badly_and_then_well_is_no_strain():
-    detector, at_s, on, nothing = skin_alone()
-    for bad in (-2.0, 1.5):
-        for values in [nothing] * 12 + [on + bad] * 2 + [on] * 120:
-            at_s += 5
-            found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
-            assert not found.evidence[0] > 0.5
-        assert found.part_level[0, PARTS.index(Part.SKIN)] == 0
-
-
-def test_a_loose_electrode_is_unknown_until_it_rests_and_then_no_strain():
-    detector, at_s, on, _ = skin_alone()
-    rng = np.random.default_rng(4)
-    loose = [on + rng.normal(0.5, 1.0) for _ in range(30)]
-    for k, values in enumerate([*loose, *[on + 0.5] * 120]):
-        at_s += 5
-        found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
-        assert not found.evidence[0] > 0.5
-        if 8 <= k < 36:
-            assert found.part_level[0, PARTS.index(Part.SKIN)] == UNKNOWN_LEVEL
-    assert found.part_level[0, PARTS.index(Part.SKIN)] == 0
-
-
-def test_an_electrode_that_was_pressed_once_is_followed():
-    detector, at_s, on, _ = skin_alone()
-    for values in [on] * 3 + [on + 1.0] * 2 + [on] * 10:
-        at_s += 5
-        found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
-        assert found.part_level[0, PARTS.index(Part.SKIN)] in {0, 1}
-
-
-def test_noise_is_no_electrode():
-    rng = np.random.default_rng(4)
-    detector, at_s, on, _ = skin_alone()
-    skin, found = FEATURE_INDEX["log_eda"], []
-    for k in range(3 * 720):
-        at_s += 5.0
-        values = on.copy()
-        values[skin] += rng.normal(0, 0.15) + (1.0 if k >= 1800 else 0.0)
-        scores = detector.step(rows(1), batch(at_s, values), learn=np.array([k < 1800]))
-        found.append(scores.evidence[0])
-    calm, raised = np.array(found[720:1800]), np.array(found[1860:])
-    # Before, jumps of noise were taken out one by one, and what was left walked at random.
-    assert raised.min() > np.quantile(calm, 0.99)
-
-
-def test_an_electrode_that_came_off_and_is_put_back_is_no_strain():
-    detector, at_s, on, nothing = skin_alone()
-    off = on - 2.5
-    for values in [off] * 3 + [nothing] * 12 + [on] * 60:
-        at_s += 5
-        found = detector.step(rows(1), batch(at_s, values), learn=np.ones(1, bool))
-        assert not found.evidence[0] > 0.5
-    assert found.part_level[0, PARTS.index(Part.SKIN)] == 0
 
 
 def test_what_must_not_teach_does_not():
@@ -354,7 +229,7 @@ def test_part_of_the_floor_leaves_the_rest_alone():
     detector, at_s, _ = settled(n=5)
     before = detector.to_arrays()
     chosen = np.array([3, 1], dtype=np.intp)
-    values = np.stack([strained(), _CENTRE])
+    values = np.stack([strained(), CENTRE])
     detector.step(chosen, batch(at_s + 5, values), learn=np.ones(2, bool))
     after = detector.to_arrays()
     assert np.array_equal(before.pop("site"), after["site"]), "a step teaches nothing of the site"

@@ -123,3 +123,9 @@ class StandIn:
     @property
     def consents(self) -> list[ConsentMessage]:
         return [m for m in list(self.others) if isinstance(m, ConsentMessage)]
+
+
+def after(server: StandIn, count: int):
+    """Return whether `count` more windows than now have arrived."""
+    wanted = len(server.windows) + count
+    return lambda: len(server.windows) >= wanted
