@@ -35,8 +35,8 @@ class Recognised:
     kind : str
         ``board`` speaks our protocol, ``lines`` prints text, ``other version``
         speaks the protocol in a version that is not read here, ``noise`` sends
-        bytes that mean nothing here, ``silent`` sends nothing, ``unusable``
-        could not be opened.
+        bytes that mean nothing here, ``silent`` sends nothing but zeros at
+        most, ``unusable`` could not be opened.
     maker, model, firmware, device_id : str
         Of a board.
     signals : tuple of str
@@ -134,7 +134,8 @@ class Probe:
             return Recognised(
                 self._port, "lines", line=line[:SHOWN_CHARS], columns=_columns_of(line)
             )
-        return Recognised(self._port, "noise" if self._heard else "silent")
+        # Zeros alone say nothing: one is sent at power-up, and a line held low reads as many.
+        return Recognised(self._port, "noise" if any(self._heard) else "silent")
 
 
 def newest_line(heard: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -25,7 +26,7 @@ from firmware_bridge.conformance.examination import SHORTEST_S
 from firmware_bridge.conformance.heart_trace import HeartTrace
 from firmware_bridge.conformance.page import page
 from firmware_bridge.conformance.report import Report
-from firmware_bridge.conformance.serial_check import examine
+from firmware_bridge.conformance.serial_check import Ending, examine
 from firmware_bridge.conformance.serial_check import report as serial_report
 from firmware_bridge.conformance.trace import Trace
 from firmware_bridge.ports.serial_port import SerialPort
@@ -109,8 +110,18 @@ def _check_port(port: str, baud: int, seconds: float, trace: Trace) -> Report:
             bar.update(task, completed=at_s)
             return interrupted.is_set()
 
-        is_whole = examine(opened, seconds, trace, tick)
-    return serial_report(port, trace, is_whole=is_whole)
+        ending = examine(opened, seconds, trace, tick)
+    _note_owed_id(port, ending)
+    return serial_report(port, trace, is_whole=ending.is_whole)
+
+
+def _note_owed_id(port: str, ending: Ending) -> None:
+    """Say so where another device id may have been left behind."""
+    if ending.owed_id is not None:
+        note(
+            f"{port} did not say that it has its own device id again; run: firmware-bridge "
+            f"provision --port {quote(port)} --device-id {quote(ending.owed_id)}"
+        )
 
 
 def _check_headset(address: str, seconds: float, slack: float, *, unpaired: bool) -> Report:

@@ -58,7 +58,8 @@ class Examination:
     _is_begun: bool = False
     _streams: dict[int, Stream] = field(default_factory=dict)
     _own_id: bytes | None = None  # None until it is known
-    _is_changed: bool = False
+    _is_on_trial: bool = False  # another id may be in force: set, and not yet set back for sure
+    _returns: set[int] = field(default_factory=set)  # counters of what sets the own id again
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)  # noqa: S311 - not a secret
@@ -73,10 +74,10 @@ class Examination:
                     self._own_id = device_id.encode()
                 case Stream() as stream:
                     self._streams[stream.stream] = stream
-                case Setting(key=Key.DEVICE_ID, status=Status.KEPT | Status.UNTIL_POWER_OFF):
-                    value = heard.message.value
-                    self._own_id = value if self._own_id is None else self._own_id
-                    self._is_changed = value != self._own_id
+                case Setting(key=Key.DEVICE_ID) as answer if answer.reply_to in self._returns:
+                    is_settable = answer.status not in {Status.UNKNOWN, Status.FIXED}
+                    if answer.value == self._own_id or not is_settable:
+                        self._is_on_trial = False
             if heard.frame.type == Hello.TYPE and not self._is_begun:
                 self._begin(at_s)
 
@@ -92,9 +93,14 @@ class Examination:
         """Return whether all has been seen."""
         return at_s >= self.seconds or self.trace.gone_s is not None
 
+    @property
+    def owed_id(self) -> bytes | None:
+        """The board's own id, as long as it is not sure that the board has it; else None."""
+        return self._own_id if self._is_on_trial else None
+
     def restore(self, at_s: float) -> bytes:
-        """Return what puts the board's own id back, if the check ends before it did so itself."""
-        return self._set_id(self._own_id, at_s) if self._is_changed else b""
+        """Return what sets the board's own id again; for a check that ends before it did so."""
+        return b"\0" + self._set_id(self._own_id, at_s)  # the zero: something may be half sent
 
     def _begin(self, at_s: float) -> None:
         """Plan everything, once the board has said who it is."""
@@ -144,7 +150,12 @@ class Examination:
         """Set an id, if it is known what to put back afterwards."""
         if device_id is None or self._own_id is None:
             return b""
-        return self.trace.send(Set(Key.DEVICE_ID, 0, device_id), now_s, purpose)
+        sent = self.trace.send(Set(Key.DEVICE_ID, 0, device_id), now_s, purpose)
+        if device_id == self._own_id:
+            self._returns.add(self.trace.sent[-1].counter)
+        elif purpose == "id":
+            self._is_on_trial, self._returns = True, set()
+        return sent
 
     def _get_unknown(self, now_s: float) -> bytes:
         return self.trace.send(Get(UNKNOWN_KEY, 0), now_s, "unknown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from firmware_bridge.conformance.analysis import Analysis
 from firmware_bridge.conformance.examination import Examination
@@ -16,6 +16,11 @@ from firmware_bridge.conformance.trace import Trace
 from firmware_bridge.conformance.verdict import judge_all
 from sensors.errors import DeviceError
 from sensors.heart_rate.details import parse_text
+
+RESTORED_WITHIN_S = 2.0
+"""How long a board is asked to take its own id back. [s]"""
+
+_ASK_AGAIN_S = 0.5
 
 
 class Port(Protocol):
@@ -28,13 +33,31 @@ class Port(Protocol):
         """Send `data`."""
 
 
+class Ending(NamedTuple):
+    """How an examination ended.
+
+    Parameters
+    ----------
+    is_whole : bool
+        Whether it ran to its end.
+    owed_id : str or None
+        The board's own device id, where the board did not say that it has it again.
+    """
+
+    is_whole: bool
+    owed_id: str | None
+
+
 def examine(
     port: Port,
     seconds: float,
     trace: Trace,
     tick: Callable[[float], bool],
-) -> bool:
+) -> Ending:
     """Examine the board on `port`; everything is noted in `trace`.
+
+    However it ends, the board has its own id again, if it says so within
+    :data:`RESTORED_WITHIN_S`.
 
     Parameters
     ----------
@@ -44,11 +67,6 @@ def examine(
     trace : Trace
     tick : callable
         Told the seconds that have passed; returns whether to stop early.
-
-    Returns
-    -------
-    bool
-        Whether it ran to its end.
     """
     examination = Examination(seconds, trace, seed=time.time_ns() & 0xFFFF)
     start_s = time.monotonic()
@@ -64,12 +82,22 @@ def examine(
                 port.write(asked)
             data = port.read()
             examination.take(data, now_s())
-        restored = examination.restore(now_s())
-        if restored:
-            port.write(restored)
+        _restore(port, examination, now_s)
     except DeviceError:
         trace.gone_s = now_s()
-    return not stopped
+    owed = examination.owed_id
+    return Ending(not stopped, None if owed is None else parse_text(owed))
+
+
+def _restore(port: Port, examination: Examination, now_s: Callable[[], float]) -> None:
+    """Set the board's own id again, until the board has answered: a write alone may be lost."""
+    end_s = now_s() + RESTORED_WITHIN_S
+    ask_at_s = now_s()
+    while examination.owed_id is not None and now_s() < end_s:
+        if now_s() >= ask_at_s:
+            ask_at_s = now_s() + _ASK_AGAIN_S
+            port.write(examination.restore(now_s()))
+        examination.take(port.read(), now_s())
 
 
 def report(target: str, trace: Trace, *, is_whole: bool = True) -> Report:

@@ -167,7 +167,8 @@ class Board:
         ]
         self._beats_s, self._beat_s = self._life_s + _BEATS_EVERY_S, None
         self._hello_s = self._life_s + _HELLO_EVERY_S
-        first = b"" if self._schedule.on("unplug") else b"\0"
+        is_mute = self._schedule.on("unplug") or self._schedule.on("silence")
+        first = b"" if is_mute else b"\0"
         return first + self._wire.carry(self._said(self._unasked()))
 
     def _unasked(self) -> list[FromBoard]:

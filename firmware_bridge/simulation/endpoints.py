@@ -112,10 +112,10 @@ class Terminal:
         return not any(event & select.POLLHUP for _, event in looking.poll(0))
 
     def receive(self, within_s: float) -> bytes:
-        """Return what was written to the port."""
-        if not self.is_open:
+        """Return what was written to the port; also what was written just before it was closed."""
+        if self._master < 0:
             return b""
-        with contextlib.suppress(BlockingIOError, OSError):  # closed again just now
+        with contextlib.suppress(OSError):  # nobody there, and nothing left
             if select.select([self._master], [], [], within_s)[0]:
                 return os.read(self._master, _CHUNK_BYTES)
         return b""

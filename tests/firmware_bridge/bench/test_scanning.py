@@ -57,6 +57,7 @@ def test_one_without_streams_and_with_a_name_that_would_move_the_cursor():
     ("data", "words"),
     [
         pytest.param(b"", "silent; is it running, and wired to this port?", id="silent"),
+        pytest.param(b"\0", "silent; is it running", id="switched on and stuck"),
         pytest.param(
             b"3.4\r\n3.42,33.1\r\n",
             "prints lines like '3.42,33.1'; try: --csv with 2 columns",

@@ -13,10 +13,15 @@ import pytest
 
 from firmware_bridge.cli import main
 from firmware_bridge.conformance.requirements import REQUIREMENTS
+from firmware_bridge.conformance.serial_check import Ending, examine
+from firmware_bridge.conformance.trace import Trace
+from firmware_bridge.ports.serial_port import SerialPort
+from firmware_bridge.protocol.messages import Set
 from firmware_bridge.simulation.board import Board
 from firmware_bridge.simulation.endpoints import Terminal
 from firmware_bridge.simulation.faults import ScriptedFault
 from firmware_bridge.simulation.serving import Server
+from firmware_bridge.simulation.settings import Kept
 from tests.firmware_bridge.conformance.examining import board
 from tests.firmware_bridge.firmware.building import LIBRARY, compile_c
 from tests.firmware_bridge.simulation.test_simulate import ended, simulated
@@ -76,9 +81,10 @@ def check(port, *arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def results_of(process):
+def results_of(process, said=""):
     """Return what was seen by id, for each result; wait for the check to end."""
     out, err = process.communicate(timeout=240)
+    assert said in err
     assert out, err
     plain = json.loads(out)
     assert process.returncode == (0 if plain["result"] == "pass" else 1)
@@ -117,7 +123,11 @@ def test_boards_pass_or_fail_by_what_they_do(plug, run_program, servers, tmp_pat
     results = {name: results_of(process) for name, process in independent.items()}
     assert {name: one["fail"] for name, one in results.items() if one["fail"]} == {}
     assert {"beats", "in-force"} <= results["in Perl, from the text alone"]["pass"].keys()
-    failed = {fault: set(results_of(process)["fail"]) for fault, process in found.items()}
+    owed = {"no_setting_answer": "--device-id ''"}
+    failed = {
+        fault: set(results_of(process, owed.get(fault, ""))["fail"])
+        for fault, process in found.items()
+    }
     assert failed == {
         "wrong_unit": {"catalogue"},
         "crc": {"framing"},
@@ -127,6 +137,26 @@ def test_boards_pass_or_fail_by_what_they_do(plug, run_program, servers, tmp_pat
     assert leaving.returncode == 1
     assert "FAIL  alive" in out
     assert "the port went away after" in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "owed"), [([], None), (["no_setting_answer"], "clip-7")], ids=["answered", "not"]
+)
+def test_interrupted_before_the_answer_it_puts_the_id_back(plug, servers, fault, owed):
+    """The id on trial is on its way: whether the board has it is not known yet."""
+    made = board(*fault)
+    made.kept = Kept(device_id="clip-7")
+    trace, tried = Trace(), []
+
+    def tick(_at_s):
+        trials = [s for s in trace.sent if isinstance(s.message, Set)]
+        tried.extend(s.message.value for s in trials[:1])
+        return bool(trials)
+
+    with SerialPort(plug(made), 115_200) as port:
+        assert examine(port, 60.0, trace, tick) == Ending(is_whole=False, owed_id=owed)
+    assert tried[0].startswith(b"check-")
+    wait_until(lambda: servers[0].board.kept.device_id == "clip-7", what="the board's own id")
 
 
 def test_interrupted_it_puts_the_id_back(tmp_path):

@@ -191,6 +191,11 @@ def test_faults_come_when_they_are_due_and_go():
     assert len(host.raw) > before
 
 
+def test_a_silent_board_does_not_even_say_that_it_was_switched_on():
+    board = Board(faults=[parse_fault("silence")])
+    assert board.step(0.0) + board.step(3.0) + board.step(20.0) == b""
+
+
 def test_a_restart_begins_another_boot():
     host = Host(Board(faults=[parse_fault("restart@3")])).listen(6)
     first, *_, last = host.all(Hello)

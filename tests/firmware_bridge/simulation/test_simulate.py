@@ -86,6 +86,17 @@ def test_on_a_terminal_it_answers_keeps_and_cleans_up(tmp_path):
         ended(process)
 
 
+def test_what_a_host_sends_last_arrives_although_it_closes_at_once():
+    terminal = Terminal()
+    with SerialPort(terminal.port, 115_200) as port:
+        port.write(b"the last word")
+    assert not terminal.is_open
+    assert terminal.receive(30.0) == b"the last word"
+    assert terminal.receive(0.0) == b""
+    terminal.unplug()
+    assert terminal.receive(0.0) == b""
+
+
 def test_a_link_that_another_board_took_over_stays_its_own(tmp_path):
     link = tmp_path / "headset"
     first = Terminal(link)
