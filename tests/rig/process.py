@@ -2,12 +2,15 @@
 
 import contextlib
 import http.client
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,15 @@ SEARCH_PATH = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
 )
 
+_PORTS = range(10_000, 32_000)
+"""Below those that Linux, macOS and Windows give to whoever names none."""
+
+_SHARES = 11
+"""More than there are ever processes of pytest at once."""
+
+# Not from the first: another run on this machine, of another checkout, does the same.
+_tried = itertools.count(random.SystemRandom().randrange(len(_PORTS)))
+
 
 def find_program(name: str) -> str | None:
     """Return the path of the program called `name`, or None."""
@@ -28,10 +40,26 @@ def find_program(name: str) -> str | None:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback address that stays free until its server takes it.
+
+    Whoever asks the system for any port, and every connection, gets one above
+    these, and each process of pytest has some of its own: a server that starts
+    late, or is down for a while, finds its port free.
+    """
+    for port in _own_ports():
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
+def _own_ports() -> Iterator[int]:
+    """Yield each port of this process once, from where the last search ended."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    size = len(_PORTS) // _SHARES
+    mine = _PORTS[int(worker) % _SHARES * size :][:size]
+    for _ in mine:
+        yield mine[next(_tried) % size]
 
 
 def answers_tcp(port: int) -> bool:
