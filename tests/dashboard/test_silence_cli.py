@@ -39,7 +39,7 @@ def test_the_server_hears_who_until_when_and_why_and_that_it_is_lifted(
     )
     server.start()
     try:
-        server.wait_connected(10.0)
+        server.wait_connected(60.0)
         common = ["--site", "berlin", "--as", "ana", "--teams", str(tmp_path / "teams.toml")]
         common += ["--broker", f"127.0.0.1:{mosquitto.port}"]
         about = ["--team", "billing"]

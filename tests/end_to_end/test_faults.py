@@ -54,7 +54,6 @@ def _report(installation: Installation, agent: str) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.timeout(240)
 def test_nothing_is_lost_and_nothing_comes_twice(
     installation: Installation, mosquitto: Mosquitto
 ) -> None:

@@ -41,7 +41,7 @@ def test_mosquitto_keeps_a_session_and_its_queue_across_a_restart(mosquitto):
     sender = _client(mosquitto.port, "sender", clean=True)
     for number in range(1_500):  # beyond Mosquitto's default of 1,000
         info = sender.publish("t", str(number), qos=1)
-    info.wait_for_publish(20)
+    info.wait_for_publish(60)
     _leave(sender)
 
     mosquitto.restart()
@@ -94,8 +94,8 @@ def test_nats_speaks_mqtt(nats):
 @pytest.mark.needs("xdotool")
 def test_the_virtual_display_has_a_pointer(xvfb):
     assert os.environ["DISPLAY"] == xvfb.name
-    subprocess.run(["xdotool", "mousemove", "10", "20"], check=True, timeout=20)
-    found = subprocess.check_output(["xdotool", "getmouselocation"], text=True, timeout=20)
+    subprocess.run(["xdotool", "mousemove", "10", "20"], check=True, timeout=60)
+    found = subprocess.check_output(["xdotool", "getmouselocation"], text=True, timeout=60)
     assert found.startswith("x:10 y:20")
 
 

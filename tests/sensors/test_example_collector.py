@@ -179,7 +179,7 @@ async def test_a_real_edge_takes_it_to_windows(installed, tmp_path):
             await wait_until_async(lambda: "eda_us" in path.read_text())
         finally:
             edge.send_signal(signal.SIGINT)
-            code = await asyncio.to_thread(edge.wait, 30)
+            code = await asyncio.to_thread(edge.wait, 60)
     said = (tmp_path / "edge.log").read_text()
     assert code == 0, said
     assert "collector tcp_ring: the ring at" in said

@@ -5,9 +5,9 @@ prints one JSON object. A process that tries to reach anything else than this
 machine finds no route, and the kernel counts it.
 """
 
+import contextlib
 import fcntl
 import json
-import os
 import re
 import signal
 import socket
@@ -73,6 +73,15 @@ def secrets_of(directory: Path, pids: Iterable[int]) -> dict[str, str]:
     return found
 
 
+def contents(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """Return what is in each file that can be read; processes and their journals come and go."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            found[path] = path.read_bytes()
+    return found
+
+
 def messages(port: int, password: str, site: str, agents: int) -> dict[str, str]:
     """Return the newest payload of every topic, once each agent's retained status was seen."""
     found: dict[str, str] = {}
@@ -132,15 +141,11 @@ def look(pid: int, directory: Path, said: str) -> dict[str, object]:
     before_browser = attempts()
     hosts = hosts_of_page(address[0])
     commands = [
-        path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if os.access(path, os.R_OK)
+        content.replace(b"\0", b" ").decode(errors="replace")
+        for content in contents(Path("/proc").glob("[0-9]*/cmdline")).values()
     ]
-    files = {
-        str(path.relative_to(directory)): path.read_bytes()
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
+    found = contents(path for path in directory.rglob("*") if path.is_file())
+    files = {str(path.relative_to(directory)): content for path, content in found.items()}
     shown = {
         "command lines": "\n".join(commands),
         "output": said,

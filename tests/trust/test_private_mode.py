@@ -33,7 +33,7 @@ from tests.trust.test_nothing_leaves import ROOT, in_a_network_of_its_own
 def wellbeing(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wellbeing", *map(str, words)],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_a_strained_person_is_told_and_nothing_but_loopback_is_used(tmp_path: Pa
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=400,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

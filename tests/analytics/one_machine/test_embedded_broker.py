@@ -62,12 +62,12 @@ async def test_an_agent_reaches_the_server_but_nobody_elses_topics(broker: Embed
     agent = Connection(_settings(broker, "k7"), client_id="k7")
     for connection in (server, agent):
         connection.start()
-        await asyncio.to_thread(connection.wait_connected, 5)
+        await asyncio.to_thread(connection.wait_connected, 60)
     try:
         agent.publish(topics.reading("here", "k8"), b"not mine")
         agent.publish(topics.decision("here"), b"not mine")
         agent.publish(topics.reading("here", "k7"), b"own")
-        assert await asyncio.to_thread(arrived.wait, 5)
+        assert await asyncio.to_thread(arrived.wait, 60)
     finally:
         for connection in (server, agent):
             await asyncio.to_thread(connection.stop)
@@ -88,14 +88,14 @@ async def test_a_persistent_session_keeps_what_came_while_the_server_was_away(
 
     first = server([], threading.Event())
     first.start()
-    await asyncio.to_thread(first.wait_connected, 5)
+    await asyncio.to_thread(first.wait_connected, 60)
     await asyncio.to_thread(first.stop)
     agent = Connection(_settings(broker, "k7"), client_id="k7")
     agent.start()
-    await asyncio.to_thread(agent.wait_connected, 5)
+    await asyncio.to_thread(agent.wait_connected, 60)
     await asyncio.to_thread(
         lambda: agent.publish_and_wait(
-            topics.reading("here", "k7"), b"kept", retain=False, timeout_s=5
+            topics.reading("here", "k7"), b"kept", retain=False, timeout_s=60
         )
     )
     heard: list[bytes] = []
@@ -103,7 +103,7 @@ async def test_a_persistent_session_keeps_what_came_while_the_server_was_away(
     second = server(heard, arrived)
     second.start()
     try:
-        assert await asyncio.to_thread(arrived.wait, 5)
+        assert await asyncio.to_thread(arrived.wait, 60)
     finally:
         for connection in (second, agent):
             await asyncio.to_thread(connection.stop)

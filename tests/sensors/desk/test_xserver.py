@@ -193,7 +193,7 @@ async def test_a_layout_without_the_key_is_no_reason_to_end(xvfb):
     try:
         await _remap(xvfb, {codes["p"]: "Cyrillic_ze"})
         with pytest.raises(DeviceError, match=r"^\[edge\] hotkey .* has no such key"):
-            await asyncio.wait_for(task, 30)
+            await asyncio.wait_for(task, 60)
         with pytest.raises(DeviceError, match="has no such key"):
             await source.watch(lambda: presses.append(1))
     finally:

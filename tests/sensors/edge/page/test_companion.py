@@ -234,7 +234,7 @@ async def test_it_opens_only_for_who_was_never_asked_and_only_on_a_desktop(
     assert "to open it" in asked.said[0]
     page, edge = await running(edge=Edge(Permission()))
     if desktop:
-        await asyncio.wait_for(opened.wait(), 20)
+        await asyncio.wait_for(opened.wait(), 60)
         assert edge.said == ["opening your own page in the browser"]
     else:
         assert page._server is None
