@@ -277,8 +277,8 @@ class Detector:
         if not np.count_nonzero(other):
             return
         other &= (source != 0) & ahead
+        fresh = other & (before != 0)  # before it is written: of a span, `before` is the state
         self._source[:, rows] = np.where(other, source, before)
-        fresh = other & (before != 0)
         if fresh.any():
             self._baseline.reopen(rows, fresh[_CHANNEL_OF])
 

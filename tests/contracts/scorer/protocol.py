@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from analytics.scoring.detector import ScoreBatch
 from analytics.signals.features import FEATURES, Part
-from analytics.signals.windows import FeatureBatch
+from analytics.signals.windows import CONTEXTS, FeatureBatch
+from sensors.messages import ContextState
+from sensors.signals import Channel
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -50,6 +52,7 @@ SPREAD: Floats = np.array([feature.scale for feature in FEATURES])
 SIGN: Floats = np.array([float(feature.sign) for feature in FEATURES])
 SCORED: NDArray[np.intp] = np.flatnonzero([feature.weight > 0 for feature in FEATURES])
 
+_IN_CALL = CONTEXTS.index(ContextState.ON_CALL)
 _USUAL = {
     "heart_rate_bpm": 70.0,
     "device_rate_bpm": 70.0,
@@ -76,17 +79,21 @@ class Calm:
     def __init__(self, n: int, seed: int = 0) -> None:
         self._rng = np.random.default_rng([n, seed])
         self.n = n
+        self._source = np.zeros((n, len(Channel)), np.int64)
 
     def values(self) -> Floats:
         """Return one window's features, shape (n, d)."""
         return CENTRE + 0.1 * SPREAD * self._rng.normal(size=(self.n, D))
 
     def mixed(self, at_s: float) -> tuple[FeatureBatch, Mask]:
-        """Return one window of a real floor: gaps, poor quality, movement, some not learning."""
+        """Return one window of a real floor: gaps, poor quality, movement, calls, other devices."""
         values = self.values()
         values[self._rng.uniform(size=values.shape) < 0.15] = np.nan
         made = window(at_s, values, quality=self._rng.uniform(0.3, 1.0, values.shape))
         made.moving[:] = self._rng.uniform(size=self.n) < 0.2
+        made.context[:] = _IN_CALL * (self._rng.uniform(size=self.n) < 0.3)
+        self._source += self._rng.uniform(size=self._source.shape) < 0.005
+        made.source[:] = self._source
         return made, self._rng.uniform(size=self.n) < 0.8
 
 
