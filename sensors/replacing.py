@@ -4,8 +4,38 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def alone(path: Path, wait_s: float) -> Iterator[None]:
+    """Let one program at a time do what it does meanwhile; the system lets go when one dies.
+
+    Parameters
+    ----------
+    path : Path
+        The lock: an empty file, which stays.
+    wait_s : float
+        How long another one may keep us waiting. [s]
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made.
+    sqlite3.OperationalError
+        If another one still has it after `wait_s`.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(path, timeout=wait_s, isolation_level=None)  # its locks work everywhere
+    try:
+        db.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        db.close()
 
 
 def replace_durably(path: Path, data: bytes) -> None:

@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import reduce
 
 from sensors.aside import InOrder
-from sensors.edge.consent.file import ConsentFile
+from sensors.edge.consent.file import Change, ConsentFile
 from sensors.edge.consent.permission import Permission
 from sensors.errors import StateError
 from sensors.spoken import say
-
-Change = Callable[[Permission], Permission]
 
 _LOOK_WITHIN_S = 1.0
 """How long a look for what was said to another edge holds anything up. [s]"""
@@ -62,6 +61,7 @@ class Choices:
         self._tell = tell
         self._disk = InOrder("consent", _MOST_WAITING)
         self._changes: deque[Change] = deque()  # obeyed, and not written down yet
+        self._refused: list[Change] = []  # what the disk did not take; the disk's thread has it
         self._heeded = self._written = 0  # how many changes were, in all
         self._saying = asyncio.Lock()
         self._look: asyncio.Task[None] | None = None
@@ -73,18 +73,18 @@ class Choices:
         self.permission = permission
         self._obey(consent_changed)
 
-    def change(self, permission: Permission) -> None:
+    def change(self, change: Change) -> None:
         """Obey first, then write it down, before anything runs."""
-        self.hold(permission)
-        self._kept = permission
-        self._file.save(permission)
+        self.hold(change(self.permission))
+        self._kept = self.permission
+        self._kept = self._file.change(change)
+        self._catch_up()
 
     def let_lapse(self, now: datetime) -> None:
         """End now what was allowed under earlier words; the agent is asked again."""
-        lapsed = self.permission.lapsing(now)
-        if lapsed != self.permission:
+        if self.permission.lapsing(now) != self.permission:
             try:
-                self.change(lapsed)
+                self.change(lambda allowed: allowed.lapsing(now))
             except StateError as error:  # it holds all the same, and is written at the next start
                 self._tell(str(error))
 
@@ -160,7 +160,14 @@ class Choices:
         kept = self._file.news()
         if kept is not None:
             self._kept = kept
-        return kept
+            if self._refused:
+                # Which word was the later one nobody knows: what either forbids stays forbidden.
+                self._kept = self._with_refused(kept).narrowed_to(kept)
+                self._refused = [self._kept.narrowed_to]
+        if self._refused:
+            with suppress(StateError):  # it was said when the disk refused first
+                self._put()
+        return None if kept is None else self._kept
 
     def _write(self) -> None:
         """Write down all that was obeyed until now.
@@ -168,16 +175,26 @@ class Choices:
         As changes of what the file says, not as what held here: a disk that was slow
         for this edge may have taken from another one meanwhile that the agent withdrew.
         """
-        with suppress(StateError):  # `save` raises it, too
+        with suppress(StateError):  # `_put` raises it, too
             self._news()
         taken = 0
         while self._changes:
-            self._kept = self._changes.popleft()(self._kept)
+            self._refused.append(self._changes.popleft())
             taken += 1
         try:
-            self._file.save(self._kept)
+            self._put()
+        except StateError:
+            self._kept = self._with_refused(self._kept)  # it holds all the same
+            raise
         finally:
             self._written += taken
+
+    def _put(self) -> None:
+        self._kept = self._file.change(self._with_refused)
+        self._refused.clear()
+
+    def _with_refused(self, kept: Permission) -> Permission:
+        return reduce(lambda allowed, change: change(allowed), self._refused, kept)
 
 
 def _not_written_yet() -> StateError:

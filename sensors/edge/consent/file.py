@@ -5,15 +5,23 @@ Each line of the history has its text's version and its time.
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensors import codec
 from sensors.edge.consent.permission import Given, Permission, Reason
 from sensors.errors import StateError
-from sensors.replacing import remedy, replace_durably
+from sensors.replacing import alone, remedy, replace_durably
 
 FILE_VERSION = 1
+
+Change = Callable[[Permission], Permission]
+"""What the agent said, to be applied to whatever holds when it is written down."""
+
+_LOCK_S = 2.0
+"""How long another edge of this person may be writing. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +77,36 @@ class ConsentFile:
             If the file is damaged or from a newer version. It is never
             guessed at: consent that cannot be read is not consent.
         """
-        content = self._read()
-        given = content.history[-1] if content.history else None
-        reasons = frozenset({Reason.PAUSED}) if content.paused else frozenset()
-        return Permission(given, reasons)
+        return _permission(self._read())
 
-    def save(self, permission: Permission) -> None:
-        """Keep `permission`; a new consent or withdrawal is added to the history."""
-        history = self._read().history
-        if permission.given is not None and (not history or history[-1] != permission.given):
-            history = (*history, permission.given)
-        content = _Content(FILE_VERSION, Reason.PAUSED in permission.reasons, history)
+    def change(self, change: Change) -> Permission:
+        """Write down what `change` makes of what the file says now; return that.
+
+        No other edge writes between the reading and the writing, so none
+        overwrites what the agent said to another one. A new consent or
+        withdrawal is added to the history.
+
+        Raises
+        ------
+        StateError
+            If the disk refuses, another edge does not finish, or as `load` does.
+        """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_durably(self._path, codec.dump_json(content))
+            with alone(self._path.with_suffix(".lock"), _LOCK_S):
+                before = self._read()
+                permission = change(_permission(before))
+                replace_durably(self._path, codec.dump_json(_content(before, permission)))
+                self._known = self._stamp()
         except OSError as error:
             raise StateError(
                 f"cannot write {self._path}: {error.strerror}; {remedy(error)}"
             ) from None
-        self._known = self._stamp()
+        except sqlite3.Error as error:
+            raise StateError(
+                f"cannot write {self._path}: {error} (by another edge of yours?); say it again"
+            ) from None
+        return permission
 
     def _read(self) -> _Content:
         try:
@@ -110,3 +129,16 @@ class ConsentFile:
                 f"this program reads up to {FILE_VERSION}; upgrade the program"
             )
         return content
+
+
+def _permission(content: _Content) -> Permission:
+    given = content.history[-1] if content.history else None
+    reasons = frozenset({Reason.PAUSED}) if content.paused else frozenset()
+    return Permission(given, reasons)
+
+
+def _content(before: _Content, permission: Permission) -> _Content:
+    history = before.history
+    if permission.given is not None and (not history or history[-1] != permission.given):
+        history = (*history, permission.given)
+    return _Content(FILE_VERSION, Reason.PAUSED in permission.reasons, history)

@@ -132,6 +132,15 @@ class Permission:
         reasons = self.reasons - {Reason.PAUSED} | kept.reasons
         return replace(self, given=kept.given, reasons=reasons)
 
+    def narrowed_to(self, other: Permission) -> Permission:
+        """Return the state that allows only what both allow."""
+        both = self.channels & other.channels
+        given = self.given
+        if given is not None and both != self.channels:
+            at = max(given.at, other.given.at) if other.given is not None else given.at
+            given = Given(CONSENT_VERSION, at, _ordered(both))
+        return replace(self, given=given, reasons=self.reasons | other.reasons)
+
     def message(self) -> ConsentMessage | None:
         """Return what is published; ``None`` before the agent was ever asked."""
         if self.given is None:

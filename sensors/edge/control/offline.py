@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sensors.edge.consent.file import ConsentFile
-from sensors.edge.consent.permission import Event, Permission, parse_channels
+from sensors.edge.consent.file import Change, ConsentFile
+from sensors.edge.consent.permission import Event, parse_channels
 from sensors.edge.control.control import ask
 from sensors.edge.control.forgetting import forget_folder
 from sensors.edge.settings import EdgeSettings
@@ -102,10 +102,8 @@ def _alone(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]
 def _record(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any]:
     """Keep `command` in the consent file; the next start honours it."""
     file = ConsentFile(folder / "consent.json")
-    before = file.load()
-    after = _after(before, command, words)
-    if after != before:
-        file.save(after)
+    change = _change(command, words)
+    after = file.load() if change is None else file.change(change)
     return {
         "running": False,
         "site": folder.parent.name,
@@ -115,14 +113,18 @@ def _record(folder: Path, command: str, words: tuple[str, ...]) -> dict[str, Any
     }
 
 
-def _after(permission: Permission, command: str, words: tuple[str, ...]) -> Permission:
+def _change(command: str, words: tuple[str, ...]) -> Change | None:
+    """Return what `command` makes of what is allowed; ``None`` where it only asks."""
     now = datetime.now(UTC)
     match command:
         case "pause" | "resume" | "lock" | "unlock":
-            return permission.after(Event(command))
+            event = Event(command)
+            return lambda allowed: allowed.after(event)
         case "withdraw":
-            return permission.withdrawing(parse_channels(words), now)
+            channels = parse_channels(words)
+            return lambda allowed: allowed.withdrawing(channels, now)
         case "consent":
-            return permission.consenting(parse_channels(words), now)
+            channels = parse_channels(words)
+            return lambda allowed: allowed.consenting(channels, now)
         case _:  # status
-            return permission
+            return None

@@ -185,7 +185,8 @@ class EdgeProcess:
         """Record that the agent allows exactly `channels`, before or while it runs."""
         chosen = frozenset(channels)
         if not self.permission.is_asked or self.permission.channels != chosen:
-            self._choices.change(self.permission.consenting(chosen, self._times.wall_at()))
+            now_at = self._times.wall_at()
+            self._choices.change(lambda allowed: allowed.consenting(chosen, now_at))
 
     def stop(self) -> None:
         """End `run` politely."""

@@ -16,13 +16,12 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from sensors.edge.sealing.cipher import KEY_BYTES, Cipher, new_key
 from sensors.errors import StateError
+from sensors.replacing import alone
 
 KEYRING_WITHIN_S = 3.0
 """Longest wait for the keyring at a start; the first window takes 5 s anyway. [s]"""
@@ -58,7 +57,7 @@ def load_cipher(folder: Path, *, use_keyring: bool = True) -> Cipher:
     path = folder / KEY_FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder / _LOCK_FILE, _LOCK_S):  # two that start together make one key, not two
             answer = _Answer(None, "not wanted")
             if use_keyring:
                 answer = _ask_keyring(f"{folder.parent.name}/{folder.name}")
@@ -85,19 +84,6 @@ def _with_file(path: Path, answer: _Answer) -> Cipher:
             f"readable by you only (keyring: {answer.why_not})"
         )
     return Cipher(filed, kept_in=str(path), notes=notes)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let two edges that start together make one key, not two."""
-    path = folder / _LOCK_FILE
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    db = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
-    try:
-        db.execute("BEGIN EXCLUSIVE")
-        yield
-    finally:
-        db.close()
 
 
 def _ask_keyring(account: str) -> _Answer:

@@ -36,7 +36,7 @@ def withdraw_voice(permission: Permission) -> Permission:
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(choices, "_LOOK_WITHIN_S", 0.05)
     path = tmp_path / "consent.json"
-    ConsentFile(path).save(Permission().consenting([Channel.HEART, Channel.VOICE], NOW))
+    ConsentFile(path).change(lambda p: p.consenting([Channel.HEART, Channel.VOICE], NOW))
     return path
 
 
@@ -128,7 +128,7 @@ async def test_the_end_waits_until_the_last_word_is_written_down(
 ) -> None:
     """Paused by a key and logged off at once, on a slow disk: it is a pause at the next start."""
     here = chosen(path)
-    with hanging(here, "save", monkeypatch) as (reached, back):
+    with hanging(here, "change", monkeypatch) as (reached, back):
         saying = asyncio.create_task(here.heed(pause))
         await asyncio.to_thread(reached.wait, 60)
         saying.cancel()  # who said it is gone
@@ -150,3 +150,49 @@ async def test_who_stops_looking_stops_no_writing(
         back.set()
         await saying
     assert Reason.PAUSED in ConsentFile(path).load().reasons
+
+
+@contextmanager
+def refusing(edge: Choices, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the disk take nothing from `edge`, as when it is full."""
+
+    def refuse(_change: object) -> Permission:
+        raise StateError("cannot write: No space left on device; free space")
+
+    with patch.context() as full:
+        full.setattr(edge._file, "change", refuse)
+        yield
+
+
+async def test_what_a_full_disk_refused_is_not_undone_by_another_edge_and_written_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = chosen(path), chosen(path)
+    with refusing(here, monkeypatch):
+        with pytest.raises(StateError, match="free space"):
+            await here.heed(withdraw_voice)
+        await there.heed(pause)
+        await here.follow()
+        await wait_until(lambda: Reason.PAUSED in here.permission.reasons)
+        assert here.permission.channels == {Channel.HEART}
+    await here.follow()
+    await here.written()
+    kept = ConsentFile(path).load()
+    assert kept.channels == {Channel.HEART}
+    assert kept.reasons == {Reason.PAUSED}
+
+
+async def test_what_a_full_disk_refused_does_not_undo_what_another_edge_was_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = chosen(path), chosen(path)
+    await here.heed(pause)
+    with refusing(here, monkeypatch), pytest.raises(StateError, match="free space"):
+        await here.heed(resume)
+    assert not here.permission.reasons
+    await there.heed(withdraw_voice)  # which still knows of the pause
+    await here.follow()
+    await wait_until(lambda: here.permission.channels == {Channel.HEART})
+    assert here.permission.reasons == {Reason.PAUSED}
+    await here.heed(resume)
+    assert not ConsentFile(path).load().reasons

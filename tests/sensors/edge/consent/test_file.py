@@ -1,9 +1,12 @@
 import os
+import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sensors.edge.consent import file as consent_file
 from sensors.edge.consent.file import ConsentFile
 from sensors.edge.consent.permission import Event, Permission, Reason
 from sensors.edge.words import CONSENT_VERSION
@@ -17,9 +20,9 @@ def test_choices_outlive_the_process_with_version_time_and_history(tmp_path):
     file = ConsentFile(tmp_path / "a" / "consent.json")
     assert file.load() == Permission()
     permission = Permission().consenting([Channel.HEART, Channel.VOICE], NOW)
-    file.save(permission)
+    file.change(lambda _: permission)
     permission = permission.withdrawing([Channel.VOICE], NOW + timedelta(hours=1))
-    file.save(permission.after(Event.PAUSE).after(Event.LOCK))
+    file.change(lambda _: permission.after(Event.PAUSE).after(Event.LOCK))
     loaded = file.load()
     assert loaded.channels == {Channel.HEART}
     assert loaded.reasons == {Reason.PAUSED}  # a lock ends with the session, a pause does not
@@ -32,9 +35,10 @@ def test_choices_outlive_the_process_with_version_time_and_history(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 def test_only_its_owner_can_read_it(tmp_path):
     path = tmp_path / "consent.json"
-    ConsentFile(path).save(Permission().consenting([], NOW))
+    ConsentFile(path).change(lambda p: p.consenting([], NOW))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert list(tmp_path.iterdir()) == [path]
+    assert set(tmp_path.iterdir()) == {path, path.with_suffix(".lock")}
+    assert not path.with_suffix(".lock").stat().st_mode & 0o077
 
 
 @pytest.mark.parametrize(
@@ -52,11 +56,11 @@ def test_what_is_said_to_one_edge_holds_for_the_other_and_is_not_undone(tmp_path
     path = tmp_path / "consent.json"
     here, there = ConsentFile(path), ConsentFile(path)
     mine = Permission().consenting([Channel.HEART, Channel.VOICE], NOW).after(Event.LOCK)
-    here.save(mine)
+    here.change(lambda _: mine)
     assert here.news() is None  # our own word is none
     other = Permission().following(there.news())
     assert other.channels == {Channel.HEART, Channel.VOICE}
-    there.save(other.after(Event.PAUSE).withdrawing([Channel.VOICE], NOW))
+    there.change(lambda _: other.after(Event.PAUSE).withdrawing([Channel.VOICE], NOW))
     mine = mine.following(here.news())
     assert mine.reasons == {Reason.PAUSED, Reason.LOCKED}  # the lock is this edge's own
     assert mine.channels == {Channel.HEART}
@@ -64,3 +68,32 @@ def test_what_is_said_to_one_edge_holds_for_the_other_and_is_not_undone(tmp_path
     with pytest.raises(StateError, match="damaged"):
         here.news()
     assert here.news() is None  # said once
+
+
+def test_edges_that_write_in_the_same_moment_overwrite_nothing_of_each_other(tmp_path):
+    """T6: the withdrawal that was said to one of them must not be gone."""
+    path = tmp_path / "consent.json"
+
+    def say(edge: int) -> None:
+        file = ConsentFile(path)
+        for word in range(10):
+            at = NOW + timedelta(seconds=100 * edge + word)
+            file.change(lambda allowed, at=at: allowed.consenting([Channel.HEART], at))
+
+    with ThreadPoolExecutor(4) as edges:
+        list(edges.map(say, range(4)))
+    assert len({given.at for given in ConsentFile(path)._read().history}) == 40
+
+
+def test_another_edge_that_does_not_finish_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(consent_file, "_LOCK_S", 0.05)
+    path = tmp_path / "consent.json"
+    db = sqlite3.connect(path.with_suffix(".lock"), isolation_level=None)
+    db.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StateError, match="another edge of yours"):
+            ConsentFile(path).change(lambda allowed: allowed.after(Event.PAUSE))
+    finally:
+        db.close()
+    ConsentFile(path).change(lambda allowed: allowed.after(Event.PAUSE))
+    assert ConsentFile(path).load().reasons == {Reason.PAUSED}
