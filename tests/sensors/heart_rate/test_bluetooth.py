@@ -114,7 +114,7 @@ async def test_a_headset_that_the_system_is_connected_to_is_found(radio, clock):
 
 async def test_another_agents_headset_is_never_taken_by_mistake(radio, clock):
     headsets = [await radio.headset(), await radio.headset()]
-    async with aclosing(collector(radio, name="Headset").readings(clock)) as found:
+    async with aclosing(collector(radio, name="Headset", scan_s=1.0).readings(clock)) as found:
         with pytest.raises(DeviceError, match=r"2 headsets fit; run: wellbeing edge cl") as error:
             await anext(found)
     assert all(headset.address in str(error.value) for headset in headsets)

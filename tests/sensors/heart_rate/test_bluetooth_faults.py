@@ -92,7 +92,7 @@ async def test_what_makes_no_sense_is_counted_and_told():
 
 async def test_connected_but_silent_is_dead(radio, clock):
     headset = await radio.headset()
-    source = collector(radio, silence_s=0.3)
+    source = collector(radio, silence_s=1.0)
     async with aclosing(source.readings(clock)) as found:
         await beat(found, headset)
         # Nothing more is sent; nonsense is no sign of life either.
@@ -107,7 +107,7 @@ async def test_connected_but_silent_is_dead(radio, clock):
 
 async def test_talking_without_a_beat_is_dead_too(radio, clock):
     headset = await radio.headset()
-    source = collector(radio, silence_s=0.5)
+    source = collector(radio, silence_s=1.0)
     async with aclosing(source.readings(clock)) as found:
         await beat(found, headset)
         talk = asyncio.create_task(chatter(headset, bytes([0b00110, 0])))
@@ -119,12 +119,12 @@ async def test_talking_without_a_beat_is_dead_too(radio, clock):
 
 async def test_a_headset_on_the_desk_is_left_alone(radio, clock):
     headset = await radio.headset()
-    source = collector(radio, silence_s=0.3)
+    source = collector(radio, silence_s=1.0)  # longer than a busy machine stops for
     async with aclosing(source.readings(clock)) as found:
         await beat(found, headset)
         talk = asyncio.create_task(chatter(headset, TAKEN_OFF))
         assert (await until(found, is_link))[-1] == NOT_WORN
-        for _ in range(30):  # more than a second of them, three times the silence
+        for _ in range(70):  # more than three seconds of them, three times the silence
             await anext(found)
         talk.cancel()
         await asyncio.wait({talk})

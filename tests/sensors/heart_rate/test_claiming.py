@@ -29,7 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three seconds pass in a fraction of one."""
     monkeypatch.setattr(claim_rules, "OFF_AT_LEAST_S", 0.15)
     monkeypatch.setattr(claim_rules, "SETTLE_S", 0.2)
-    monkeypatch.setattr(claiming, "_GATHER_S", 0.5)
+    monkeypatch.setattr(claiming, "_GATHER_S", 2.0)
     monkeypatch.setattr(claiming, "_TICK_S", 0.02)
 
 
@@ -43,7 +43,7 @@ class Desk:
 
     async def claim(self, patience_s: float = 20.0, **options) -> Claimed:
         settings = HeartRateSettings(
-            **{"allow_unencrypted": True, "scan_s": 0.3, "connect_s": 5.0} | options
+            **{"allow_unencrypted": True, "scan_s": 0.6, "connect_s": 5.0} | options
         )
         talks = [asyncio.create_task(self._talk(headset)) for headset in self.says]
         try:
@@ -99,7 +99,7 @@ async def test_only_headsets_that_cannot_tell_say_what_to_do_instead(radio):
 async def test_one_that_sends_nothing_does_not_hold_up_the_others(radio):
     silent, mine = await radio.headset("Silent"), await radio.headset("Mine")
     desk = Desk(radio, {silent: None, mine: ON})
-    claimed = asyncio.create_task(desk.claim(connect_s=0.5))
+    claimed = asyncio.create_task(desk.claim())
     await desk.hears("Silent")
     await desk.hears("it sends nothing")
     await desk.hears("take your headset off")
