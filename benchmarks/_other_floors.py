@@ -12,7 +12,7 @@ the detector's second version did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ STRENGTH, REACT, MISSING = 0.6, 0.6, 0.15
 EFFECT = (2.0, 3.0)
 """A full response, of which an episode here shows `STRENGTH`. [spreads]"""
 
+COMMON, COMMON_FORGETS_S = 0.4, 300.0
+"""Where channels stray together: any two of a person's then correlate by about the square. [1], [s]"""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -63,6 +66,11 @@ class Kind:
         Factor on everybody's spreads in every feature.
     reacting : tuple of Group
         Groups that can react at all.
+    walking_told : float
+        Share of people whose walking a module tells.
+    together : float
+        How much of the noise all channels have in common, towards strain in each or away
+        from it in each, with a memory of five minutes. [share of the spread]
     """
 
     words: str
@@ -71,6 +79,8 @@ class Kind:
     drifts_s: float = 7200.0
     unit: float = 1.0
     reacting: tuple[Group, ...] = tuple(GROUPS)
+    walking_told: float = 1.0
+    together: float = 0.0
 
 
 KINDS: dict[str, Kind] = {
@@ -81,33 +91,64 @@ KINDS: dict[str, Kind] = {
     "body": Kind("hands and voice never react", reacting=(Group.HEART, Group.SKIN)),
 }
 
+_MINUTE = KINDS["minute"]
+CALM_KINDS: dict[str, Kind] = {
+    **{name: KINDS[name] for name in ("quick", "slow", "steady", "minute")},
+    "untold": replace(_MINUTE, words="the same, and nobody's walking is known", walking_told=0.0),
+    "together": replace(
+        _MINUTE, words="the same, and all channels of a person stray together", together=COMMON
+    ),
+    "both": replace(
+        _MINUTE, words="the same, and both of these", walking_told=0.0, together=COMMON
+    ),
+}
+"""Floors on which nothing is the matter: how well what was promised is kept elsewhere."""
 
-def make(kind: Kind, n: int, seed: int, hours: float = 8.0) -> SimulatedFloor:
-    """Return a floor of `n` agents; the same arguments always give the same one."""
+
+def make(
+    kind: Kind, n: int, seed: int, hours: float = 8.0, *, strained: bool = True
+) -> SimulatedFloor:
+    """Return a floor of `n` agents; the same arguments always give the same one.
+
+    Without anybody `strained`, nothing is the matter all day.
+    """
     rng = np.random.default_rng([seed, 77])
     t_s = WINDOW_S * np.arange(1, round(hours * 3600.0 / WINDOW_S) + 1)
     episodes = [one for agent in range(n) for one in _episodes(rng, agent, t_s[-1], kind)]
     walking = _spans(rng, n, t_s, 2.0, lambda: rng.uniform(60.0, 240.0))
+    moving = walking | (_lagged(walking) > np.exp(-1.0))
+    common = np.zeros((1, 1))
+    # Drawn only where it is needed: the other floors stay what they were.
+    if kind.walking_told < 1:
+        moving &= rng.uniform(size=(n, 1)) < kind.walking_told
+    if kind.together:
+        common = kind.together * _noise(rng, walking.shape, COMMON_FORGETS_S)
     shape = (len(t_s), len(FEATURES), n)
     floor = SimulatedFloor(
         scenario=Scenario(strength=STRENGTH, react=REACT),
         t_s=t_s,
         values=np.full(shape, np.nan, np.float32).transpose(2, 0, 1),
         quality=np.zeros(shape, np.float32).transpose(2, 0, 1),
-        moving=walking | (_lagged(walking) > np.exp(-1.0)),
+        moving=moving,
         context=np.zeros((len(t_s), n), np.int8).T,
-        episodes=episodes,
+        episodes=episodes if strained else [],
     )
     for group in GROUPS:
-        _fill(rng, floor, group, walking, kind)
+        _fill(rng, floor, group, walking, common, kind)
     return floor
 
 
-def _fill(
-    rng: Random, floor: SimulatedFloor, group: Group, walking: NDArray[np.bool_], kind: Kind
+def _fill(  # noqa: PLR0917 - what is filled in, and then of what
+    rng: Random,
+    floor: SimulatedFloor,
+    group: Group,
+    walking: NDArray[np.bool_],
+    common: Floats,
+    kind: Kind,
 ) -> None:
     """Make the features of one group of channels."""
     n, t_s = floor.n_agents, floor.t_s
+    own = np.sqrt(1.0 - kind.together**2)
     known = (rng.uniform(size=(n, 1)) >= MISSING) & ~_spans(
         rng, n, t_s, MISSING, lambda: rng.exponential(360.0)
     )
@@ -121,6 +162,7 @@ def _fill(
         column = FEATURE_INDEX[name]
         noise = 0.7 * _noise(rng, strain.shape, kind.forgets_s) + 0.7 * _noise(rng, strain.shape, 0)
         drift = kind.drift * _noise(rng, strain.shape, kind.drifts_s)
+        noise = own * noise + FEATURES[column].sign * common
         moved = FEATURES[column].sign * strain + WALKING.get(group, 0.0) * _lagged(walking)
         unit = kind.unit * spread * rng.lognormal(0.0, 0.3, (n, 1))
         value = level + unit * (noise + drift + moved + 1.5 * rng.standard_normal((n, 1)))
