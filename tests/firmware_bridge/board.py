@@ -1,10 +1,11 @@
 """A board on the other end of a real pseudo-terminal."""
 
-import fcntl
+import contextlib
 import os
 import threading
 import time
 import tty
+from pathlib import Path
 
 BUFFER = 16_384
 """More than a pseudo-terminal keeps for a reader. [bytes]"""
@@ -49,15 +50,16 @@ class Board:
 
     @property
     def is_open(self) -> bool:
-        """Whether a SerialPort holds its lock on the port."""
-        descriptor = os.open(self.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        """Whether a SerialPort of this process has the port open.
+
+        Whoever tried its lock would have it for a moment, and a SerialPort that is
+        being opened then finds the port in use.
+        """
+        opened = 0
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                opened += str(descriptor.readlink()) == self.port
+        return opened > 1  # one is this board's own
 
     def unplug(self) -> None:
         """Take the cable out; doing it twice is fine."""
