@@ -48,7 +48,7 @@ class Line:
 
 
 def page(desk: Desk) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=30).run()
+    app = AppTest.from_file(APP, default_timeout=120).run()
     assert not app.exception
     return app
 
