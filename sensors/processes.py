@@ -16,8 +16,15 @@ from typing import Any
 
 from sensors.errors import StateError
 from sensors.parent import VARIABLE as PARENT_VARIABLE
+from sensors.spoken import say
 
-_END_WITHIN_S = 8.0
+ENDS_WITHIN_S = 15.0
+"""How long a part may take to end once it was asked to; then it ends itself. [s]"""
+
+_END_WITHIN_S = ENDS_WITHIN_S + 5.0  # its last words, and a busy machine
+_SAID_AFTER_S = 2.0  # most have ended by then
+_GONE_WITHIN_S = 5.0
+_LOOK_EVERY_S = 0.05
 
 
 class StoppedError(Exception):
@@ -33,9 +40,17 @@ class Stop:
 
     def __init__(self) -> None:
         self._number: int | None = None
+        self._is_urgent = False
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it was asked for again."""
+        return self._is_urgent
 
     def ask(self, number: int) -> None:
         """Note that signal `number` has asked."""
+        # A closed terminal sends two kinds; only the same one again is impatience.
+        self._is_urgent = self._number == number
         self._number = number
 
     def check(self) -> None:
@@ -46,13 +61,15 @@ class Stop:
 
 @contextlib.contextmanager
 def stopping() -> Iterator[Stop]:
-    """Let Ctrl-C, SIGTERM and the closed terminal ask; a second one ends at once."""
+    """Let Ctrl-C, SIGTERM and the closed terminal ask; a second one ends the parts at once, a third all."""
     stop = Stop()
     before: dict[int, Any] = {}
 
     def ask(number: int, _frame: FrameType | None) -> None:
+        # No exception: it would print where it was met, and wait for what hangs.
+        if stop.is_urgent:
+            os._exit(128 + number)
         stop.ask(number)
-        signal.signal(number, before[number])
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # no SIGHUP on Windows
@@ -139,15 +156,36 @@ class Children:
                 raise StateError(f"{child.name} ended with exit code {code}{said}")
 
     def end(self) -> None:
-        """End every part, last started first; insist after eight seconds."""
+        """End every part, last started first; insist when one does not keep to `ENDS_WITHIN_S`."""
         running = [child.process for child in reversed(self._children)]
         for process in running:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-        until = time.monotonic() + _END_WITHIN_S
+        begun = time.monotonic()
+        is_said = False
+        while self._running() and not self._stop.is_urgent:
+            past = time.monotonic() - begun
+            if past >= _END_WITHIN_S:
+                break
+            if past >= _SAID_AFTER_S and not is_said:
+                is_said = True
+                self._say_who_is_slow()
+            time.sleep(_LOOK_EVERY_S)
         for process in running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.1, until - time.monotonic()))
             if process.poll() is None:
                 process.kill()
-                process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel holds it: a disk
+                process.wait(_GONE_WITHIN_S)
+
+    def _running(self) -> list[str]:
+        return [child.name for child in self._children if child.process.poll() is None]
+
+    def _say_who_is_slow(self) -> None:
+        text = say(
+            "still ending: {names}. At most {s} s more; Ctrl-C again ends at once",
+            names=", ".join(self._running()),
+            s=round(_END_WITHIN_S - _SAID_AFTER_S),
+        )
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()

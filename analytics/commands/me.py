@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,10 +23,11 @@ from sensors.command_line import (
     read_tables,
 )
 from sensors.config import section
-from sensors.errors import ConfigurationError, MessageError
+from sensors.errors import ConfigurationError, MessageError, MissingExtraError
 from sensors.messages import check_identity
 from sensors.policy import PolicySettings
 from sensors.signals import Channel
+from sensors.spoken import say, speak, terminal_language
 
 app = plain_app()
 
@@ -38,6 +41,7 @@ class _Own:
     agent: str = "me"
     state_dir: str = ""
     collectors: tuple[str, ...] = ()
+    language: str = ""
 
 
 AgentOption = Annotated[
@@ -68,7 +72,14 @@ def me(  # noqa: PLR0917 - options of the command line
     """
     tables = read_tables(config)
     policy = _policy(tables)
-    own = _own(tables, agent=agent, state_dir=state_dir, collectors=tuple(collectors or ()) or None)
+    own = _own(
+        tables,
+        agent=agent,
+        state_dir=state_dir,
+        collectors=tuple(collectors or ()) or None,
+        language=language,
+    )
+    _speak(own.language or terminal_language(os.environ))
     edge_options = [
         "--page" if page else "--no-page",
         *_repeated("--config", [config]),
@@ -94,9 +105,21 @@ def _live(own: _Own, edge_options: list[str], policy: PolicySettings, seconds: f
         policy=policy,
         seconds=seconds,
     )
-    typer.echo(f"Private: nothing leaves this machine; everything is kept in {wish.folder}.")
-    typer.echo("There is no supervisor here; what one would be told, you are told. Ctrl-C ends it.")
+    typer.echo(
+        say(
+            "Private: nothing leaves this machine; everything is kept in {folder}.",
+            folder=wish.folder,
+        )
+    )
+    typer.echo(
+        say("There is no supervisor here; what one would be told, you are told. Ctrl-C ends it.")
+    )
     return live_alone(wish)
+
+
+def _speak(language: str) -> None:
+    with suppress(MissingExtraError):  # English is better than nothing; the edge says why
+        speak(language)
 
 
 def _policy(tables: Mapping[str, Any]) -> PolicySettings:

@@ -11,6 +11,8 @@ from sensors.signals import SIGNALS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sensors", "dashboard")
+BESIDE = ("analytics/commands/me.py",)
+"""Of the server half only this speaks to an agent."""
 TAKES = {"say": 1, "N_": 1, "say_n": 2}
 SPEAKERS = {"words"}
 """What `say` belongs to when it translates; an edge's own `say` only passes a line on."""
@@ -23,6 +25,8 @@ def used() -> Iterator[tuple[str, tuple[str, ...]]]:
             yield from _in_code(path)
         for path in sorted((ROOT / package).rglob("*.html")):
             yield from _in_template(path)
+    for name in BESIDE:
+        yield from _in_code(ROOT / name)
     for signal in SIGNALS.values():  # consent shows each signal's meaning
         yield "sensors/signals.py", (signal.meaning,)
 

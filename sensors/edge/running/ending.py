@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from sensors.errors import StateError
+from sensors.processes import ENDS_WITHIN_S
 
 _ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -33,8 +34,8 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-END_WITHIN_S = 15.0
-"""How long the end may take; service managers wait 20 s (deploy/autostart). [s]
+END_WITHIN_S = ENDS_WITHIN_S
+"""How long the end may take; service managers wait 20 s (deploy/autostart), `wellbeing me` longer. [s]
 
 Of these 4 s are a collector's that does not let go of its device, 5 s the disk's for the last
 windows, 2 s the broker's for the goodbye.
