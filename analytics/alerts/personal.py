@@ -18,6 +18,7 @@ from analytics.alerts.alerting import (
     Alert,
     Event,
     alert_id,
+    allows,
     hand_on_order,
     not_told,
     turn_again,
@@ -110,7 +111,7 @@ class PersonalAlerts:
     def step(self, now: datetime) -> None:
         """Follow every open personal alert; tell those that there is room for."""
         self._matters.step({a: self._above(a, now) for a in self._matters.agents()}, now)
-        known = [(alert, self._row(alert)) for alert in self._book.of_kind(AlertKind.PERSONAL)]
+        known = [self._rowed(alert, now) for alert in self._book.of_kind(AlertKind.PERSONAL)]
         # Who was never told about comes before anybody is told of the same again.
         for alert, row in known:
             if row is not None and alert.state is AlertState.PENDING:
@@ -119,9 +120,19 @@ class PersonalAlerts:
             if row is not None and alert.state is not AlertState.PENDING:
                 self._follow(alert, row, now)
 
-    def _row(self, alert: Alert) -> int | None:
-        agent = alert.message.agent
-        return self._floor.known_row(agent) if agent is not None else None
+    def _rowed(self, alert: Alert, now: datetime) -> tuple[Alert, int | None]:
+        """Return `alert`, moved along with an agent who changed team, and the agent's row.
+
+        What somebody was told stays with their team, as long as there is one.
+        """
+        message = alert.message
+        row = self._floor.known_row(message.agent) if message.agent is not None else None
+        team = self._floor.team(row) if row is not None else None
+        if team is None or team == message.team or not allows(alert.state, Event.UPDATE):
+            return alert, row
+        if message.told_at is None or message.team not in self._floor.team_names:
+            alert = self._book.apply(message.alert_id, Event.UPDATE, now, team=team)
+        return alert, row
 
     def _above(self, agent: str, now: datetime) -> bool:
         row, columns = self._floor.known_row(agent), self._floor.columns
@@ -157,7 +168,7 @@ class PersonalAlerts:
         """Tell a pending alert if nothing speaks against it any more."""
         identity = alert.message.alert_id
         if not self._stands(row, now):
-            self._lose(alert, now)
+            self._lose(alert, row, now)
             return
         if alert.lost_at is not None:
             alert = self._book.apply(identity, Event.UPDATE, now, lost_at=None)
@@ -167,15 +178,14 @@ class PersonalAlerts:
         if found is not None:
             self._book.apply(identity, Event.FIRE, now, told_to=found)
 
-    def _lose(self, alert: Alert, now: datetime) -> None:
+    def _lose(self, alert: Alert, row: int, now: datetime) -> None:
         """Let a pending alert go whose evidence is gone; what was told is not forgotten at once."""
         identity = alert.message.alert_id
         if alert.message.told_at is None:
             self._book.apply(identity, Event.VANISH, now)
         elif not alert.muted:
-            self._book.apply(
-                identity, Event.RESOLVE, now
-            )  # it was on a screen, and waited for room
+            # It was on a screen, and waited for room.
+            self._book.apply(identity, Event.RESOLVE, now, reason=self._why_gone(row))
         elif alert.lost_at is None:
             self._book.apply(identity, Event.UPDATE, now, lost_at=now)
         elif now - alert.lost_at >= ENDS_AFTER:
@@ -201,6 +211,11 @@ class PersonalAlerts:
         self._budget.tell(message.alert_id, to, now)
         return hand_on_order(message.told_to, to) if supervisors else ()
 
+    def _why_gone(self, row: int) -> str | None:
+        """Return the reason of evidence that stands no more: over, or there is nothing to see."""
+        columns = self._floor.columns
+        return NO_DATA if columns["active"][row] or not columns["known"][row] else None
+
     def _stands(self, row: int, now: datetime) -> bool:
         return bool(self._floor.columns["active"][row]) and self._seen_lately(row, now)
 
@@ -215,11 +230,7 @@ class PersonalAlerts:
                 self._return(alert, now)
             return
         if not self._stands(row, now):
-            # An episode ends when it is over, and when there is nothing more to see.
-            columns = self._floor.columns
-            lost = columns["active"][row] or not columns["known"][row]
-            reason = NO_DATA if lost else None
-            self._book.apply(message.alert_id, Event.RESOLVE, now, reason=reason)
+            self._book.apply(message.alert_id, Event.RESOLVE, now, reason=self._why_gone(row))
             return
         if alert.state is AlertState.FIRING:
             if self._mute(alert, now):

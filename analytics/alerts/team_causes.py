@@ -72,6 +72,9 @@ class TeamCauses:
         for index, team in enumerate(self._floor.team_names):
             if team in self._standing or crowd[index + 1] >= LEAST_AGENTS:
                 self._follow(team, now)
+        # A restart with other teams: nobody is left in whom the cause of an old one could end.
+        for team in [team for team in self._standing if team not in self._floor.team_names]:
+            self._follow(team, now)
 
     def _follow(self, team: str, now: datetime) -> None:
         rows = self._floor.members(team)
@@ -94,8 +97,10 @@ class TeamCauses:
     def _begin(self, team: str, cause: Cause, affected: Any, now: datetime) -> None:
         standing = self._standing.get(team)
         known = self._book.get(standing.alert_id) if standing is not None else None
-        if standing is not None and known is not None:
+        if standing is not None:
             standing.ended_at = None
+            if known is None:
+                return  # decided: the same matter wavers, and asks nobody twice
             if known.state is not AlertState.PENDING and known.message.resolved_at is not None:
                 self._tell(known, Event.RETURN, affected, cause.judged, now)
             return

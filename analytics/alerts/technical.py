@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from analytics.alerts.alert_book import AlertBook
-from analytics.alerts.alerting import Alert, Event, alert_id
+from analytics.alerts.alerting import UPDATE_EVERY, Alert, Event, alert_id
 from analytics.alerts.common_cause import LEAST_AGENTS, LEAST_SHARE
 from analytics.signals.features import PART_CHANNEL, Part
 from sensors.codec import convert
@@ -144,11 +144,7 @@ class Technical:
         link.seen_at, link.offline = now, False
         if late:
             return
-        back_s = link.window_s - window_s
-        if back_s > SILENT_AFTER.total_seconds():
-            # Its clock was set back: what is broken has been so for as long as before.
-            for fault in link.faults.values():
-                fault.since_s -= back_s
+        _skip(link, window_s - link.window_s)
         link.run, link.window_s = message.run, window_s
         link.gives = [channel for channel in Channel if message.section(channel) is not None]
         link.private = not link.gives and _is_private(message)
@@ -189,7 +185,8 @@ class Technical:
             if key[0] == agent:
                 link = self._links[key]
                 for channel, fault in link.faults.items():
-                    found[channel] = _finding(link, channel, fault, "").alert_id
+                    one = _finding(link, channel, fault, "")
+                    found[channel] = self._raised.get(one.key, one.alert_id)
         for channel in self._measured(agent) if found else ():
             found.pop(channel, None)
         return found
@@ -272,9 +269,7 @@ class Technical:
     def _raise(self, finding: _Finding, now: datetime) -> None:
         known = self._raised.get(finding.key)
         if known is not None:
-            alert = self._book.get(known)
-            if alert is not None and alert.message.resolved_at is not None:
-                self._book.apply(known, Event.RETURN, now)
+            self._follow(known, finding, now)
             return
         message = AlertMessage(
             alert_id=finding.alert_id,
@@ -291,6 +286,20 @@ class Technical:
         self._raised[finding.key] = message.alert_id
         if self._book.open(Alert(message=message, source=finding.source), now):
             self._book.apply(message.alert_id, Event.FIRE, now)
+
+    def _follow(self, known: str, finding: _Finding, now: datetime) -> None:
+        """Let an alert return whose fault is back; keep the figures of one that stands."""
+        alert = self._book.get(known)
+        if alert is None:
+            return
+        facts: dict[str, Any] = {"affected": finding.affected, "team_size": finding.team_size}
+        if alert.message.resolved_at is not None:
+            self._book.apply(known, Event.RETURN, now, **facts)
+            return
+        due = alert.updated_at is None or now - alert.updated_at >= UPDATE_EVERY
+        # Edges fall silent one after the other: the first look sees few of them.
+        if due and any(getattr(alert.message, name) != value for name, value in facts.items()):
+            self._book.apply(known, Event.UPDATE, now, **facts)
 
     def _clear(self, key: str, identity: str, now: datetime) -> None:
         alert = self._book.get(identity)
@@ -321,6 +330,13 @@ class Technical:
         self._stepped_at = kept.stepped_at
         self._listening_since = kept.listening_since
         self._faulty = dict.fromkeys(convert(plain["faulty"], list[tuple[str, str]]))
+
+
+def _skip(link: _Link, ahead_s: float) -> None:
+    """Count no time as broken that no window tells of: a clock was set, or a machine slept."""
+    if abs(ahead_s) > SILENT_AFTER.total_seconds():
+        for fault in link.faults.values():
+            fault.since_s += ahead_s  # it has been so for as long as before
 
 
 def _is_private(message: ReadingMessage) -> bool:

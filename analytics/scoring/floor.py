@@ -282,7 +282,9 @@ class Floor:
             self.contribution[rows[differ]] = said
 
     def members(self, team: str) -> Rows:
-        """Return the rows whose newest window belongs to `team`."""
+        """Return the rows whose newest window belongs to `team`; none of one that is no more."""
+        if team not in self.team_names:
+            return np.zeros(0, np.intp)
         index = self.team_names.index(team)
         return np.flatnonzero(self.columns["team"][: len(self.agents)] == index)
 

@@ -45,6 +45,7 @@ class Evidence:
         self.floor = Floor([], self._new())
         self.tellings: list[Telling] = []
         self.standing: dict[str, float] = {}
+        self.away: set[str] = set()
         self.faulty: set[str] = set()
         self.monitored: dict[str, Person] = {}
 
@@ -81,6 +82,10 @@ class Evidence:
         for agent in agents:
             self.standing.pop(agent, None)
 
+    def leave(self, agent: str) -> None:
+        """Let nothing more be seen of `agent`, whatever it was."""
+        self.away.add(agent)
+
     def break_heart(self, agent: str, *, broken: bool = True) -> None:
         """Disconnect or reconnect the only channel that the evidence rests on."""
         (self.faulty.add if broken else self.faulty.discard)(agent)
@@ -91,6 +96,8 @@ class Evidence:
         """Write what is seen into the floor, as judging a round of windows does."""
         inner, now_s = self.pipeline._floor, self.floor.now.timestamp()
         for agent in self.agents:
+            if agent in self.away:
+                continue
             row, since_s = inner.row(agent), self.standing.get(agent)
             started_s = np.nan if since_s is None else (START.timestamp() + since_s)
             seen = {

@@ -56,7 +56,7 @@ def told_again_for_free(self: PersonalAlerts, alert: Any, event: Event, *rest: A
     return bool(line)
 
 
-def dropped(self: PersonalAlerts, alert: alerting.Alert, _now: object) -> None:
+def dropped(self: PersonalAlerts, alert: alerting.Alert, *_: object) -> None:
     del self._book._open[alert.message.alert_id]
     self._book._dirty[alert.message.alert_id] = None
 

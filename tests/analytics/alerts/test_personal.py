@@ -9,10 +9,12 @@ from analytics.alerts.alerting import (
     ESCALATE_AFTER,
     GROUP_WAIT,
     KEPT_RESOLVED,
+    NO_DATA,
     REPEAT_AFTER,
     AlertPolicy,
 )
 from analytics.alerts.matters import ENDS_AFTER
+from analytics.alerts.personal import EVIDENCE_LOST_AFTER
 from analytics.alerts.team_causes import AFTERMATH
 from sensors.messages import Action, AlertKind, AlertState, ReplyKind, ReplyMessage
 from tests.analytics.evidence_by_hand import Evidence
@@ -278,6 +280,21 @@ def test_one_that_gave_way_and_is_calm_leaves_for_the_record() -> None:
     e.wait(ENDS_S + 10)
     assert e.pipeline._book.of_kind(AlertKind.PERSONAL) == []
     assert e.events().count("vanish") == 4
+
+
+def test_one_that_waits_and_is_lost_from_sight_is_not_told_as_fine() -> None:
+    e = strained(policy=BUSY, supervisors=["ana"])
+    e.end("k0")
+    e.wait(HOUR_S - 30, every_s=60)
+    e.begin("k1")
+    e.wait(40)
+    e.begin("k0")  # back, and ana's hour is full with k1
+    e.step()
+    assert e.events()[-1] == "hold"
+    e.leave("k0")
+    e.wait(EVIDENCE_LOST_AFTER.total_seconds() + 5)
+    (alert,) = [a for a in e.floor.open() if a.agent == "k0"]
+    assert (alert.state, alert.reason) == (AlertState.RESOLVED, NO_DATA)
 
 
 def test_taken_alerts_do_not_return_on_a_broken_headset() -> None:

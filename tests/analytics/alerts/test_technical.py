@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from analytics.alerts.alerting import UPDATE_EVERY
 from analytics.pipeline.pipeline import Pipeline
 from sensors.messages import (
     Absence,
@@ -108,6 +109,38 @@ def test_a_team_that_goes_silent_together_is_one_alert() -> None:
     f.run(40)
     (alert,) = f.open()
     assert (alert.agent, alert.fault, alert.affected, alert.team_size) == (None, "offline", 5, 6)
+
+
+def test_the_figures_of_a_silent_team_are_those_of_now() -> None:
+    f = floor(*(Person(f"k{i}") for i in range(20)), n=20)
+    f.run(60)
+    f.people = f.people[8:]
+    f.run(20)
+    f.people = []
+    assert f.run(40, until=lambda: bool(f.open()))
+    assert [(a.affected, a.team_size) for a in f.open()] == [(8, 20)]
+    f.run(UPDATE_EVERY.total_seconds() - 5)
+    assert [a.affected for a in f.open()] == [8], "nobody reads a flicker"
+    f.run(5)
+    assert [(a.affected, a.team_size) for a in f.open()] == [(20, 20)]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_no_window_no_time_in_which_a_device_was_broken(told: bool) -> None:
+    """A headset leaves as the lid is closed, and is back moments after it is opened."""
+    f = floor(Person("k0", absent=broken(Absence.DISCONNECTED, 30 if told else 90, 120 + 3600)))
+    f.run(100)
+    assert bool(f.open()) is told
+    people, f.people = f.people, []
+    f.t_s += 3600
+    f.feed()  # the server heard nothing meanwhile
+    f.people = people
+    f.run(15)
+    assert [a.channel for a in f.open() if a.state is AlertState.FIRING] == (
+        [Channel.HEART] if told else []
+    )
+    told_of = [a.alert_id for a in f.open() if a.channel]
+    assert list(f.pipeline._technical.faulty_channels("k0").values())[: len(told_of)] == told_of
 
 
 def test_a_server_that_was_deaf_blames_nobody() -> None:
