@@ -134,6 +134,33 @@ def test_a_polite_farewell_sends_no_will(mosquitto):
         assert watch.payloads == [b"end"]
 
 
+def test_a_farewell_while_it_connects_is_polite_too_and_leaves_nothing_open(mosquitto, monkeypatch):
+    will = Will("wellbeing/v1/hq/agent/k7/status/pc", b"offline")
+    connects, goes_on, connect = threading.Event(), threading.Event(), socket.create_connection
+
+    def slowly(*arguments, **options):
+        connects.set()
+        goes_on.wait(60)
+        return connect(*arguments, **options)
+
+    with Listener(mosquitto.port, "watch", subscriptions=(will.topic, TOPIC)) as watch:
+        monkeypatch.setattr(socket, "create_connection", slowly)
+        edge = Listener(mosquitto.port, "edge", subscriptions=(), will=will)
+        edge.connection.start()
+        assert connects.wait(60)
+        leaves = threading.Thread(target=edge.connection.stop)
+        leaves.start()
+        client = edge.connection._client
+        wait_until(lambda: client._thread_terminate)
+        goes_on.set()
+        leaves.join(60)
+        assert (client.socket(), client._sockpairR, client._sockpairW) == (None, None, None)
+        assert edge.connection.refusal == ""
+        _send(mosquitto.port, b"end")
+        wait_until(lambda: watch.heard)
+        assert watch.payloads == [b"end"]
+
+
 def test_publishing_tells_when_the_broker_confirmed(mosquitto):
     with Listener(mosquitto.port) as both:
         number = both.connection.publish(TOPIC, b"x")
