@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -139,8 +138,11 @@ def _work(
         put, what = answer.set_result, call()
     except Exception as error:  # noqa: BLE001 - the caller's to handle
         put, what, too_late = answer.set_exception, error, None
-    with suppress(RuntimeError):  # the loop has ended meanwhile
+    try:
         loop.call_soon_threadsafe(_tell, answer, put, what, too_late)
+    except RuntimeError:  # the loop has ended meanwhile
+        if too_late is not None:
+            too_late(what)
     del answer, put, what  # as above
 
 

@@ -66,6 +66,20 @@ async def test_who_no_longer_waits_is_told_nothing():
     await wait_until(lambda: late == [True])  # what was opened must be closed by somebody
 
 
+def test_what_a_late_call_opened_is_closed_though_the_loop_has_ended():
+    back, late = threading.Event(), []
+
+    async def ask() -> None:
+        with pytest.raises(TimeoutError):
+            await Aside("later").within(0.05, back.wait, late.append)
+
+    asyncio.run(ask())
+    (thread,) = [t for t in threading.enumerate() if t.name == "later"]
+    back.set()
+    thread.join(60)
+    assert late == [True]
+
+
 async def test_calls_are_made_in_order_and_their_errors_handed_on():
     in_order, made = InOrder("test", 100), []
     for number in range(50):

@@ -131,7 +131,9 @@ class AgentPage(Companion):
 
     async def _begin(self) -> PageServer | None:
         try:
-            self._server = await asyncio.to_thread(self._load)
+            listening = await asyncio.to_thread(self._load)
+            # Not in the thread: it goes on though the edge ends meanwhile, and nobody would close it.
+            self._server = listening(self)
         except ImportError as error:
             self._refusal = MissingExtraError(
                 f"no page: {error.name} is not installed; run: pip install 'agent-wellbeing[page]'"
@@ -144,13 +146,13 @@ class AgentPage(Companion):
             self._edge.say(str(self._refusal))
         return self._server
 
-    def _load(self) -> PageServer:
-        """Load the framework (a second on a slow machine, so in a thread) and listen."""
+    def _load(self) -> type[PageServer]:
+        """Load the framework: a second on a slow machine, so in a thread."""
         from sensors.edge.page.render import Page  # noqa: PLC0415 - only once it is wanted
         from sensors.edge.page.server import PageServer  # noqa: PLC0415
 
         self._page = Page()
-        return PageServer(self)
+        return PageServer
 
     async def answer(self, command: str, words: tuple[str, ...]) -> dict[str, Any] | None:
         """Return an address for ``page`` that opens the page once.

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sensors.edge.consent.permission import Permission
-from sensors.edge.page import app
+from sensors.edge.page import app, server
 from sensors.edge.page import companion as page_companion
 from sensors.edge.page.companion import AgentPage
 from sensors.errors import BrokerError, ConfigurationError, MissingExtraError, StateError
@@ -213,6 +213,30 @@ async def test_in_private_mode_the_page_names_no_supervisor_and_no_server(tmp_pa
     assert "You were told at" in html
     for word in ("supervisor", "server", "Help now", "Break please"):
         assert word not in html, word
+
+
+async def test_nothing_listens_once_it_ended_while_it_was_loading(tmp_path, monkeypatch):
+    """Loading takes a second on a slow machine, and goes on in its thread."""
+    loads, goes_on, made = threading.Event(), threading.Event(), []
+    load, listen = AgentPage._load, server.PageServer.__init__
+
+    def slowly(page):
+        loads.set()
+        goes_on.wait(60)
+        return load(page)
+
+    monkeypatch.setattr(AgentPage, "_load", slowly)
+    monkeypatch.setattr(server.PageServer, "__init__", lambda *a: made.append(a) or listen(*a))
+    page = AgentPage(tmp_path / "page.json", Record())
+    task = asyncio.create_task(page.run(Edge()))
+    page._wanted.set()
+    assert await asyncio.to_thread(loads.wait, 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    goes_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()  # the thread has come back
+    assert not made
 
 
 async def test_an_error_of_the_page_itself_is_one_line_once(running):
