@@ -124,7 +124,7 @@ def test_a_run_with_a_microphone_writes_and_sends_no_sound(mosquitto, sound_serv
     assert strangers <= {str(folder / "edge.log")}, strangers
     assert {p.name for p in edge.state.rglob("*") if p.is_file()} <= {
         "consent.json", "outbox-pc.sqlite", "outbox-pc.sqlite-wal", "outbox-pc.sqlite-shm",
-        "own-pc.sqlite", "own-pc.sqlite-wal", "key", "key.lock",
+        "own-pc.sqlite", "own-pc.sqlite-wal", "key", "key.lock", "consent.lock",
     }  # fmt: skip
     # Some fifteen seconds were heard; what is kept and sent is far smaller than one second.
     for path in edge.state.rglob("*"):
