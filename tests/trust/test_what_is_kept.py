@@ -23,7 +23,7 @@ from tests.rig.clocks import RealClock
 from tests.rig.waiting import wait_until
 from tests.sensors.edge.standin import StandIn
 from tests.sensors.voice.conftest import sound_server
-from tests.sensors.voice.sound_desk import listeners
+from tests.sensors.voice.sound_desk import listeners, playing
 from tests.sensors.voice.synthesis import RATE, voice
 
 ROOT = Path(__file__).parents[2]
@@ -100,25 +100,21 @@ def test_a_run_with_a_microphone_writes_and_sends_no_sound(mosquitto, sound_serv
     played = tmp_path / "voice.wav"
     soundfile.write(played, np.tile(voice(180, jitter=0.01).samples, 30), RATE)
     folder = tmp_path / "edge"
-    speaker = subprocess.Popen(["paplay", "--device=desk", str(played)], env=sound_server)
-    try:
-        with (
-            StandIn(mosquitto.port) as server,
-            running_edge(folder, mosquitto.port, sound_server, *MICROPHONE, *VIRTUAL) as edge,
-        ):
-            wait_until(lambda: any(_has_voice(w) for w in server.windows), timeout=90)
-            (listener,) = listeners(edge.process.pid)
-            written = _bytes_written(listener)
-            wait_until(lambda: sum(_has_voice(w) for w in server.windows) >= 3, timeout=90)
-            held = edge.held_open
-            # The sound is in that process: all that it writes, to anywhere, is counted.
-            assert _bytes_written(listener) - written < _SIXTEEN_BIT_SECOND / 8
-            edge.process.send_signal(signal.SIGINT)
-            assert edge.process.wait(60) == 0, edge.log
-            payloads = list(server.payloads)
-    finally:
-        speaker.terminate()
-        speaker.wait(60)
+    with (
+        playing(sound_server, played),
+        StandIn(mosquitto.port) as server,
+        running_edge(folder, mosquitto.port, sound_server, *MICROPHONE, *VIRTUAL) as edge,
+    ):
+        wait_until(lambda: any(_has_voice(w) for w in server.windows), timeout=90)
+        (listener,) = listeners(edge.process.pid)
+        written = _bytes_written(listener)
+        wait_until(lambda: sum(_has_voice(w) for w in server.windows) >= 3, timeout=90)
+        held = edge.held_open
+        # The sound is in that process: all that it writes, to anywhere, is counted.
+        assert _bytes_written(listener) - written < _SIXTEEN_BIT_SECOND / 8
+        edge.process.send_signal(signal.SIGINT)
+        assert edge.process.wait(60) == 0, edge.log
+        payloads = list(server.payloads)
     allowed = (str(edge.state), str(folder / "numba"), str(folder / "opened"))
     strangers = {p for p in {*edge.written, *held} if not p.startswith(allowed)}
     assert strangers <= {str(folder / "edge.log")}, strangers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sensors.errors import DeviceError
@@ -21,38 +22,52 @@ SENTENCE = (
 @contextmanager
 def running_sound_server(folder: Path) -> Iterator[dict[str, str]]:
     """Run PulseAudio with a sink whose monitor is the microphone; yield the environment for it."""
-    socket, asound = folder / "pulse.sock", folder / "asound.conf"
+    address, asound = folder / "pulse.sock", folder / "asound.conf"
     asound.write_text(
         "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n"
     )
     environ = os.environ | {
         "HOME": str(folder),
         "XDG_RUNTIME_DIR": str(folder),
-        "PULSE_SERVER": f"unix:{socket}",
+        "PULSE_SERVER": f"unix:{address}",
         "PULSE_SOURCE": "desk.monitor",
         "ALSA_CONFIG_PATH": str(asound),
     }
     server = subprocess.Popen(
         ["pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes", "-n",
          "--log-target=stderr",
-         f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1",
-         f"--load=module-null-sink sink_name=desk rate={RATE} channels=1"],
+         f"--load=module-null-sink sink_name=desk rate={RATE} channels=1",
+         # Last: who can connect finds the sink.
+         f"--load=module-native-protocol-unix socket={address} auth-anonymous=1"],
         env={k: v for k, v in environ.items() if not k.startswith("PULSE_")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_until(socket.exists)
+        wait_until(lambda: _takes_calls(address), what="the sound server")
         yield environ
     finally:
         server.terminate()
         server.wait(60)
 
 
+def _takes_calls(path: Path) -> bool:
+    """Return whether a server listens there: its file is there a moment before."""
+    with closing(socket.socket(socket.AF_UNIX)) as caller:
+        return caller.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def speaking(environ: dict[str, str], path: Path, words: str = SENTENCE) -> Iterator[None]:
     """Have a synthetic speaker say `words` into the sink again and again."""
     subprocess.run(["espeak-ng", "-v", "en+m3", "-w", str(path), words], check=True)
+    with playing(environ, path):
+        yield
+
+
+@contextmanager
+def playing(environ: dict[str, str], path: Path) -> Iterator[None]:
+    """Play `path` into the sink again and again."""
     again = f"while paplay --device=desk '{path}'; do :; done"
     speaker = subprocess.Popen(["sh", "-c", again], env=environ, start_new_session=True)
     try:
@@ -158,4 +173,4 @@ def fake_driver(monkeypatch, folder: Path, kind: str, **more: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-__all__ = ["DeviceError", "listeners", "running_sound_server", "speaking"]
+__all__ = ["DeviceError", "listeners", "playing", "running_sound_server", "speaking"]
