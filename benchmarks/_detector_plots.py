@@ -26,6 +26,7 @@ import numpy as np
 from _detector_tables import NAMES, TABLES, put, refresh_constants
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import chi2
 
 from analytics.scoring.detector import DETECTOR_VERSION
 from analytics.scoring.episodes import NULL_ALERTS_PER_TEAM_HOUR, NULL_CURVE, threshold_for
@@ -46,6 +47,11 @@ _STYLE = {
     "path.simplify": True,
 }
 _DARK, _MID, _LIGHT = "#111111", "#5a5a5a", "#dddddd"
+_OVER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.75}
+"""Under words that lie on lines."""
+
+_MOST_RATE = 6.0
+"""False alerts per hour at which a curve ends. [1/h]"""
 
 
 def operating_curve(facts: Facts) -> Figure:
@@ -55,7 +61,7 @@ def operating_curve(facts: Facts) -> Figure:
     people, floor = facts["people"], facts["floor_curve"]
     _curve(left, people, f"{people['n']} people, {people['stretches']} stretches (Stress-Predict)")
     reference = _front(people["reference"])
-    left.plot(*zip(*reference, strict=True), "--", color=_MID, lw=1.2, drawstyle="steps-post")
+    _steps(left, reference, "--", color=_MID, lw=1.2)
     _say(left, reference, 3.0, "plain reference")
     _curve(right, floor, f"simulated floor: {floor['n']} agents, {floor['episodes']} episodes")
     left.set_ylabel("share found")
@@ -75,25 +81,34 @@ def _front(points: Sequence[Facts]) -> list[tuple[float, float]]:
 def _curve(axes: Axes, facts: Facts, title: str) -> None:
     ours = _front(facts["curve"])
     random = sorted((one["rate"], one["chance"]) for one in facts["curve"])
-    axes.plot(*zip(*ours, strict=True), "o-", color=_DARK, ms=2.5, lw=1.4, drawstyle="steps-post")
+    _steps(axes, ours, "-", color=_DARK, lw=1.4)
+    axes.plot(*zip(*ours, strict=True), "o", color=_DARK, ms=2.5, clip_on=False)
     axes.plot(*zip(*random, strict=True), ":", color=_DARK, lw=1.4)
     mine = facts["production"]
-    axes.plot([mine["rate"]], [mine["found"]], "D", color=_DARK, ms=8, mfc="white", mew=1.5)
+    at = ([mine["rate"]], [mine["found"]])
+    axes.plot(*at, "D", color=_DARK, ms=8, mfc="white", mew=1.5, clip_on=False, zorder=5)
     axes.annotate(
         "production, team of 20",
         (mine["rate"], mine["found"]),
-        (9, -1),
+        (9, -3),
         textcoords="offset points",
+        bbox=_OVER,
     )
     _say(axes, ours, 0.5, "this detector")
     _say(axes, random, 0.4, "alerts at random", below=True)
     axes.set_xscale("symlog", linthresh=0.05)
-    axes.set_xlim(0.0, 6.0)
+    axes.set_xlim(0.0, _MOST_RATE)
     axes.set_ylim(-0.03, 1.0)
     axes.set_xticks([0, 0.05, 0.25, 1, 5], ["0", "0.05", "0.25", "1", "5"])
     axes.set_xlabel("false alerts per hour of one agent")
     axes.set_title(title, fontsize=9)
     axes.grid(color=_LIGHT, lw=0.5)
+
+
+def _steps(axes: Axes, front: Sequence[tuple[float, float]], style: str, **how: Any) -> None:
+    """Draw a front to the edge: what is found at some rate is found at every higher one."""
+    line = [*front, (_MOST_RATE, front[-1][1])]
+    axes.plot(*zip(*line, strict=True), style, drawstyle="steps-post", **how)
 
 
 def _say(
@@ -147,28 +162,46 @@ def null_curve(facts: Facts) -> Figure:
     """Alerts per agent-hour on calm simulated days against the threshold."""
     figure = Figure(figsize=(7.0, 3.8), layout="constrained")
     axes = figure.subplots()
+    hours = facts["null_curve"]["agent_hours"]
     measured = [(t, rate) for t, rate in facts["null_curve"]["points"] if rate > 0]
     thresholds, rates = zip(*NULL_CURVE, strict=True)
     axes.plot(thresholds, rates, "-", color=_DARK, lw=1.4)
-    axes.plot(*zip(*measured, strict=True), "o", color=_DARK, mfc="white", ms=5)
+    axes.errorbar(
+        *zip(*measured, strict=True),
+        yerr=np.transpose([_poisson(rate, hours) for _, rate in measured]),
+        fmt="o",
+        color=_DARK,
+        mfc="white",
+        ms=5,
+        lw=1,
+        capsize=2,
+        zorder=4,
+    )
     axes.annotate("curve in the code", NULL_CURVE[3], (10, 4), textcoords="offset points")
     axes.annotate(
-        f"measured anew, {facts['null_curve']['agent_hours']:,} agent-hours",
+        f"measured anew, {hours:,} agent-hours",
         measured[1],
         (12, 4),
         textcoords="offset points",
     )
     for size in (1, 5, 20, 50):
         limit, threshold = NULL_ALERTS_PER_TEAM_HOUR / size, threshold_for(size)
-        axes.plot([0.4, threshold, threshold], [limit, limit, 1e-3], ":", color=_MID, lw=1.0)
+        axes.plot([0.0, threshold, threshold], [limit, limit, 1e-3], ":", color=_MID, lw=1.0)
         words = f"team of {size}: {limit:g} an hour each, threshold {threshold:.2f}"
-        axes.text(0.42, 1.08 * limit, words, fontsize=8)
+        axes.text(0.02, 1.08 * limit, words, fontsize=8)
     axes.set_yscale("log")
-    axes.set_xlim(0.4, 3.2)
+    axes.set_xlim(0.0, 3.3)
     axes.set_ylim(1e-3, 5.0)
     axes.set_xlabel("threshold [spreads]")
     axes.set_ylabel("alerts per agent-hour, nothing the matter")
     return figure
+
+
+def _poisson(rate: float, hours: float) -> tuple[float, float]:
+    """Return how far the 95 % interval reaches below and above a rate that was counted."""
+    count = round(rate * hours)
+    low, high = chi2.ppf(0.025, 2 * count) / 2, chi2.ppf(0.975, 2 * count + 2) / 2
+    return rate - low / hours, high / hours - rate
 
 
 def parts(facts: Facts) -> Figure:
@@ -232,8 +265,8 @@ DRAWN: dict[str, tuple[Callable[[Facts], Figure], str, str]] = {
         null_curve,
         "Alerts per agent-hour against the threshold when nothing is the matter",
         (
-            "A falling line, measured points on or below it; dotted lines lead from what a team may see"
-            " to its threshold: bigger teams, higher thresholds."
+            "A falling line, measured points with 95 % intervals on or below it; dotted lines lead from"
+            " what a team may see to its threshold: bigger teams, higher thresholds."
         ),
     ),
     "parts": (
