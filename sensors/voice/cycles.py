@@ -109,18 +109,17 @@ def _walk(stretch: Floats, periods: list[float], hop: float) -> list[int]:
     """Return the marks of one voiced stretch, one after the other."""
     if stretch.size < 2 * periods[0]:
         return []
-    # The stronger side of the waveform has the clearer peaks.
-    levels = (stretch if stretch.max() >= -stretch.min() else -stretch).tolist()
-    head = levels[: int(periods[0]) + 1]
-    at = head.index(max(head))
+    # The stronger side of the waveform has the clearer peaks. No list: Python's numbers stay
+    # where they lay in memory, and those of a waveform would be sound that outlives its window.
+    levels = stretch if stretch.max() >= -stretch.min() else -stretch
+    at = int(levels[: int(periods[0]) + 1].argmax())
     marks = [at]
     while True:
         period = periods[min(int(at / hop), len(periods) - 1)]
         low, high = at + int((1 - _REACH) * period), at + int((1 + _REACH) * period) + 2
-        if high >= len(levels):
+        if high >= levels.size:
             return marks
-        around = levels[low:high]
-        at = low + around.index(max(around))
+        at = low + int(levels[low:high].argmax())
         marks.append(at)
 
 

@@ -1,4 +1,7 @@
-"""From one window of sound to what was heard; the sound is silenced on the way. Pure."""
+"""From one window of sound to what was heard; the sound is silenced on the way.
+
+Pure, but for the memory that is given back.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import soxr
 
 from sensors.voice import conditions
 from sensors.voice.features import extract
+from sensors.voice.forgetting import forget
 from sensors.voice.heard import Heard
 from sensors.voice.pitch import Floats
 
@@ -49,6 +53,7 @@ class WindowReader:
         finally:
             window[:] = 0.0
             sound[:] = 0.0
+            forget()  # what was freed on the way: silencing these two leaves it as it is
         clipping = max(clipping, judged.clipping)
         judged = replace(judged, losses=losses, clipping=clipping, is_muted=is_mute)
         values = found.known() if judged.is_usable else {}
