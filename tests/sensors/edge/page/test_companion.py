@@ -13,6 +13,7 @@ from sensors.edge.page.companion import AgentPage
 from sensors.errors import BrokerError, ConfigurationError, MissingExtraError, StateError
 from sensors.messages import NoticeKind
 from sensors.signals import Channel
+from tests.rig import wait_until_async
 from tests.sensors.edge.page.makings import NOW, allowing, mirror, notice, report
 
 
@@ -190,7 +191,7 @@ async def test_a_disk_that_refuses_does_not_undo_what_was_asked(running, monkeyp
     await page.answer("page", ())
     edge.obey = lambda *_: _sent()
     assert "Sent" in await _said(page, {"do": "help_now"})
-    assert "No space left" in edge.said[-1]
+    await wait_until_async(lambda: "No space left" in edge.said[-1])
 
 
 async def _sent():
