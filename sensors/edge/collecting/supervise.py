@@ -120,6 +120,10 @@ class Supervisor:
         How much it lost because this machine did not keep up, since the start.
     unreadable : int
         How much of what its device said made no sense, since the start.
+    trouble : str
+        Why nothing comes from it now, for the agent's own eyes.
+    is_stuck : bool
+        Whether a device was not let go of.
 
     Raises
     ------
@@ -138,15 +142,20 @@ class Supervisor:
         self._wanted: frozenset[Channel] = frozenset()
         self._changed = asyncio.Event()
         self._last_words = ""
+        self._unavailable = ""  # why it can never run here
+        self._is_away = True
         self.device = ""
         self.lost = 0
         self.unreadable = 0
+        self.trouble = ""
+        self.is_stuck = False
         self._factory: CollectorFactory | None = None
         try:
             self._factory = find_factory(name)
             self.channels = self._factory(options).channels
         except MissingExtraError as error:
             self.channels = BUILT_IN[name].channels if name in BUILT_IN else frozenset()
+            self._unavailable = self.trouble = str(error)
             self._say(str(error))
 
     def allow(self, channels: frozenset[Channel]) -> None:
@@ -161,7 +170,7 @@ class Supervisor:
         while True:
             self._changed.clear()
             if not self._wanted or self._factory is None:
-                self.device = ""
+                self.device, self.trouble = "", self._unavailable
                 self._links(self._wanted, Absence.FAULT)
                 await self._changed.wait()
                 continue
@@ -180,6 +189,7 @@ class Supervisor:
         capture.cancel()
         _, pending = await asyncio.wait({capture}, timeout=CLOSE_WITHIN_S)
         if pending:
+            self.is_stuck = True
             self._say(f"collector {self.name} does not let go of its device; it is not listened to")
 
     async def _capture(self, factory: CollectorFactory, wanted: frozenset[Channel]) -> None:
@@ -188,19 +198,22 @@ class Supervisor:
             started_s = self._clock.monotonic_s()
             try:
                 await self._listen(self._build(factory, wanted))
-                state, words = Absence.DISCONNECTED, f"collector {self.name} ended"
+                state, why, words = Absence.DISCONNECTED, "", f"collector {self.name} ended"
             except MissingExtraError as error:
-                self._say(str(error))
+                self.trouble = str(error)
+                self._say(self.trouble)
                 self._links(wanted, Absence.FAULT)
                 await self._changed.wait()
                 return
             except ConfigurationError:
                 raise
             except DeviceError as error:
-                state, words = Absence.DISCONNECTED, f"collector {self.name}: {error}"
+                state, why = Absence.DISCONNECTED, str(error)
+                words = f"collector {self.name}: {why}"
             except Exception as error:  # noqa: BLE001 - a driver's bug must not end the edge
-                state = Absence.FAULT
-                words = f"collector {self.name} failed: {type(error).__name__}: {error}"
+                state, why = Absence.FAULT, f"{type(error).__name__}: {error}"
+                words = f"collector {self.name} failed: {why}"
+            self.trouble = why
             self._say(f"{words}; trying again")
             self._links(wanted, state)
             if self._clock.monotonic_s() - started_s >= STEADY_S:
@@ -218,11 +231,13 @@ class Supervisor:
             return factory(self._options)
 
     async def _listen(self, collector: Collector) -> None:
-        self.device = ""
+        self.device, self._is_away = "", True
         async with aclosing(collector.readings(self._clock)) as readings:  # type: ignore[type-var]
             async for item in readings:
                 if isinstance(item, Link):
                     self._last_words = ""
+                    self._is_away = item.state == Absence.DISCONNECTED
+                    self.trouble = self.trouble if self._is_away else ""
                     self._sink.link(item)
                 elif isinstance(item, Note):
                     self._take_note(item)
@@ -236,6 +251,7 @@ class Supervisor:
         self.unreadable += note.unreadable
         if note.text:
             self._sink.say(note.text)
+            self.trouble = note.text if self._is_away else self.trouble
 
     def _links(self, channels: frozenset[Channel], state: Absence) -> None:
         for channel in channels:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sensors.edge.page import peer
 from sensors.edge.page.gate import HEADERS, Gate
 from sensors.errors import StateError
+from sensors.words import N_, Words, language_for
 
 FORM_BYTES = 4096
 """Longer than any form of the page."""
@@ -26,8 +27,8 @@ FORM_BYTES = 4096
 _FIELDS = 32
 _FOLDER = Path(__file__).parent
 _FILES = {"page.css": "text/css", "page.js": "text/javascript"}
-_HINT = "This is the page of one agent. To open it: wellbeing edge page\n"
-_USED = "This address was used already, or is too old. For a new one: wellbeing edge page\n"
+_HINT = N_("This is the page of one agent. To open it: wellbeing edge page")
+_USED = N_("This address was used already, or is too old. For a new one: wellbeing edge page")
 
 
 class Desk(Protocol):
@@ -82,7 +83,7 @@ def create_app(desk: Desk, gate: Gate, now_s: Callable[[], float] = time.monoton
         if _is_somebody_elses(request):
             return PlainTextResponse("the page of somebody else on this machine\n", 403)
         if not gate.redeem(request.path_params["code"], now_s()):
-            return PlainTextResponse(_USED, 403)
+            return _told(_USED, request.headers, 403)
         return RedirectResponse(gate.home, 303)
 
     async def fail(_request: Request, error: Exception) -> Response:
@@ -117,6 +118,12 @@ def _is_somebody_elses(request: Request) -> bool:
         return False
     found = peer.owner((client.host, client.port), (server[0], server[1]))
     return found is not None and found != os.getuid()
+
+
+def _told(text: str, headers: Headers, status: int) -> Response:
+    """Return a line for the person who opened the address, in their browser's language."""
+    said = Words(language_for(headers.get("accept-language"))).say(text)
+    return PlainTextResponse(f"{said}\n", status)
 
 
 async def _form(request: Request) -> dict[str, str] | None:
@@ -160,7 +167,7 @@ class _Guard:
             return PlainTextResponse("not a name of this machine\n", 421)
         first = scope["path"].removeprefix("/").partition("/")[0]  # not every path has a slash
         if first != "open" and not self._gate.knows_token(first):
-            return PlainTextResponse(_HINT, 404)
+            return _told(_HINT, headers, 404)
         if scope["method"] == "POST" and not self._gate.is_own_form(headers):
             return PlainTextResponse("a form from elsewhere is not taken\n", 403)
         return None

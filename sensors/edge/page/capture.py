@@ -28,7 +28,7 @@ _NOT_SENT = N_("allowed, and nothing comes: {why}")
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """One kind of sensing as the agent sees it."""
+    """One kind of sensing as the agent sees it; `trouble` is why nothing comes, in its own words."""
 
     channel: Channel
     name: str
@@ -37,6 +37,7 @@ class ChannelRow:
     state: str
     is_read: bool
     is_allowed: bool
+    trouble: str = ""
 
 
 def flat(words: Words, text: str) -> str:
@@ -66,6 +67,7 @@ def rows(words: Words, facts: Facts) -> list[ChannelRow]:
                 state=state,
                 is_read=state == words.say(_READ),
                 is_allowed=channel in facts.permission.channels,
+                trouble=_trouble(facts, channel),
             )
         )
     return found
@@ -84,6 +86,11 @@ def _state(words: Words, facts: Facts, channel: Channel) -> str:
         return words.say(_READ)
     why = words.say(FAULT_WORDS.get(link, FAULT_WORDS[Absence.FAULT]))
     return words.say(_NOT_SENT, why=why)
+
+
+def _trouble(facts: Facts, channel: Channel) -> str:
+    may = facts.permission.may_capture(channel)
+    return str(facts.report.get("troubles", {}).get(channel.value, "")) if may else ""
 
 
 def _reason(reasons: frozenset[Reason], channel: Channel) -> str:

@@ -1,5 +1,5 @@
-// The page works without this: it sends forms in place and keeps what is shown fresh,
-// and never moves the focus, closes what is open or changes what is being read.
+// The page works without this: it sends forms in place and keeps what is shown fresh, and never
+// moves the focus, closes what is open, or moves or changes what is pointed at or being read.
 "use strict";
 (() => {
   const EVERY_MS = 10000;
@@ -8,13 +8,50 @@
   const shown = new Map();  // what the server said last of each piece
   const underWay = new Set();  // what was pressed and is not answered yet
 
+  const GOES_ON = ["Tab", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
+  let isGone = false;
+
   const pieces = (root) => root.querySelectorAll("[data-live]");
   for (const piece of pieces(document)) shown.set(piece.id, piece.innerHTML);
 
+  // In view until the person goes on; then it must not cover what they go on to.
   function tell(text, isError) {
     if (said.textContent.trim() === text.trim()) return;
-    said.textContent = text;
-    said.classList.toggle("error", isError);
+    staying(() => {
+      said.textContent = text;
+      said.classList.toggle("error", isError);
+      said.classList.add("fresh");
+    });
+  }
+
+  function goOn() {
+    if (!isGone) said.classList.remove("fresh");
+  }
+
+  function setGone(is) {
+    isGone = is;
+    if (is) tell(document.body.dataset.gone, true);
+    else if (said.textContent === document.body.dataset.gone) tell("", false);
+  }
+
+  function isInView(node) {
+    const box = node.getBoundingClientRect();
+    return box.height > 0 && box.bottom > 0 && box.top < innerHeight;
+  }
+
+  // Do what changes the page's height: what is pointed at, has the focus or is at the top stays.
+  function staying(change) {
+    const held = [...document.querySelectorAll("button:hover, select:hover, summary:hover, a:hover")];
+    if (document.activeElement !== document.body) held.push(document.activeElement);
+    held.push(...document.querySelectorAll("main section > *"));
+    const places = held.filter(isInView).map((node) => [node, node.getBoundingClientRect().top]);
+    change();
+    for (const [node, top] of places) {
+      const now = node.isConnected ? node : node.id && document.getElementById(node.id);
+      if (!now) continue;
+      scrollBy({ top: now.getBoundingClientRect().top - top, behavior: "instant" });
+      return;
+    }
   }
 
   function swap(piece, html) {
@@ -26,16 +63,20 @@
 
   function update(html, own) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
-    for (const found of pieces(fresh)) {
-      const piece = document.getElementById(found.id);
-      if (!piece || found.innerHTML === shown.get(found.id)) continue;
-      const holds = piece.contains(document.activeElement);
-      if (!own && holds) retell(found);
-      if (!own && (holds || piece.closest("details[open]"))) continue;
-      const focused = holds ? document.activeElement.id : "";
-      swap(piece, found.innerHTML);
-      if (holds) refocus(piece, focused);
-    }
+    let moved = null;
+    staying(() => {
+      for (const found of pieces(fresh)) {
+        const piece = document.getElementById(found.id);
+        if (!piece || found.innerHTML === shown.get(found.id)) continue;
+        const holds = piece.contains(document.activeElement);
+        if (!own && holds) retell(found);
+        if (!own && (holds || piece.closest("details[open]"))) continue;
+        const focused = holds ? document.activeElement.id : "";
+        swap(piece, found.innerHTML);
+        if (holds) moved = refocus(piece, focused);
+      }
+    });
+    if (moved && !isInView(moved)) moved.scrollIntoView({ block: "center", behavior: "instant" });
     return fresh.getElementById("said");
   }
 
@@ -50,7 +91,9 @@
   // The button that was pressed may have become another: Pause, Resume.
   function refocus(piece, id) {
     const same = id && document.getElementById(id);
-    (same || piece.querySelector("button, summary") || said).focus({ preventScroll: true });
+    const next = same || piece.querySelector("button, summary") || said;
+    next.focus({ preventScroll: true });
+    return next;
   }
 
   async function load(request, options) {
@@ -71,7 +114,7 @@
       tell(answer.textContent, answer.classList.contains("error"));
       if (!answer.classList.contains("error")) form.reset();
     } catch {
-      tell(document.body.dataset.gone, true);
+      setGone(true);
     }
     underWay.delete(order);
     setTimeout(refresh, ANSWER_MS);
@@ -82,9 +125,9 @@
     try {
       const html = await load("live");
       if (!underWay.size) update(html, false);
-      if (said.textContent === document.body.dataset.gone) tell("", false);
+      setGone(false);
     } catch {
-      tell(document.body.dataset.gone, true);
+      setGone(true);
     }
   }
 
@@ -93,6 +136,9 @@
     event.preventDefault();
     send(event.target);
   });
+  document.documentElement.style.overflowAnchor = "none";  // the browser's own keeps what is at the top only
+  for (const kind of ["wheel", "touchmove"]) document.addEventListener(kind, goOn, { passive: true });
+  document.addEventListener("keydown", (event) => GOES_ON.includes(event.key) && goOn());
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, EVERY_MS);
 })();

@@ -48,7 +48,9 @@ class Page:
         rows = capture.rows(words, facts)
         shown = seen.seen(words, facts)
         mirror = facts.known_mirror
-        return self._environment.get_template("page.html").render(
+        return self._environment.get_template(
+            "page.html"
+        ).render(
             words=words,
             say=words.say,
             facts=facts,
@@ -74,6 +76,7 @@ class Page:
             history=told.history(words, facts.notices, is_private=facts.is_private),
             day=lambda at: at.astimezone().strftime("%Y-%m-%d"),
             clock=clock,
+            zone="UTC" + facts.now.astimezone().isoformat()[-6:],
             delivery=seen.delivery(words, facts),
             window=codec.encode(facts.window).decode() if facts.window else "",
         )

@@ -63,8 +63,8 @@ def delivery(words: Words, facts: Facts) -> str:
     if not dropped:
         return words.join(where, words.say("Nothing is lost."))
     lost = words.say_n(
-        "{n} window is gone: it was too old, or there was no room.",
-        "{n} windows are gone: they were too old, or there was no room.",
+        "{n} window of 5 s is gone: it was too old, or there was no room.",
+        "{n} windows of 5 s each are gone: they were too old, or there was no room.",
         dropped,
     )
     return words.join(where, lost)
@@ -76,14 +76,16 @@ def _where(words: Words, facts: Facts) -> str:
         return words.say("Nothing leaves this machine.")
     if not facts.report["connected"]:
         return words.say_n(
-            "No connection; {n} window is kept here.",
-            "No connection; {n} windows are kept here.",
+            "No connection; {n} window of 5 s is kept here.",
+            "No connection; {n} windows of 5 s each are kept here.",
             held,
         )
     if held > FEW_WINDOWS:
         return words.say_n(
-            "Connected, but the server has not confirmed {n} window; it is kept here.",
-            "Connected, but the server has not confirmed {n} windows; they are kept here.",
+            "Connected, but the server has not confirmed {n} window of 5 s; it is kept here.",
+            "Connected, but the server has not confirmed {n} windows of 5 s each; they are kept here.",
             held,
         )
+    if held >= facts.report["windows"]:
+        return words.say("Connected; the server has not confirmed anything yet since the start.")
     return words.say("Connected; the server has everything but the last few seconds.")

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from sensors.errors import StateError
 from sensors.processes import ENDS_WITHIN_S
+from sensors.words import N_
 
 _ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -42,6 +43,10 @@ windows, 2 s the broker's for the goodbye.
 """
 
 _WORDS_WITHIN_S = 1.0
+
+DEVICE, DISK = N_("a device"), N_("the disk")
+BROKER, PART = N_("the broker"), N_("a part of this program")
+"""What may hold the end up, for whoever waits for it."""
 
 
 class LastResort:

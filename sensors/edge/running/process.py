@@ -27,7 +27,7 @@ from sensors.edge.control.control import ControlServer
 from sensors.edge.control.forgetting import forget
 from sensors.edge.outbox.keeping import Keeper
 from sensors.edge.outbox.outbox import Outbox
-from sensors.edge.running.ending import ended
+from sensors.edge.running.ending import BROKER, DEVICE, DISK, PART, ended
 from sensors.edge.running.heartbeat import Heartbeat
 from sensors.edge.running.reporting import About, start_line
 from sensors.edge.sealing.cipher import Cipher
@@ -114,6 +114,7 @@ class EdgeProcess:
         self._forgetting = asyncio.Lock()
         self._stop = asyncio.Event()
         self._ending = ending
+        self._waits_for = DEVICE  # what would hold the end up now
 
     # What it is made of.
 
@@ -225,16 +226,20 @@ class EdgeProcess:
         finally:
             self._ending()
             await ended(measuring)
+            self._waits_for = DISK
             if not keeping.done():
                 await self._keeper.finish()
             await ended([keeping, *beside])
             await self._choices.end()
+            self._waits_for = BROKER
             # Whoever ends without having been asked to has failed: that is to be repaired.
             await self._publisher.stop(goodbye=self._stop.is_set())
             # From here on a disk that hangs holds us; all that waited for us has been told.
+            self._waits_for = DISK
             await self._control.stop()
             await self._choices.written()
             self._outbox.close()
+            self._waits_for = DEVICE if any(s.is_stuck for s in self._supervisors) else PART
 
     async def _windows(self) -> None:
         while True:
@@ -378,10 +383,11 @@ class EdgeProcess:
             self.say(note)
 
     def last_words(self) -> str:
-        """Return what is said where the disk does not let it end; asks no disk and no lock."""
+        """Return what is said where something does not let it end; asks no disk and no lock."""
         return say(
-            "the disk does not answer, so this ends without it; windows kept here: {held};"
+            "{what} does not answer, so this ends without it; windows kept here: {held};"
             " lost: {lost}",
+            what=say(self._waits_for),
             held=self._outbox.held,
             lost=self._keeper.waiting + self._keeper.lost,
         )

@@ -117,6 +117,9 @@ class About:
             "channels": {c.value: str(state) for c, state in self._assembler.links.items()},
             "on_page": self._on_page(),
             "devices": {s.name: s.device for s in self._supervisors if s.device},
+            "troubles": {
+                c.value: s.trouble for s in self._supervisors for c in s.channels if s.trouble
+            },
             "not_kept_up": {s.name: s.lost for s in self._supervisors if s.lost},
             "unreadable": {s.name: s.unreadable for s in self._supervisors if s.unreadable},
         }

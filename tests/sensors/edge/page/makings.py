@@ -28,6 +28,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "agent": "k7",
         "connected": True,
         "held": 1,
+        "windows": 100,
         "dropped": 0,
         "channels": {"heart": "ok", "voice": "ok"},
     }

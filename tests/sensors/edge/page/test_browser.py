@@ -210,6 +210,69 @@ def test_what_changes_is_shown_and_takes_neither_focus_nor_words_nor_what_is_ope
         assert live.evaluate("node => node.isConnected && node.textContent.trim()") == ""
 
 
+def top(chromium: "Page", selector: str) -> float:
+    return chromium.evaluate("s => document.querySelector(s).getBoundingClientRect().top", selector)
+
+
+def test_nothing_moves_under_the_pointer_when_something_above_it_grows(server, run_page, chromium):
+    with run_page(server.port, *HEARD) as page:
+        page.do(do="choose", may_heart="yes")
+        chromium.emulate_media(reduced_motion="reduce")  # to focus what is far down scrolls at once
+        visit(chromium, page)
+        chromium.locator("#do-help_now").hover()
+        before = top(chromium, "#do-help_now")
+        chromium.locator("#do-help_now").click()
+        wait_until(lambda: "you ask for help now" in said(chromium), what="the answer")
+        wait_until(lambda: chromium.locator("#do-cancel").count() == 1, what="what became of it")
+        assert abs(top(chromium, "#do-help_now") - before) <= 1
+        fill(server)
+        wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, what="the notices")
+        refresh(chromium)
+        wait_until(lambda: chromium.locator("#questions button").count() == 4, what="the questions")
+        assert abs(top(chromium, "#do-help_now") - before) <= 1
+        # By keyboard likewise: what has the focus stays where it is.
+        chromium.mouse.move(0, 0)
+        chromium.locator("#do-report").focus()
+        before = top(chromium, "#do-report")
+        page.do(do="cancel")
+        refresh(chromium)
+        wait_until(lambda: chromium.locator("#do-cancel").count() == 0, what="that it is gone")
+        assert abs(top(chromium, "#do-report") - before) <= 1
+
+
+def test_after_the_first_choice_the_focus_is_in_view(server, run_page, chromium):
+    with run_page(server.port, *HEARD) as page:
+        visit(chromium, page)
+        chromium.locator("input[name=may_heart][value=yes]").check()
+        chromium.locator("#do-choose").click()
+        wait_until(lambda: focus(chromium) == "do-pause", what="the focus")
+        place = chromium.locator("#do-pause").bounding_box()
+        bar = chromium.locator("#said").bounding_box()
+        assert place
+        assert bar
+        assert bar["y"] + bar["height"] <= place["y"] <= 900
+
+
+def test_what_is_said_covers_nothing_once_one_goes_on(server, run_page, chromium):
+    """At 400 % zoom it takes half of the screen, and whatever has the focus may lie under it."""
+    with run_page(server.port, *HEARD) as page:
+        page.do(do="choose", may_heart="yes")
+        visit(chromium, page)
+        chromium.set_viewport_size({"width": 320, "height": 256})
+        chromium.locator("#do-fine").click()
+        wait_until(lambda: "you are fine" in said(chromium), what="the answer")
+        assert top(chromium, "#said") == 0  # in view, however far down the button was
+        chromium.locator("#do-fine").press("Tab")
+        assert top(chromium, "#said") < -200
+        assert "you are fine" in said(chromium)  # still there to be read again
+        page.process.terminate()
+        page.process.wait(60)
+        chromium.locator("#do-fine").click()
+        wait_until(lambda: "no longer served" in said(chromium), what="the notice")
+        chromium.locator("#do-fine").press("Tab")
+        assert top(chromium, "#said") == 0  # nothing else is true any more
+
+
 def test_pause_does_not_wait_for_a_call_for_help_that_nobody_answers(server, run_page, chromium):
     with run_page(server.port, *HEARD) as page:
         page.do(do="choose", may_heart="yes")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -233,6 +234,16 @@ def test_the_agents_language_is_the_browsers_until_they_choose(mosquitto, run_pa
         assert "已发送" in page.do(do="fine")
         kept = page.folder / "main" / "k7" / "page.json"
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_who_opens_an_old_address_is_told_in_their_language_what_to_do(mosquitto, run_page):
+    with run_page(mosquitto.port, *HEARD) as page:
+        used = urlsplit(page.address()).path
+        page.fetch(used)
+        again = page.fetch(used, accept_language="zh-CN")
+        assert (again.status, "获取新地址：wellbeing edge page" in again.body) == (403, True)  # noqa: RUF001
+        before = page.fetch("/token-of-an-earlier-start/", accept_language="en-GB")
+        assert (before.status, "To open it: wellbeing edge page" in before.body) == (404, True)
 
 
 def test_the_token_is_in_no_file_and_nothing_that_was_said(mosquitto, run_page):

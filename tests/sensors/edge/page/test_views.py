@@ -1,5 +1,6 @@
 """From facts to what is said: what is read, what others see, what became of it."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,26 @@ def test_a_device_that_gives_nothing_is_not_said_to_be_read(why):
     rows = capture.rows(EN, facts(report=made_report(channels={"heart": why.value})))
     assert not rows[0].is_read
     assert rows[0].state.startswith("allowed, and nothing comes")
+
+
+def test_why_nothing_comes_is_said_while_it_is_allowed():
+    away = made_report(channels={"heart": "disconnected"}, troubles={"heart": "plug one in"})
+    (heart, voice) = capture.rows(EN, facts(report=away))
+    assert (heart.trouble, voice.trouble) == ("plug one in", "")
+    assert "plug one in" in Page().html(EN, facts(report=away), Said(), is_whole=True)
+    paused = allowing(*BOTH, events=(Event.PAUSE,))
+    assert capture.rows(EN, facts(report=away, permission=paused))[0].trouble == ""
+
+
+def test_the_zone_of_all_times_is_said(monkeypatch):
+    monkeypatch.setenv("TZ", "CST-8")
+    time.tzset()
+    try:
+        html = Page().html(ZH, facts(), Said(), is_whole=True)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "时间均为这台电脑的时间，UTC+08:00。" in html  # noqa: RUF001 - Chinese
 
 
 def test_what_is_read_in_one_sentence():
@@ -138,9 +159,10 @@ def test_in_private_mode_nobody_sees_anything():
     ("changes", "said"),
     [
         ({}, "Connected; the server has everything but the last few seconds. Nothing is lost."),
-        ({"connected": False, "held": 212}, "No connection; 212 windows are kept here. Nothing is lost."),
-        ({"connected": False, "held": 1}, "No connection; 1 window is kept here. Nothing is lost."),
-        ({"held": 40}, "Connected, but the server has not confirmed 40 windows; they are kept here. Nothing is lost."),
+        ({"connected": False, "held": 212}, "No connection; 212 windows of 5 s each are kept here. Nothing is lost."),
+        ({"connected": False, "held": 1}, "No connection; 1 window of 5 s is kept here. Nothing is lost."),
+        ({"held": 40}, "Connected, but the server has not confirmed 40 windows of 5 s each; they are kept here. Nothing is lost."),
+        ({"held": 3, "windows": 3}, "Connected; the server has not confirmed anything yet since the start. Nothing is lost."),
     ],
 )  # fmt: skip
 def test_where_the_windows_are(changes, said):
@@ -149,7 +171,7 @@ def test_where_the_windows_are(changes, said):
 
 def test_what_is_lost_is_counted_and_not_called_nothing():
     said = seen.delivery(EN, facts(report=made_report(connected=False, held=9, dropped=3)))
-    assert "3 windows are gone" in said
+    assert "3 windows of 5 s each are gone" in said
     assert "Nothing is lost" not in said
 
 

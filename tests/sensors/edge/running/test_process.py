@@ -178,17 +178,48 @@ async def test_outside_a_declared_shift_nothing_is_opened(mosquitto, run_edge):
         assert all(set(w.absent.values()) == {Absence.WITHHELD} for w in server.windows)
 
 
-@pytest.mark.parametrize(("fails", "state"), [("device", "disconnected"), ("bug", "fault")])
-async def test_a_failing_collector_is_said_and_tried_again(mosquitto, run_edge, fails, state):
+@pytest.mark.parametrize(
+    ("fails", "state", "why"),
+    [
+        ("device", "disconnected", "no such device"),
+        ("bug", "fault", "ZeroDivisionError: a driver's bug"),
+    ],
+)
+async def test_a_failing_collector_is_said_and_tried_again(mosquitto, run_edge, fails, state, why):
     with StandIn(mosquitto.port) as server:
         options = {"scripted": {"fails": fails}}
         async with run_edge(mosquitto.port, BOTH, options=options) as edge:
             await wait_until(after(server, 2))
             await wait_until(lambda: len(Scripted.opened) >= 3)
-        assert server.windows[-1].absent[Channel.HEART] == state
+            # The page is all that somebody sees whose edge was started by the system.
+            assert edge.process.report()["troubles"]["heart"] == why
+            await edge.process.obey("pause")
+            await wait_until(lambda: not edge.process.report()["troubles"])
+        assert server.windows[-1].absent[Channel.HEART] in {state, Absence.WITHHELD}
         said = [line for line in edge.lines if "collector scripted" in line]
         assert len(said) == 1  # once, not at every attempt
         assert "\n" not in said[0]
+
+
+async def test_the_last_words_blame_what_the_end_waits_for(mosquitto, run_edge, monkeypatch):
+    """A person who is told that the disk hangs looks at the disk."""
+    async with run_edge(mosquitto.port, BOTH) as edge:
+        process, said = edge.process, {}
+        say_goodbye, close = process._publisher.stop, process._outbox.close
+
+        async def stop(*, goodbye: bool) -> None:
+            said["broker"] = process.last_words()
+            await say_goodbye(goodbye=goodbye)
+
+        def close_file() -> None:
+            said["disk"] = process.last_words()
+            close()
+
+        monkeypatch.setattr(process._publisher, "stop", stop)
+        monkeypatch.setattr(process._outbox, "close", close_file)
+    assert said["broker"].startswith("the broker does not answer, so this ends without it")
+    assert said["disk"].startswith("the disk does not answer")
+    assert process.last_words().startswith("a part of this program does not answer")
 
 
 async def test_a_missing_driver_is_one_line_with_the_command_and_the_edge_runs_on(
