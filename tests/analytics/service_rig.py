@@ -27,7 +27,7 @@ class Listener:
             on_message=self.heard.append,
         )
         self.connection.start()
-        self.connection.wait_connected(10)
+        self.connection.wait_connected(60)
 
     def of(self, topic: str) -> list[bytes]:
         return [one.payload for one in self.heard if one.topic == topic]

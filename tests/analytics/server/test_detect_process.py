@@ -60,9 +60,10 @@ def test_killed_at_random_moments(tmp_path: Path, mosquitto: Mosquitto) -> None:
     sender = threading.Thread(target=flow, daemon=True)
     sender.start()
     dice = random.Random(7)
+    repeated = re.compile(r"repeated \d+ steps; [1-9]\d* live")
     server = DetectProcess(tmp_path, mosquitto.port)
     try:
-        for kill in range(4):
+        for kill in range(40):
             before = sum(edge.stored for edge in edges)
             server.start()
             wait_until(lambda b=before: sum(e.stored for e in edges) > b, what="the server works")
@@ -70,6 +71,8 @@ def test_killed_at_random_moments(tmp_path: Path, mosquitto: Mosquitto) -> None:
             if kill == 2:
                 edges[0].ask_for_help()
             server.kill()
+            if kill >= 3 and repeated.search(server.text):
+                break
         server.start()
         flowing.set()
         sender.join()
@@ -82,8 +85,8 @@ def test_killed_at_random_moments(tmp_path: Path, mosquitto: Mosquitto) -> None:
             server.kill()
         for edge in edges:
             edge.close()
-    # at least once it was killed after the journal and before the commit
-    assert re.search(r"repeated \d+ steps; [1-9]\d* live", server.text)
+    # At least once it was killed after the journal and before the commit: mostly within four.
+    assert repeated.search(server.text)
     assert_exactly_once(server.state, server.store, edges)
 
 

@@ -80,13 +80,14 @@ def test_a_month_later_nothing_of_it_is_kept(
         a_window(3, day)
         wait_until(lambda: kept(tmp_path)["set_aside"] == 0, what="a day later")
         wait_until(lambda: kept(tmp_path)["journal"] == 1, what="what came then alone")
-        assert kept(tmp_path)["reading"] == 4
+        wait_until(lambda: kept(tmp_path)["reading"] == 4, what="it and those before in the store")
         wait_until(lambda: not doubted(tmp_path), what="the clock is believed")
     with serve(clock=lambda: now_utc() + month):
         a_window(4, month)
         wait_until(lambda: kept(tmp_path)["reading"] == 1, what="a month later")
         wait_until(lambda: kept(tmp_path)["beat"] == 2, what="a month later")
-        assert kept(tmp_path)["score"] == 5, "what was made of it stays for 90 days"
+        what = "all that was made of them, which stays for 90 days"
+        wait_until(lambda: kept(tmp_path)["score"] == 5, what=what)
 
 
 def test_a_clock_that_jumped_ahead_deletes_nothing(
