@@ -334,7 +334,7 @@ async def test_an_edge_that_hangs_keeps_no_pause_from_the_others(
         settings = EdgeSettings(agent="k7", state_dir=str(state))
         with pytest.raises(StateError, match="does not answer"):
             await asyncio.to_thread(command_everywhere, settings, None, "pause", ())
-        assert edge.process.report()["stopped_because"] == ["paused"]
+        await wait_until(lambda: edge.process.report()["stopped_because"] == ["paused"])
     silent.close()
 
 
