@@ -135,7 +135,7 @@ def traces(recordings: Sequence[Recording], progress: Progress | None = None) ->
         t_s: Floats = WINDOW_S * np.arange(1, len(messages) + 1, dtype=np.float64)
         found.append((t_s, _labels(one, t_s)))
     return [
-        Trace(one.name, t_s, batch, label, _strained(one))
+        Trace(one.name, t_s, batch, label, _strained(one, t_s))
         for one, (t_s, label), batch in zip(
             recordings, found, _features(sent, progress), strict=True
         )
@@ -157,16 +157,19 @@ def _labels(recording: Recording, t_s: Floats) -> NDArray[np.int8]:
         if not (counted & (label == kind)).any():
             raise RecordingError(
                 f"{recording.name}: no time labelled {word} after the first "
-                f"{SCORED_FROM_S:g} s; nothing can be judged on it"
+                f"{SCORED_FROM_S:g} s, so nothing can be judged on it; "
+                f"add a row t_s,label,{kind}, or leave the recording out"
             )
     return label
 
 
-def _strained(recording: Recording) -> list[tuple[float, float]]:
+def _strained(recording: Recording, t_s: Floats) -> list[tuple[float, float]]:
+    """Return the strained stretches in which a scored window ends; others nobody could find."""
+    scored = t_s[t_s >= SCORED_FROM_S]
     return [
         (start_s, end_s)
         for start_s, end_s, kind in recording.labels.stretches()
-        if kind == STRAINED and end_s > SCORED_FROM_S
+        if kind == STRAINED and ((scored >= start_s) & (scored < end_s)).any()
     ]
 
 

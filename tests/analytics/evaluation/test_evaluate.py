@@ -17,6 +17,7 @@ from analytics.evaluation import evaluate
 from analytics.evaluation.evaluate import Trace
 from analytics.scoring.measured import UNMEASURED_S
 from analytics.signals.windows import FeatureBatch
+from sensors.errors import RecordingError
 from sensors.recording import read_recording
 from wellbeing import main
 
@@ -101,6 +102,33 @@ def test_alerts_at_random_find_the_known_share():
     assert evaluate.chance_found([strain], 2.0) == pytest.approx(0.20, abs=0.03)
     assert evaluate.chance_found([strain], 6.0) == pytest.approx(0.48, abs=0.04)
     assert evaluate.chance_found([strain], 0.0) == 0.0
+
+
+def written(path, labels, end_s=1200.0):
+    rows = [(t, "hr_bpm", 70.0 + t % 7) for t in np.arange(0.0, end_s, 1.0)]
+    rows = sorted([*((t, "label", kind) for t, kind in labels), *rows], key=lambda row: row[0])
+    path.write_text("t_s,signal,value\n" + "".join(f"{t},{s},{v}\n" for t, s, v in rows))
+    return read_recording(path)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param([(400.0, 1), (400.0, 0)], id="two labels of the same moment"),
+        pytest.param([(1199.0, 1)], id="a label in the last row"),
+        pytest.param([(801.0, 1), (804.0, 0)], id="within one window"),
+        pytest.param([(100.0, 1), (300.0, 0)], id="over before anything counts"),
+    ],
+)
+def test_a_stretch_without_a_scored_moment_is_none(tmp_path, extra):
+    labels = sorted([(0.0, 0), (500.0, 1), (700.0, 0), *extra], key=lambda row: row[0])
+    assert evaluate.trace(written(tmp_path / "r.csv", labels)).stretches == [(500.0, 700.0)]
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_recording_with_one_label_only_says_which_row_to_add(tmp_path, kind):
+    with pytest.raises(RecordingError, match=rf"add a row t_s,label,{1 - kind}"):
+        evaluate.trace(written(tmp_path / "r.csv", [(0.0, kind)]))
 
 
 def test_the_interval_is_the_same_every_time_and_holds_the_mean():
