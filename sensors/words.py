@@ -67,8 +67,12 @@ class Words:
         gap = "" if self.language == "zh_CN" else " "
         return gap.join(sentence for sentence in sentences if sentence)
 
+    def listed(self, names: list[str]) -> str:
+        """Return `names` as a list within a sentence."""
+        return ("、" if self.language == "zh_CN" else ", ").join(names)
+
     def series(self, parts: list[str]) -> str:
-        """Return `parts` as an enumeration within a sentence."""
+        """Return `parts`, each of several words, as an enumeration within a sentence."""
         return self.say(", ").join(parts)
 
 

@@ -12,7 +12,23 @@ from sensors.config import BrokerSettings
 from sensors.edge.control.offline import command_everywhere
 from sensors.edge.settings import EdgeSettings
 from sensors.edge.words import losses
+from sensors.messages import Absence
+from sensors.shown import FAULT_WORDS
 from sensors.spoken import say, spoken
+from sensors.words import N_
+
+REASON_WORDS = {
+    "paused": N_("paused"),
+    "locked": N_("the screen is locked, or nobody is at the desk"),
+    "off_shift": N_("outside your shift"),
+    "on_break": N_("on a break"),
+    "off_call": N_("no call is open (microphone only)"),
+}
+LINK_WORDS: dict[str, str] = {
+    "ok": N_("being read now"),
+    Absence.WITHHELD: N_("not read now"),
+    **FAULT_WORDS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +58,17 @@ def told(report: dict[str, Any]) -> list[str]:
     if "text" in report:
         return [f"{report['site']}/{report['agent']}: {report['text']}"]
     running = say("running") if report["running"] else say("not running")
-    because = ", ".join(report["stopped_because"]) or say("no")
+    because = [say(REASON_WORDS.get(reason, reason)) for reason in report["stopped_because"]]
     lines = [
         f"{report['site']}/{report['agent']}: {running}",
         say("  allowed: {channels}").format(channels=", ".join(report["consent"]) or say("none")),
-        say("  stopped: {because}").format(because=because),
+        say("  stopped: {because}").format(because=spoken().listed(because) or say("no")),
     ]
     for channel, state in report.get("channels", {}).items():
-        lines.append(f"  {channel}: {state}")
-    lines += [f"  {name}: {device}" for name, device in report.get("devices", {}).items()]
+        # Named as in a command: wellbeing edge withdraw CHANNEL.
+        lines.append(f"  {channel}: {say(LINK_WORDS.get(state, state))}")
+        about = (report.get(key, {}).get(channel) for key in ("device_of", "troubles"))
+        lines += [f"    {note}" for note in about if note]
     lines += [f"  {line}" for line in losses(spoken(), report)]
     if report["running"]:
         why = f" ({report['refusal']})" if report["refusal"] else ""

@@ -28,7 +28,7 @@ _NOT_SENT = N_("allowed, and nothing comes: {why}")
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """One kind of sensing as the agent sees it; `trouble` is why nothing comes, in its own words."""
+    """One kind of sensing as the agent sees it; `notes` are the device, and why nothing comes."""
 
     channel: Channel
     name: str
@@ -37,7 +37,7 @@ class ChannelRow:
     state: str
     is_read: bool
     is_allowed: bool
-    trouble: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def flat(words: Words, text: str) -> str:
@@ -67,7 +67,7 @@ def rows(words: Words, facts: Facts) -> list[ChannelRow]:
                 state=state,
                 is_read=state == words.say(_READ),
                 is_allowed=channel in facts.permission.channels,
-                trouble=_trouble(facts, channel),
+                notes=_notes(facts, channel),
             )
         )
     return found
@@ -88,9 +88,11 @@ def _state(words: Words, facts: Facts, channel: Channel) -> str:
     return words.say(_NOT_SENT, why=why)
 
 
-def _trouble(facts: Facts, channel: Channel) -> str:
-    may = facts.permission.may_capture(channel)
-    return str(facts.report.get("troubles", {}).get(channel.value, "")) if may else ""
+def _notes(facts: Facts, channel: Channel) -> tuple[str, ...]:
+    if not facts.permission.may_capture(channel):
+        return ()
+    about = (facts.report.get(key, {}) for key in ("device_of", "troubles"))
+    return tuple(known[channel.value] for known in about if channel.value in known)
 
 
 def _reason(reasons: frozenset[Reason], channel: Channel) -> str:
@@ -107,7 +109,7 @@ def sentence(words: Words, facts: Facts, found: list[ChannelRow]) -> str:
         return words.say("No sensor is set up here, so nothing is read. All else works without.")
     read = [row.name for row in found if row.is_read]
     if read:
-        return words.say("Being read now: {names}.", names=words.series(read))
+        return words.say("Being read now: {names}.", names=words.listed(read))
     if facts.permission.is_asked_again:
         return words.say(
             "Nothing is read: the words below have changed since you answered. Please choose again."

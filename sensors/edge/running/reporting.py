@@ -116,6 +116,9 @@ class About:
             "stopped_because": sorted(permission.reasons),
             "channels": {c.value: str(state) for c, state in self._assembler.links.items()},
             "on_page": self._on_page(),
+            "device_of": {
+                c.value: s.device for s in self._supervisors for c in s.channels if s.device
+            },
             "devices": {s.name: s.device for s in self._supervisors if s.device},
             "troubles": {
                 c.value: s.trouble for s in self._supervisors for c in s.channels if s.trouble

@@ -39,7 +39,7 @@ async def test_the_status_shows_the_device_while_it_is_read(radio, monkeypatch, 
         report = process.report()
         shown = f"Clip ({headset.address}), Clip 2, battery 9 %"
         assert report["devices"] == {"heart_rate": shown}
-        assert f"  heart_rate: {shown}" in told(report)
+        assert f"    {shown}" in told(report)
         assert "headset battery is low: 9 %" in lines
         assert b"Clip" not in codec.encode(process._status(True))
         process.consent([])

@@ -57,10 +57,10 @@ def test_a_device_that_gives_nothing_is_not_said_to_be_read(why):
 def test_why_nothing_comes_is_said_while_it_is_allowed():
     away = made_report(channels={"heart": "disconnected"}, troubles={"heart": "plug one in"})
     (heart, voice) = capture.rows(EN, facts(report=away))
-    assert (heart.trouble, voice.trouble) == ("plug one in", "")
+    assert (heart.notes, voice.notes) == (("plug one in",), ())
     assert "plug one in" in Page().html(EN, facts(report=away), Said(), is_whole=True)
     paused = allowing(*BOTH, events=(Event.PAUSE,))
-    assert capture.rows(EN, facts(report=away, permission=paused))[0].trouble == ""
+    assert capture.rows(EN, facts(report=away, permission=paused))[0].notes == ()
 
 
 def test_the_zone_of_all_times_is_said(monkeypatch):
