@@ -18,20 +18,30 @@ from typing import Any, cast
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, ConfigurationError
-from sensors.read_ahead import ReadAhead
+from sensors.wire import refusals, tls
+from sensors.wire.bell import Bell
+from sensors.wire.gulps import Gulps
+from sensors.wire.packets import Confirmed, Published, confirmations
 
 KEEPALIVE_S = 20
 RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 30
-# paho numbers packets with 16 bits; beyond this many in flight it would reuse one.
-MAX_IN_FLIGHT = 60_000
+# With a limit paho looks through all that is unconfirmed at each confirmation. It numbers packets
+# with 16 bits, and takes nothing new under a number that is in flight.
+_UNLIMITED = 0
 # Then what waits to be sent has its turn: by time, since paho reads as many packets at a call as
 # it has messages unconfirmed, and whoever takes them may be slow.
 _READING_S = 0.02
+
+# MQTT 3.1.1 has neither with a confirmation; paho would make an empty one of each for each.
+_NO_REASON = ReasonCode(PacketTypes.PUBACK)
+_NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -79,6 +89,9 @@ class Connection:
         Keep the session (and what was queued for it) across connections.
     manual_ack : bool
         Confirm nothing to the broker until `acknowledge` is called.
+    linger_s : float
+        How long the network thread waits once something came, to be woken once
+        for all that comes meanwhile and not for each. [s]
     """
 
     def __init__(
@@ -93,41 +106,46 @@ class Connection:
         will: Will | None = None,
         persistent: bool = False,
         manual_ack: bool = False,
+        linger_s: float = 0.0,
     ) -> None:
         self._settings = settings
         self._subscriptions = subscriptions
         self._on_message = on_message
         self._on_change = on_change
         self._on_published = on_published
+        self._manual_ack = manual_ack
         self._generation = 0
+        self._sock: Gulps | None = None  # of this generation
         self._connected = threading.Event()
         self._refused = ""
         self._is_answered = False  # the attempt that is being made, by the broker
         # Before paho's client, which opens sockets: what fails here leaves none behind.
-        tls = _tls_context(settings) if settings.tls else None
+        verified = tls.context(settings) if settings.tls else None
         self._client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=not persistent,
             manual_ack=manual_ack,
         )
-        self._configure(will, tls)
+        self._client.linger_s = linger_s
+        self._configure(will, verified)
 
-    def _configure(self, will: Will | None, tls: ssl.SSLContext | None) -> None:
+    def _configure(self, will: Will | None, verified: ssl.SSLContext | None) -> None:
         client, settings = self._client, self._settings
         if settings.username:
             client.username_pw_set(settings.username, settings.password or None)
-        if tls is not None:
-            client.tls_set_context(tls)
+        if verified is not None:
+            client.tls_set_context(verified)
         if will is not None:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
-        client.max_inflight_messages_set(MAX_IN_FLIGHT)
+        client.max_inflight_messages_set(_UNLIMITED)
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
         client.on_connect = self._connected_now
         client.on_connect_fail = self._failed_now
         client.on_subscribe = self._subscribed_now
         client.on_disconnect = self._disconnected_now
         client.on_message = self._message_now
+        client.on_gulped = self._gulped_now
         if self._on_published is not None:
             client.on_publish = self._published_now
 
@@ -202,10 +220,14 @@ class Connection:
         with client._out_message_mutex:  # noqa: SLF001 - paho has no public way
             client._out_messages.pop(packet_id, None)  # noqa: SLF001
 
-    def acknowledge(self, inbound: Inbound) -> None:
-        """Confirm `inbound` to the broker, unless its connection is gone (it will come again)."""
-        if inbound.qos and inbound.connection == self._generation:
-            self._client.ack(inbound.packet_id, inbound.qos)
+    def acknowledge(self, *some: Inbound) -> None:
+        """Confirm `some` to the broker, but for those whose connection is gone: they come again."""
+        sock = self._sock  # before the generation, which is counted up first: never a newer one's
+        generation = self._generation
+        if sock is not None:
+            here = [one.packet_id for one in some if one.qos and one.connection == generation]
+            sock.post(confirmations(here))
+            self._client.wake()
 
     def stop(self) -> None:
         """Disconnect politely (the will is not sent) and end the network thread."""
@@ -216,11 +238,12 @@ class Connection:
     ) -> None:
         self._is_answered = True
         if reason.is_failure:
-            is_sign_in = reason.getName() in _SIGN_IN
-            self._refused = f"{reason}{_CHECK_SIGN_IN if is_sign_in else ''}"
+            is_sign_in = reason.getName() in refusals.SIGN_IN
+            self._refused = f"{reason}{refusals.CHECK_SIGN_IN if is_sign_in else ''}"
             return
         self._refused = ""
         self._generation += 1
+        self._sock = self._client.gulps()
         if self._subscriptions:
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         else:
@@ -228,7 +251,7 @@ class Connection:
 
     def _failed_now(self, _client: paho.Client, _userdata: Any) -> None:
         # paho calls this while it handles the error, and does not pass it on.
-        self._refused = _words(sys.exception(), tls=self._settings.tls)
+        self._refused = refusals.words(sys.exception(), tls=self._settings.tls)
 
     def _subscribed_now(
         self, _client: paho.Client, _userdata: Any, _mid: int, codes: list[ReasonCode], _props: Any
@@ -243,7 +266,7 @@ class Connection:
         self, _client: paho.Client, _userdata: Any, _flags: Any, _reason: ReasonCode, _props: Any
     ) -> None:
         if not self._is_answered and not self._client.is_leaving:
-            self._refused = f"it hung up without an answer; {_CHECK_TLS}"
+            self._refused = f"it hung up without an answer; {refusals.CHECK_TLS}"
         self._is_answered = False
         self._announce(connected=False)
 
@@ -256,17 +279,18 @@ class Connection:
             self._on_change(connected)
 
     def _message_now(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        found = message.topic, bytes(message.payload), message.retain, message.qos, message.mid
+        self._hand_on(Inbound(*found, self._generation))
+
+    def _gulped_now(self, message: Published) -> None:
+        inbound = Inbound(*message, self._generation)
+        self._hand_on(inbound)
+        if not self._manual_ack:
+            self.acknowledge(inbound)
+
+    def _hand_on(self, inbound: Inbound) -> None:
         if self._on_message is not None:
-            self._on_message(
-                Inbound(
-                    message.topic,
-                    bytes(message.payload),
-                    message.retain,
-                    message.qos,
-                    message.mid,
-                    self._generation,
-                )
-            )
+            self._on_message(inbound)
 
     def _published_now(
         self, _client: paho.Client, _userdata: Any, mid: int, _reason: ReasonCode, _props: Any
@@ -276,13 +300,17 @@ class Connection:
 
 
 class _Client(paho.Client):
-    """paho's client, which reads in gulps, and leaves in order at any moment.
+    """paho's client, which reads and writes in gulps, and leaves in order at any moment.
 
-    A third of paho's work was asking for single bytes. Asked to disconnect while
-    it connects, it would leave an open connection behind, and the broker would
-    send the will once that was found by the garbage collector.
+    Most of paho's work was asking the system for single bytes and about single
+    packets: here it sees the first packet of each gulp, and whatever is no
+    message and no confirmation. Asked to disconnect while it connects, it would
+    leave an open connection behind, and the broker would send the will once that
+    was found by the garbage collector.
     """
 
+    on_gulped: Callable[[Published], None]
+    linger_s = 0.0
     is_leaving = False
 
     def leave(self) -> None:
@@ -303,38 +331,59 @@ class _Client(paho.Client):
             self.disconnect()
         return code
 
-    def _create_socket(self) -> Any:
-        return ReadAhead(cast("socket.socket", super()._create_socket()))
+    def disconnect(self, *given: Any, **named: Any) -> MQTTErrorCode:
+        """Say goodbye after all that waits: paho closes the socket behind its last packet."""
+        if sock := self.gulps():
+            sock.gather_no_more()
+        return super().disconnect(*given, **named)
 
-    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Handle what was read before looking at the socket again."""
-        end_s = time.monotonic() + _READING_S
-        code = super().loop_read(max_packets)
-        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and time.monotonic() < end_s:
-            sock = cast("ReadAhead | None", self.socket())
-            if sock is None or not sock.pending():
-                break
-            code = super().loop_read(max_packets)
+    def gulps(self) -> Gulps | None:
+        """Return the socket of this connection."""
+        return cast("Gulps | None", self.socket())
+
+    def _create_socket(self) -> Any:
+        return Gulps(cast("socket.socket", super()._create_socket()))
+
+    def loop_start(self) -> MQTTErrorCode:
+        """Begin; the network thread is woken once for all that is to be sent, not for each."""
+        code = super().loop_start()
+        # Both ends stay as they are under the bell: whoever has rung already is heard.
+        bell = Bell(cast("socket.socket", self._sockpairR), cast("socket.socket", self._sockpairW))
+        self._sockpairR = self._sockpairW = cast("socket.socket", bell)
         return code
 
+    def wake(self) -> None:
+        """Have the network thread send what waits."""
+        if bell := self._sockpairW:
+            bell.send(b"\0")
 
-_CHECK_TLS = "check [broker] port, and whether it wants tls"
-_SIGN_IN = frozenset({"Not authorized", "Bad user name or password"})
-_CHECK_SIGN_IN = "; check [broker] username, password_file and the broker's list of names"
-_OUT_OF_DATE = frozenset({9, 10})
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL's x509_vfy.h."""
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Handle what there is to read, for as long as what is to be sent can wait."""
+        if not (sock := self.gulps()):
+            return super().loop_read(max_packets)
+        if self.linger_s:
+            time.sleep(self.linger_s)
+        return sock.hand_out(lambda: super(_Client, self).loop_read(), self._take, _READING_S)
 
+    def want_write(self) -> bool:
+        """Return whether something waits to be sent."""
+        sock = self.gulps()
+        return super().want_write() or (sock is not None and sock.is_behind)
 
-def _words(error: BaseException | None, *, tls: bool) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        remedy = "check [broker] ca_file"
-        if error.verify_code in _OUT_OF_DATE:
-            remedy = "renew it at the broker, or set this machine's clock"
-        return f"its certificate is not trusted: {error.verify_message}; {remedy}"
-    words = str(getattr(error, "strerror", None) or error or "")
-    if tls and isinstance(error, ssl.SSLError | ConnectionResetError):
-        return f"{words}; {_CHECK_TLS}"
-    return words
+    def loop_write(self) -> MQTTErrorCode:
+        """Send all that waits, together."""
+        code = super().loop_write()
+        if sock := self.gulps():
+            sock.flush()
+        return code
+
+    def _take(self, what: Published | Confirmed) -> None:
+        if isinstance(what, Published):
+            self.on_gulped(what)
+            return
+        with self._out_message_mutex:
+            if what in self._out_messages:
+                self._do_on_publish(what, _NO_REASON, _NO_PROPERTIES)
 
 
 def require_tls(broker: BrokerSettings) -> None:
@@ -350,12 +399,3 @@ def require_tls(broker: BrokerSettings) -> None:
             f"[broker] host is {broker.host!r} and tls is false;"
             " off this machine set tls = true (and ca_file for a private authority)"
         )
-
-
-def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"[broker] ca_file is {settings.ca_file!r}; cannot be read: {error}"
-        ) from None

@@ -29,10 +29,13 @@ QUEUE_SIZE = 20_000
 
 BATCH_SIZE = 500
 LINGER_S = 0.01
-"""How long a batch waits for company. [s] A broker that allows 20 messages in
-flight (Mosquitto's default) still passes 2,000 a second."""
+"""How long a batch waits for company. [s]"""
 
-_CLOSED_LOOK_S = 0.2
+NETWORK_LINGER_S = 0.005
+"""So long its messages wait before that, to be fetched together. [s] With both, a broker that
+allows 20 messages in flight (Mosquitto's default) still passes 1,000 a second."""
+
+_FULL_LOOK_S = 0.01
 # How paho words a broker's answer, as opposed to the system's about an address.
 _CREDENTIAL_WORDS = ("Not authorized", "Bad user name", "subscription refused")
 
@@ -53,7 +56,7 @@ class Subscriber:
     ) -> None:
         self._site, self._clock = site, clock
         self._where = f"{settings.host}:{settings.port}"
-        self._queue: queue.Queue[Inbound] = queue.Queue(QUEUE_SIZE)
+        self._queue: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._confirmed: deque[int] = deque()  # packet numbers, in the order confirmed
         self._in_flight: dict[int, int] = {}
@@ -69,6 +72,7 @@ class Subscriber:
             on_published=self._published,
             persistent=True,
             manual_ack=True,
+            linger_s=NETWORK_LINGER_S,
         )
 
     @property
@@ -116,8 +120,7 @@ class Subscriber:
 
     def acknowledge(self, batch: Sequence[Inbound]) -> None:
         """Confirm to the broker what is on the disk."""
-        for inbound in batch:
-            self._connection.acknowledge(inbound)
+        self._connection.acknowledge(*batch)
 
     def publish(self, pending: Pending) -> None:
         """Send one publication; its id appears in `take_confirmed` once the broker has it."""
@@ -179,12 +182,10 @@ class Subscriber:
         return True
 
     def _enqueue(self, inbound: Inbound) -> None:
-        while not self._closed.is_set():
-            try:
-                self._queue.put(inbound, timeout=_CLOSED_LOOK_S)
-            except queue.Full:
-                continue
-            return
+        while self._queue.qsize() >= QUEUE_SIZE:
+            if self._closed.wait(_FULL_LOOK_S):
+                return
+        self._queue.put(inbound)
 
     def _changed(self, connected: bool) -> None:
         if connected:

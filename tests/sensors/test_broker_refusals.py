@@ -103,3 +103,27 @@ def test_a_wrong_password_names_where_it_is_set(mosquitto_factory):
     said = refusal(broker.port, username="k7", password="wrong")
     assert "check [broker] username, password_file" in said
     assert "wrong" not in said
+
+
+def test_many_large_messages_pass_over_tls_both_ways(mosquitto_factory, tmp_path):
+    now = datetime.now(UTC)
+    broker = mosquitto_factory(extra=certified(tmp_path, now - DAY, now + DAY))
+    settings = BrokerSettings(port=broker.port, tls=True, ca_file=str(tmp_path / "cert.pem"))
+    topic, heard, confirmed = "wellbeing/v1/hq/agent/k7/reading", [], []
+    both = Connection(
+        settings,
+        client_id="both",
+        subscriptions=(topic,),
+        on_message=heard.append,
+        on_published=confirmed.append,
+    )
+    both.start()
+    try:
+        both.wait_connected(60)
+        payloads = [str(n).encode() * 5_000 for n in range(300)]
+        numbers = [both.publish(topic, payload) for payload in payloads]
+        wait_until(lambda: len(heard) == len(confirmed) == len(payloads))
+    finally:
+        both.stop()
+    assert [inbound.payload for inbound in heard] == payloads
+    assert confirmed == numbers

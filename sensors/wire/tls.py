@@ -1,0 +1,24 @@
+"""What a broker's certificate is checked with."""
+
+from __future__ import annotations
+
+import ssl
+
+from sensors.config import BrokerSettings
+from sensors.errors import ConfigurationError
+
+
+def context(settings: BrokerSettings) -> ssl.SSLContext:
+    """Return what verifies the broker of `settings`: by its own authority, or the system's.
+
+    Raises
+    ------
+    ConfigurationError
+        If `ca_file` cannot be read.
+    """
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"[broker] ca_file is {settings.ca_file!r}; cannot be read: {error}"
+        ) from None
