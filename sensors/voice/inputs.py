@@ -123,6 +123,33 @@ def default_source(info: str) -> str:
     return found[1] if found else ""
 
 
+def streams_of(pid: int, source_outputs: str) -> set[int]:
+    r"""Return the numbers of the sources that a process reads, by ``pactl list source-outputs``.
+
+    Examples
+    --------
+    >>> said = 'Source Output #7\n\tSource: 3\n\t\tapplication.process.id = "42"\n'
+    >>> streams_of(42, said), streams_of(43, said)
+    ({3}, set())
+    """
+    streams = re.split(r"^Source Output #\d+$", source_outputs, flags=re.MULTILINE)[1:]
+    owner = re.compile(rf'^\s*application\.process\.id = "{pid}"$', re.MULTILINE)
+    source = re.compile(r"^\s*Source: (\d+)$", re.MULTILINE)
+    return {int(one) for each in streams if owner.search(each) for one in source.findall(each)}
+
+
+def source_names(sources: str) -> dict[int, str]:
+    r"""Return the sources' names by number, by ``pactl list short sources``.
+
+    Examples
+    --------
+    >>> source_names("3\tdesk.monitor\tmodule-null-sink.c\ts16le 1ch 16000Hz\tIDLE\n")
+    {3: 'desk.monitor'}
+    """
+    lines = (line.split("\t") for line in sources.splitlines())
+    return {int(line[0]): line[1] for line in lines if len(line) > 1 and line[0].isdigit()}
+
+
 def _advice(inputs: Sequence[Input]) -> str:
     names = list(dict.fromkeys(i.name for i in inputs if not is_loopback(i.name)))
     known = f"known: {', '.join(map(repr, names))}" if names else "this machine has none"

@@ -19,7 +19,6 @@ import ctypes
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -30,8 +29,9 @@ from sensors import codec
 from sensors.errors import DeviceError
 from sensors.messages import WINDOW_S
 from sensors.voice.heard import Failed, Heard, Opened, Told, to_line
-from sensors.voice.inputs import Input, choose, default_source, is_loopback, refuse_monitor
+from sensors.voice.inputs import Input, choose, is_loopback, refuse_monitor
 from sensors.voice.ring import SoundRing
+from sensors.voice.routing import Route, routed_to
 from sensors.voice.settings import MicrophoneSettings
 
 SAMPLE_RATE = 16_000  # holds all that the features look at, 5 kHz, with room
@@ -42,7 +42,7 @@ _RING_WINDOWS = 2
 _FETCH_S = 0.1
 _BLOCK_S = 0.1  # one call of Python for so much sound: 100 calls a second cost 1 % of a core
 _RELEASE_S = 1.0  # a driver that does not close within it is left to the process's end
-_ASK_S = 2.0
+_SLEPT_S = 1.0  # more than the clock on the wall is corrected by while it runs
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
@@ -151,28 +151,6 @@ def known_inputs(sound: ModuleType) -> list[Input]:
         raise unusable(error) from None
 
 
-def routed_to() -> str:
-    """Return what the sound server connects to a default input, or nothing where it is not known.
-
-    PulseAudio takes an output's monitor for its default source where no
-    microphone is plugged in: nothing in ALSA's names says so.
-    """
-    if os.environ.get("PULSE_SOURCE"):
-        return os.environ["PULSE_SOURCE"]
-    try:
-        said = subprocess.run(
-            ["pactl", "info"],
-            env={**os.environ, "LC_ALL": "C"},
-            capture_output=True,
-            text=True,
-            timeout=_ASK_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""  # no such sound server: then nothing is routed
-    return default_source(said.stdout)
-
-
 def listen(settings: MicrophoneSettings, pipe: BinaryIO, stop: threading.Event) -> None:
     """Say what is heard until told to stop.
 
@@ -188,26 +166,35 @@ def listen(settings: MicrophoneSettings, pipe: BinaryIO, stop: threading.Event) 
         refuse_monitor(source, inputs)
     microphone = Microphone(sound, chosen, settings)
     try:
+        route = Route(inputs, is_routed=chosen.is_routed, allow_monitor=settings.allow_monitor)
+        route.check()
         tell(pipe, Opened(device=chosen.name, sample_rate=microphone.sample_rate))
-        _windows(microphone, pipe, stop)
+        _windows(microphone, pipe, stop, route)
     finally:
         microphone.ring.silence()
         microphone.close()
 
 
-def _windows(microphone: Microphone, pipe: BinaryIO, stop: threading.Event) -> None:
+def _windows(microphone: Microphone, pipe: BinaryIO, stop: threading.Event, route: Route) -> None:
     # After the device is open: loading takes its time while the first window fills.
     from sensors.voice.windows import WindowReader, warm  # noqa: PLC0415
 
     warm()
     reader = WindowReader(microphone.sample_rate)
     ring, told = microphone.ring, (0, 0)
-    held, since_s = ring.held, time.monotonic()
+    held, since_s, ahead_s = ring.held, time.monotonic(), _ahead_s()
     while not stop.wait(_FETCH_S):
+        if abs(_ahead_s() - ahead_s) > _SLEPT_S:
+            # What was said before the machine slept is not continued with what is said now.
+            ring.silence()
+            held, since_s, ahead_s = ring.held, time.monotonic(), _ahead_s()
         if ring.held != held:
             held, since_s = ring.held, time.monotonic()
         elif time.monotonic() - since_s > SILENT_DRIVER_S:
             raise DeviceError("the microphone gives no sound any more; plug it in again")
+        if ring.held < microphone.window:
+            continue
+        route.check()  # before anything is looked at: the input may have been moved meanwhile
         window = ring.take(microphone.window)
         if window is None:
             continue
@@ -227,6 +214,14 @@ def _windows(microphone: Microphone, pipe: BinaryIO, stop: threading.Event) -> N
                 underruns=lost[1],
             ),
         )
+
+
+def _ahead_s() -> float:
+    """Return how far the clock on the wall is ahead: a sleeping machine's own one stands still.
+
+    Where it does not (Windows), the driver is found silent instead.
+    """
+    return time.time() - time.monotonic()
 
 
 def tell(pipe: BinaryIO, told: Told) -> None:

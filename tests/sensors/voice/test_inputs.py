@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
 from sensors.errors import DeviceError
+from sensors.voice import inputs as voice_inputs
 from sensors.voice.heard import Failed, Heard, Opened, from_line, to_line
-from sensors.voice.inputs import Input, choose, is_loopback
+from sensors.voice.inputs import Input, choose, is_loopback, source_names, streams_of
 
 
 def inputs(*names: str, default: int = 0) -> list[Input]:
@@ -49,6 +52,38 @@ def test_the_whole_name_comes_before_a_part_and_the_default_before_others():
 def test_no_input_at_all_says_so():
     with pytest.raises(DeviceError, match=r"no default microphone; .*this machine has none"):
         choose([], "")
+
+
+SOURCE_OUTPUTS = """Source Output #2
+\tDriver: protocol-native.c
+\tClient: 9
+\tSource: 1
+\tProperties:
+\t\tmedia.name = "ALSA Capture"
+\t\tapplication.process.id = "4211"
+
+Source Output #5
+\tDriver: protocol-native.c
+\tSource: 0
+\tProperties:
+\t\tmedia.name = "peak detect"
+\t\tapplication.process.id = "421"
+"""
+
+
+def test_only_our_own_streams_tell_what_we_hear():
+    """Somebody's level meter may listen to a monitor; that is not us."""
+    assert streams_of(4211, SOURCE_OUTPUTS) == {1}
+    assert streams_of(421, SOURCE_OUTPUTS) == {0}
+    assert streams_of(42, SOURCE_OUTPUTS) == streams_of(42, "") == set()
+    listed = "0\tdesk.monitor\tmodule\ts16le 1ch\tIDLE\n1\tmic\tmodule\ts16le 1ch\tRUNNING\n"
+    assert source_names(listed) == {0: "desk.monitor", 1: "mic"}
+    assert source_names("Connection failure: Connection refused\n") == {}
+
+
+def test_the_examples_in_the_documentation_are_true():
+    assert doctest.testmod(voice_inputs).attempted > 0
+    assert doctest.testmod(voice_inputs).failed == 0
 
 
 def test_only_features_cross_the_pipe():

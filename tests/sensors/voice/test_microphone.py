@@ -24,10 +24,12 @@ from sensors.voice.microphone import MicrophoneCollector, create, environment, k
 from sensors.voice.wavfile import WavCollector
 from tests.rig import wait_until_async
 from tests.rig.clocks import RealClock
+from tests.rig.waiting import PATIENCE_S
 from tests.sensors.voice.at_desk import (
     OK,
     REPOSITORY,
     VIRTUAL,
+    opened,
     runs,
 )
 from tests.sensors.voice.sound_desk import (
@@ -39,6 +41,17 @@ from tests.sensors.voice.sound_desk import (
 pytestmark = pytest.mark.usefixtures("nobody_stays", "patient")
 
 HAS_SOUND_CARD = any(Path("/proc/asound").glob("card*"))
+
+
+async def pactl(*words: str) -> str:
+    command = ["pactl", *words]
+    return (await asyncio.to_thread(subprocess.check_output, command, text=True)).strip()
+
+
+async def nothing_is_heard(readings) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        async for item in readings:
+            assert not isinstance(item, Reading)
 
 
 @pytest.mark.needs("pulseaudio", "paplay", "espeak-ng")
@@ -72,6 +85,19 @@ async def test_a_monitor_is_refused_and_the_reason_said(desk, monkeypatch):
         with pytest.raises(DeviceError, match="hears what is played, the far end") as error:
             await anext(create({}).readings(RealClock()))
         assert "desk.monitor" in str(error.value)
+
+
+@pytest.mark.needs("pulseaudio")
+async def test_a_headset_that_is_unplugged_does_not_leave_us_with_the_far_end(desk, monkeypatch):
+    """The sound server puts what is played in its place while the input is open (T1)."""
+    monkeypatch.delenv("PULSE_SOURCE")
+    number = await pactl("load-module", "module-null-source", "source_name=headset")
+    await pactl("set-default-source", "headset")
+    readings = create({}).readings(RealClock())
+    assert await opened(readings)
+    await pactl("unload-module", number)
+    with pytest.raises(DeviceError, match=r"'desk\.monitor' is an output's monitor"):
+        await nothing_is_heard(readings)
 
 
 @pytest.mark.needs("pulseaudio")
