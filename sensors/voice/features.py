@@ -36,6 +36,9 @@ MIN_SAMPLE_RATE = 8_000
 MIN_SPEECH_S = 0.5
 """Less speech in a window says nothing about the voice. [s]"""
 
+LARGEST = 1e6
+"""Times full scale: no scale of sound reaches it, and squares stay finite."""
+
 _FULL_SPEECH_S = 1.5  # from here on the amount of speech lowers the quality no more
 _FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
 _BELOW_LOUDEST_DB = 30.0  # speech lies within this of the loudest; [2] use 25
@@ -45,7 +48,6 @@ _NEVER_NOISE_DB = 8.0  # below the loudest: what is louder is speech though nobo
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
 _DIP_DB = 2.0  # [2] two syllables are parted by a dip
 _SMOOTHING = np.hanning(7) / np.hanning(7).sum()  # 40 ms wide: single cycles are no syllables
-_LARGEST = 1e6  # of full scale: no scale of sound reaches it, and squares stay finite
 _MIN_SLOPE_FRAMES = 5  # shorter voiced stretches have no slope to speak of
 
 
@@ -192,7 +194,7 @@ def _checked(samples: ArrayLike, sample_rate: int) -> Floats:
     if not np.isfinite(given).all():
         raise ValueError("samples holds values that are not finite")
     peak = max(float(given.max()), -float(given.min()))
-    if peak > _LARGEST:
+    if peak > LARGEST:
         raise ValueError(f"samples reach {peak:.3g}; expected -1 to 1")
     return given.astype(np.float32, copy=False)
 
@@ -275,4 +277,4 @@ def _syllables(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> int:
     return count + bool(rising and high_at >= 0 and voiced[high_at])
 
 
-__all__ = ["MIN_SAMPLE_RATE", "MIN_SPEECH_S", "Frames", "VoiceFeatures", "extract"]
+__all__ = ["LARGEST", "MIN_SAMPLE_RATE", "MIN_SPEECH_S", "Frames", "VoiceFeatures", "extract"]

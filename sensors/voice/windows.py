@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 
 from sensors.voice import conditions
-from sensors.voice.features import extract
+from sensors.voice.features import LARGEST, extract
 from sensors.voice.forgetting import forget
 from sensors.voice.heard import Heard
 from sensors.voice.pitch import Floats
@@ -44,6 +44,9 @@ class WindowReader:
             How often the driver lost sound meanwhile.
         """
         sound = window
+        if not is_sound(window):
+            window[:] = 0.0
+            return Heard(values={}, quality=0.0, reasons=("the sound driver gives no sound",))
         try:
             sound, rate = slowed(window, self._sample_rate)
             found = extract(sound, rate)
@@ -60,6 +63,14 @@ class WindowReader:
         if judged.is_telephone:
             values = {k: v for k, v in values.items() if k not in conditions.UNKNOWN_BY_TELEPHONE}
         return Heard(values=values, quality=found.quality * judged.factor, reasons=judged.reasons)
+
+
+def is_sound(samples: Floats) -> bool:
+    """Return whether all of `samples` are numbers, and of any scale that sound has.
+
+    Drivers that hand over floats have been seen to hand over what was in memory before.
+    """
+    return bool(np.abs(samples).max(initial=0.0) <= LARGEST)  # not of "no number", either
 
 
 def warm() -> None:

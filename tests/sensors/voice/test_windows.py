@@ -28,6 +28,20 @@ def test_not_even_when_the_features_fail():
     assert not window.any()
 
 
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("what", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_driver_that_gives_no_numbers_costs_a_window_and_not_the_process(what, rate):
+    reader = WindowReader(rate)
+    window = voice(150, rate=rate).samples.copy()
+    window[777] = what
+    heard = reader.read(window)
+    assert (heard.values, heard.quality) == ({}, 0.0)
+    assert heard.reasons == ("the sound driver gives no sound",)
+    assert not window.any()
+    # Nothing of it is remembered: the next window is heard.
+    assert reader.read(voice(150, rate=rate).samples.copy()).values["f0_hz"] > 100
+
+
 def test_a_muted_microphone_is_poor_and_says_nothing():
     heard = WindowReader(RATE).read(np.zeros(5 * RATE, np.float32))
     assert (heard.values, heard.quality) == ({}, 0.0)
