@@ -213,7 +213,9 @@ class Floor:
         place[index] = np.arange(len(index))
         batch = features.take(index)
         messages = [windows[i].message for i in index.tolist()]
-        self._note_measured(rows[index], batch.at_s, messages)
+        # A machine whose clock is a little behind another's is never in order, and yet measures.
+        told = np.flatnonzero(in_order | ~late)
+        self._note_measured(rows[told], at_s[told], [windows[i].message for i in told.tolist()])
         scores, episodes = self._score(rows[index], batch, live[index], now_s, learn=~late[index])
         seen = states(scores, episodes.active, messages)
         return Judged(windows, features, place, rows[index], batch, scores, episodes, seen)
@@ -237,7 +239,9 @@ class Floor:
         self.measured_s[back] = -np.inf
 
     def _note_measured(self, rows: Rows, at_s: Floats, messages: Sequence[ReadingMessage]) -> None:
-        self.measured_s[rows] = np.where(given(messages), at_s[:, None], self.measured_s[rows])
+        before = self.measured_s[rows]
+        newest = np.maximum(before, at_s[:, None])
+        self.measured_s[rows] = np.where(given(messages), newest, before)
 
     def _score(
         self, rows: Rows, batch: FeatureBatch, live: Mask, now_s: float, *, learn: Mask
