@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 
 from sensors.config import BrokerSettings
+from sensors.edge.asking import asking
 from sensors.edge.collecting import supervise
 from sensors.edge.companion import Companion
+from sensors.edge.consent import choices
+from sensors.edge.outbox import keeping
+from sensors.edge.own import keeper
+from sensors.edge.recording import recorder
 from sensors.edge.running.process import EdgeProcess
+from sensors.edge.sending import publisher
 from sensors.edge.settings import EdgeSettings
+from sensors.edge.telling import teller
 from sensors.signals import Channel
+from tests.rig.waiting import PATIENCE_S
 from tests.sensors.edge.scripted import Scripted
 
 RESEND_AFTER_S = 5.0
@@ -48,6 +56,13 @@ class FastTime:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     Scripted.opened = []
     monkeypatch.setattr(supervise, "FIRST_PAUSE_S", 0.01)
+    # Whose disk or broker hangs is let go of within seconds, and what a busy machine
+    # was about to write or to say would be missing.
+    monkeypatch.setattr(asking, "_WITHIN_S", PATIENCE_S)
+    monkeypatch.setattr(choices, "_WRITTEN_WITHIN_S", PATIENCE_S)
+    monkeypatch.setattr(publisher, "_GOODBYE_S", PATIENCE_S)
+    for ends in (keeper, keeping, recorder, teller):
+        monkeypatch.setattr(ends, "_LAST_WITHIN_S", PATIENCE_S)
     monkeypatch.setitem(
         supervise.BUILT_IN,
         "scripted",

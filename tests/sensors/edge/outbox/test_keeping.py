@@ -228,7 +228,7 @@ async def test_the_device_is_closed_before_the_disk_has_the_word(
     """T6: within 5 s, whatever the disk does; and what the file says meanwhile is not believed."""
     async with run_edge(mosquitto.port, BOTH) as edge:
         await wait_until(lambda: Scripted.opened and Scripted.opened[-1].is_open)
-        with slow(edge.process._choices._file, "save") as (reached, _):
+        with slow(edge.process._choices._file, "change") as (reached, _):
             saving = asyncio.create_task(edge.process.obey(command))
             await wait_until(reached.is_set)
             await wait_until(lambda: not any(one.is_open for one in Scripted.opened))
