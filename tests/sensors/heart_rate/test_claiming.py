@@ -10,7 +10,6 @@ import pytest
 from sensors.command_line import run
 from sensors.edge.commands.edge import app
 from sensors.edge.consent.file import ConsentFile
-from sensors.edge.consent.permission import Permission
 from sensors.edge.settings import EdgeSettings
 from sensors.errors import ConfigurationError, DeviceError
 from sensors.heart_rate import claim as claim_rules
@@ -146,8 +145,8 @@ def test_an_address_is_claimed_kept_and_forgotten(tmp_path, capsys):
     assert "heart is not allowed" in told
     assert not settings.claim_path.exists()
 
-    ConsentFile(settings.consent_path).save(
-        Permission().consenting([Channel.HEART], datetime.now(UTC))
+    ConsentFile(settings.consent_path).change(
+        lambda allowed: allowed.consenting([Channel.HEART], datetime.now(UTC))
     )
     code, told = edge("claim", "--address", "C4:F2:17:1A:1D:02")
     assert (code, "C4:F2:17:1A:1D:02" in told) == (0, True)
