@@ -61,12 +61,21 @@ class Companion:
     def take_told(self, message: NoticeMessage | ContextMessage | MirrorMessage) -> None:
         """Take what came for the agent, in the order of arrival."""
 
+    def take_said(self, command: str, words: tuple[str, ...]) -> None:
+        """Take what the agent asked for or answered, here or in a terminal, once it arrived."""
+
     async def answer(self, command: str, words: tuple[str, ...]) -> dict[str, Any] | None:  # noqa: ARG002 - the interface
         """Return more for the report of a command that only this companion knows, else ``None``."""
         return None
 
     async def forget(self) -> None:
         """Erase what it keeps about the agent, at their wish."""
+
+
+def said_beside(companions: Iterable[Companion], command: str, words: tuple[str, ...]) -> None:
+    """Tell every companion what the agent asked for or answered."""
+    for companion in companions:
+        companion.take_said(command, words)
 
 
 async def answer_beside(

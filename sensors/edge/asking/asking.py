@@ -26,6 +26,8 @@ class Asking:
         Returns the alert that the agent was asked about last, if any.
     is_private : bool
         Nothing leaves this machine.
+    said : callable
+        Given ``ask`` or ``reply`` and its words, once they arrived.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Asking:
         asked: Callable[[], str | None],
         *,
         is_private: bool,
+        said: Callable[[str, tuple[str, ...]], None],
     ) -> None:
         self._publisher = publisher
         self._now_at = now_at
         self._asked = asked
         self._is_private = is_private
+        self._said = said
 
     async def ask(self, words: tuple[str, ...]) -> str:
         """Send what `words` ask for; return what the agent is told.
@@ -53,6 +57,7 @@ class Asking:
         """
         kind = parse_request(words, is_private=self._is_private)
         await self.request(kind)
+        self._said("ask", words)
         return after_request(kind)
 
     async def request(self, kind: RequestKind) -> None:
@@ -78,4 +83,5 @@ class Asking:
         """
         reply = parse_reply(words, token_hex(8), self._now_at(), self._asked())
         await self._publisher.deliver(TopicKind.REPLY, reply, _WITHIN_S)
+        self._said("reply", words)
         return after_reply(reply.kind, is_private=self._is_private)

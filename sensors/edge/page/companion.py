@@ -186,6 +186,10 @@ class AgentPage(Companion):
         elif isinstance(message, NoticeMessage):
             self._heard.append(message)
 
+    def take_said(self, command: str, words: tuple[str, ...]) -> None:
+        """Remember what the agent asked for or answered, wherever they did."""
+        self._remember(self._remembered.after(command, words, self._edge.now_at()))
+
     async def forget(self) -> None:
         """Keep nothing of what was heard, measured and answered; the language stays."""
         self._heard.clear()
@@ -296,8 +300,6 @@ class AgentPage(Companion):
             return ""
         with answering_in(words):
             report = await self._edge.obey(order.command, order.words)
-        after = self._remembered.after(order.command, order.words, self._edge.now_at())
-        self._remember(after)
         return words.say(order.said) if order.said else str(report["text"])
 
     async def data(self) -> bytes:

@@ -18,10 +18,11 @@ _MOST_ANSWERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the agent asked for last, and when (UTC)."""
+    """What the agent asked for last, when, and since when they ask for the same (UTC)."""
 
     kind: RequestKind
     at: datetime
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,9 @@ class Remembered:
         if command == "ask" and words[0] == RequestKind.CANCEL:
             return replace(self, asked=None)
         if command == "ask" and words[0] in {RequestKind.HELP_NOW, RequestKind.BREAK_PLEASE}:
-            return replace(self, asked=Asked(RequestKind(words[0]), at))
+            kind, last = RequestKind(words[0]), self.asked
+            since = last.since or last.at if last is not None and last.kind is kind else at
+            return replace(self, asked=Asked(kind, at, since))
         if command == "reply" and len(words) == 3 and words[0] in {"was_it_so", "did_it_help"}:
             kept = dict(list(self.answers.items())[-_MOST_ANSWERS:])
             return replace(self, answers={**kept, f"{words[0]} {words[1]}": words[2] == "yes"})

@@ -40,12 +40,16 @@ def seen(words: Words, facts: Facts) -> Seen:
     mirror = facts.known_mirror
     if mirror is not None:
         shown = _SHOWN[mirror.state]
+        drawn = chip(words, shown)
+        asked = told.progress(words, facts)
+        if asked is not None and asked.is_open and asked.is_heard:
+            drawn = f"{chip(words, Shown.ASKING)} {drawn}"
         if shown is not Shown.DIFFERENT:
-            return Seen(chip(words, shown), "", is_known=True)
+            return Seen(drawn, "", is_known=True)
         notice = told.is_open(facts.notices)
         parts = bands(words, notice.contributions) if notice else ""
         note = words.say("You need not do anything: a person decides, and you are told what.")
-        return Seen(chip(words, shown), parts, is_known=True, note=note)
+        return Seen(drawn, parts, is_known=True, note=note)
     if facts.mirror is None or facts.mirror_at is None:
         return Seen("", words.say("Unknown: the server has said nothing yet."), is_known=False)
     said = words.say(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sensors.edge.page.facts import Facts
+from sensors.edge.page.remembered import Asked
 from sensors.messages import NoticeKind, NoticeMessage, RequestKind
 from sensors.shown import bands, clock, decision
 from sensors.words import N_, Words
@@ -81,6 +82,8 @@ class Progress:
 
     lines: tuple[str, ...]
     is_open: bool
+    is_heard: bool = False
+    """Whether a supervisor's screen shows it."""
 
 
 def when(at: datetime, now: datetime) -> str:
@@ -188,13 +191,28 @@ def progress(words: Words, facts: Facts) -> Progress | None:
     if asked is None or facts.now - asked.at > REQUEST_LASTS:
         return None
     first = words.say(REQUEST_WORDS[asked.kind], time=clock(asked.at))
-    since = [n for n in reversed(facts.notices) if n.at >= asked.at - _EARLY]
-    mine = _requests(since)
-    answers = [n for n in since if n.alert_id in mine]
+    mine = _asked_for(facts, asked)
+    answers = [n for n in reversed(facts.notices) if n.alert_id in mine]
     if not answers:
         return Progress((first, words.say("Sent. No answer yet.")), is_open=True)
     lines = tuple(f"{clock(n.at)} {sentence(words, n, mine)}" for n in answers)
-    return Progress((first, *lines), is_open=answers[-1].kind is not NoticeKind.DECIDED)
+    is_open = answers[-1].kind is not NoticeKind.DECIDED
+    return Progress((first, *lines), is_open=is_open, is_heard=True)
+
+
+def _asked_for(facts: Facts, asked: Asked) -> frozenset[str]:
+    """Return the alerts that are the agent's request.
+
+    Who asks again while it is open is not told anew: the one before is meant.
+    """
+    over = {n.alert_id for n in facts.notices if n.kind is NoticeKind.DECIDED}
+    since = max(asked.since or asked.at, asked.at - REQUEST_LASTS)
+    return frozenset(
+        n.alert_id
+        for n in facts.notices
+        if n.kind in _OF_REQUESTS and n.alert_id is not None
+        if n.at >= asked.at - _EARLY or (n.at >= since - _EARLY and n.alert_id not in over)
+    )
 
 
 def questions(words: Words, facts: Facts) -> list[Question]:

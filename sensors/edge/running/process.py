@@ -17,7 +17,7 @@ from sensors.edge.asking.asking import Asking
 from sensors.edge.collecting.clock import SystemTime, TimeSource, WindowClock
 from sensors.edge.collecting.supervise import Sink, Supervisor, run_all
 from sensors.edge.collecting.window import Assembler
-from sensors.edge.companion import Companion, answer_beside, run_beside
+from sensors.edge.companion import Companion, answer_beside, run_beside, said_beside
 from sensors.edge.consent.choices import Choices
 from sensors.edge.consent.file import ConsentFile
 from sensors.edge.consent.permission import Event, Lockers, Permission, events_of, parse_channels
@@ -108,7 +108,11 @@ class EdgeProcess:
         )
         self._keeper = self._keeping()
         self._asking = Asking(
-            self._publisher, self.now_at, lambda: self._teller.asked, is_private=settings.private
+            self._publisher,
+            self.now_at,
+            lambda: self._teller.asked,
+            is_private=settings.private,
+            said=partial(said_beside, self._companions),
         )
         self._control = ControlServer(settings.control_path, self.obey)
         self._forgetting = asyncio.Lock()
@@ -201,7 +205,8 @@ class EdgeProcess:
         ConfigurationError
             If a collector refuses its options.
         """
-        self._say_notes()
+        for note in (*self._cipher.take_notes(), *self._outbox.take_notes()):
+            self.say(note)
         self._choices.let_lapse(self._times.wall_at())
         self._check_shift()
         await self._control.start()
@@ -330,10 +335,9 @@ class EdgeProcess:
             case "consent":
                 channels = parse_channels(words)
                 await self._choices.heed(lambda allowed: allowed.consenting(channels, now_at))
-            case "ask":
-                return {"text": await self._asking.ask(words), **self.report()}
-            case "reply":
-                return {"text": await self._asking.reply(words), **self.report()}
+            case "ask" | "reply":
+                say_it = self._asking.ask if command == "ask" else self._asking.reply
+                return {"text": await say_it(words), **self.report()}
             case "forget":
                 async with self._forgetting:  # on a disk that hangs each would hold a thread
                     text = await self._forget()
@@ -377,10 +381,6 @@ class EdgeProcess:
             is_connected=self._publisher.is_connected,
             refusal=self._publisher.refusal,
         )
-
-    def _say_notes(self) -> None:
-        for note in (*self._cipher.take_notes(), *self._outbox.take_notes()):
-            self.say(note)
 
     def last_words(self) -> str:
         """Return what is said where something does not let it end; asks no disk and no lock."""

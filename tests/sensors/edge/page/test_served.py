@@ -236,6 +236,18 @@ def test_the_agents_language_is_the_browsers_until_they_choose(mosquitto, run_pa
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
+def test_what_was_asked_for_in_a_terminal_is_on_the_page_to_be_followed_and_taken_back(
+    mosquitto, server, run_page
+):
+    with run_page(mosquitto.port, *HEARD) as page:
+        page.command("ask", "help_now")
+        body = page.fetch(page.home).body
+        assert "You asked for help at" in body
+        assert 'id="do-cancel"' in body
+        page.command("ask", "cancel")
+        assert 'id="do-cancel"' not in page.fetch(page.home).body
+
+
 def test_who_opens_an_old_address_is_told_in_their_language_what_to_do(mosquitto, run_page):
     with run_page(mosquitto.port, *HEARD) as page:
         used = urlsplit(page.address()).path

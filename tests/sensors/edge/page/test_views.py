@@ -1,6 +1,7 @@
 """From facts to what is said: what is read, what others see, what became of it."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -206,6 +207,38 @@ def test_what_became_of_a_request_is_told_in_order():
         "Nobody has answered yet; ana was told again.",
         "bo answers you.",
     ]
+
+
+def test_who_asks_again_is_not_told_that_nobody_answered_yet():
+    """The server opens no second alert, so it says nothing new."""
+    first_at, again_at = NOW - timedelta(minutes=30), NOW
+    memory = (
+        Remembered().after("ask", ("help_now",), first_at).after("ask", ("help_now",), again_at)
+    )
+    received = notice(NoticeKind.REQUEST_RECEIVED, 30, alert_id="request1")
+    taken = notice(NoticeKind.TAKEN, 20, alert_id="request1", by="bo")
+    found = told.progress(EN, facts(remembered=memory, notices=(taken, received)))
+    assert found.lines[-1].endswith("bo answers you.")
+    assert found.is_open
+    over = notice(NoticeKind.DECIDED, 10, alert_id="request1", by="bo", decision=Action.TALK)
+    found = told.progress(EN, facts(remembered=memory, notices=(over, taken, received)))
+    assert found.lines[1] == "Sent. No answer yet."  # that was another request
+    taken_back = memory.after("ask", ("cancel",), NOW).after("ask", ("help_now",), NOW)
+    found = told.progress(EN, facts(remembered=taken_back, notices=(taken, received)))
+    assert found.lines[1] == "Sent. No answer yet."
+
+
+def test_while_a_supervisor_sees_that_one_asks_the_page_shows_that_too():
+    memory = Remembered(asked=Asked(RequestKind.HELP_NOW, NOW))
+    given = facts(remembered=memory, mirror=mirror(), mirror_at=NOW)
+    asking = chip(EN, Shown.ASKING)
+    assert asking not in seen.seen(EN, given).chip  # it has not arrived
+    received = notice(NoticeKind.REQUEST_RECEIVED, 1, alert_id="request1")
+    given = replace(given, notices=(received,))
+    assert seen.seen(EN, given).chip == f"{asking} {chip(EN, Shown.AS_USUAL)}"
+    decided = notice(NoticeKind.DECIDED, 0.5, alert_id="request1", by="bo", decision=Action.TALK)
+    given = replace(given, notices=(decided, received))
+    assert seen.seen(EN, given).chip == chip(EN, Shown.AS_USUAL)
 
 
 def test_a_request_without_an_answer_says_so_and_an_old_one_is_gone():
