@@ -189,13 +189,14 @@ async def test_a_disk_that_refuses_does_not_undo_what_was_asked(running, monkeyp
     monkeypatch.setattr(page_companion.memory, "save", refuse)
     page, edge = await running()
     await page.answer("page", ())
-    edge.obey = lambda *_: _sent()
+
+    async def obey(command: str, words: tuple[str, ...]) -> dict[str, str]:
+        page.take_said(command, words)  # as the edge does once it arrived
+        return {"text": "Sent: you ask for help now."}
+
+    edge.obey = obey
     assert "Sent" in await _said(page, {"do": "help_now"})
     await wait_until_async(lambda: "No space left" in edge.said[-1])
-
-
-async def _sent():
-    return {"text": "Sent: you ask for help now."}
 
 
 async def test_in_private_mode_the_page_names_no_supervisor_and_no_server(tmp_path):
