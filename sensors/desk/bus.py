@@ -15,6 +15,7 @@ from sensors.errors import DeviceError
 
 _WITHIN_S = 5.0
 _DAEMON = "org.freedesktop.DBus"
+_GONE = "the message bus went away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Bus:
             async with asyncio.timeout(_WITHIN_S):
                 answer = await self._connection.call(message)
         except Exception as error:  # noqa: BLE001 - its documentation promises no narrower one
+            if isinstance(error, ConnectionError) or not self._connection.connected:
+                raise DeviceError(_GONE) from None
             raise DeviceError(f"{name} does not answer: {_words(error)}") from None
         if answer.message_type is MessageType.ERROR:
             raise DeviceError(f"{name} refuses {member}: {answer.error_name}")
@@ -123,7 +126,7 @@ class Bus:
         """
         while (signal := await self._signals.get()) is not None:
             yield signal
-        raise DeviceError("the message bus went away")
+        raise DeviceError(_GONE)
 
     async def close(self) -> None:
         """End the connection."""

@@ -23,6 +23,8 @@ from dbus_fast import Message, MessageType, PropertyAccess, Variant
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
+from sensors.desk.bus import Bus
+
 pytestmark = pytest.mark.needs("dbus-daemon")
 
 LOGIN, PATH = "org.freedesktop.login1", "/org/freedesktop/login1/session/_31"
@@ -305,6 +307,15 @@ async def test_a_bus_that_goes_away_is_one_clear_line(tmp_path, monkeypatch):
         await task
     # Ours ended with the bus too, however its library puts that.
     await asyncio.gather(there.connection.wait_for_disconnect(), return_exceptions=True)
+
+
+async def test_whoever_calls_on_a_bus_that_went_away_is_told_so(tmp_path):
+    with message_bus(tmp_path / "bus") as address:
+        calling = await Bus.connect(address)
+    await calling._ended
+    with pytest.raises(DeviceError, match=r"^the message bus went away$"):
+        await calling.owner("org.example.Somebody")
+    await calling.close()
 
 
 async def test_idle_time_comes_from_gnome_first_and_else_from_the_login_manager(bus):

@@ -30,10 +30,10 @@ async def xdotool(display: Display, *words: str) -> None:
 
 
 @asynccontextmanager
-async def watching(display: Display, combination=KEYS) -> AsyncIterator[list[int]]:
+async def watching(display: Display, source: XHotkey | None = None) -> AsyncIterator[list[int]]:
     """Yield the presses; returns once the combination is registered."""
     presses: list[int] = []
-    source = XHotkey(combination)
+    source = source or XHotkey(KEYS)
     task = asyncio.create_task(source.watch(lambda: presses.append(1)))
     await wait_until(lambda: source._code or task.done())
     await asyncio.sleep(0)
@@ -133,10 +133,12 @@ async def test_a_released_combination_is_free_again(xvfb):
 
 
 async def test_it_follows_a_new_keyboard_layout(xvfb):
-    async with watching(xvfb) as presses:
+    source = XHotkey(KEYS)
+    async with watching(xvfb, source) as presses:
         # P moves to the key of q, as it may when the layout is changed.
         codes = await _keycodes(xvfb, "p", "q")
         await _remap(xvfb, {codes["q"]: "p", codes["p"]: "q"})
+        await wait_until(lambda: source._code == codes["q"], what="the new layout")
         await xdotool(xvfb, "key", "ctrl+alt+p")
         await wait_until(lambda: len(presses) == 1)
 
