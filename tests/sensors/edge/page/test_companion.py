@@ -189,14 +189,17 @@ async def test_a_disk_that_refuses_does_not_undo_what_was_asked(running, monkeyp
     monkeypatch.setattr(page_companion.memory, "save", refuse)
     page, edge = await running()
     await page.answer("page", ())
+    edge.obey = _arriving_at(page)
+    assert "Sent" in await _said(page, {"do": "help_now"})
+    await wait_until_async(lambda: "No space left" in edge.said[-1])
 
-    async def obey(command: str, words: tuple[str, ...]) -> dict[str, str]:
+
+def _arriving_at(page):
+    async def obey(command, words):
         page.take_said(command, words)  # as the edge does once it arrived
         return {"text": "Sent: you ask for help now."}
 
-    edge.obey = obey
-    assert "Sent" in await _said(page, {"do": "help_now"})
-    await wait_until_async(lambda: "No space left" in edge.said[-1])
+    return obey
 
 
 async def test_in_private_mode_the_page_names_no_supervisor_and_no_server(tmp_path):
@@ -270,8 +273,9 @@ async def test_it_opens_only_for_who_was_never_asked_and_only_on_a_desktop(
 async def test_what_is_known_of_a_device_stands_below_what_is_read(running):
     page, edge = await running()
     await page.answer("page", ())
-    edge.report = lambda: report(devices={"heart_rate": "headset H10, battery 80 %"})
-    assert "headset H10, battery 80 %" in await page.html("en", "", is_whole=False)
+    edge.report = lambda: report(device_of={"heart": "headset H10, battery 80 %"})
+    html = await page.html("en", "", is_whole=False)
+    assert "headset H10, battery 80 %" in html.partition('id="what-heart"')[0]
 
 
 async def test_what_was_not_confirmed_is_not_said_to_have_reached_nobody(running):
@@ -289,7 +293,7 @@ async def test_what_was_not_confirmed_is_not_said_to_have_reached_nobody(running
 async def test_what_was_answered_is_erased_with_the_history(running):
     page, edge = await running()
     await page.answer("page", ())
-    edge.obey = lambda *_: _sent()
+    edge.obey = _arriving_at(page)
     await page.do({"do": "answer", "answer": "was_it_so no", "alert": "alert001"}, "en")
     assert b"alert001" in await page.data()
     asked = []
