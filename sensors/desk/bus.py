@@ -87,6 +87,8 @@ class Bus:
             body=list(body),
             flags=MessageFlag.NO_AUTOSTART,
         )
+        if not self._connection.connected:
+            raise DeviceError(_GONE)
         try:
             async with asyncio.timeout(_WITHIN_S):
                 answer = await self._connection.call(message)
