@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import logging
 import secrets
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -137,9 +136,9 @@ async def start_broker(site: str) -> EmbeddedBroker:
     # amqtt tells every packet at INFO and DEBUG; only what went wrong is of interest.
     for name in ("amqtt", "transitions"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    port, secret = _free_port(), secrets.token_hex(32)
+    secret = secrets.token_hex(32)
     config = BrokerConfig(
-        listeners={"default": ListenerConfig(bind=f"127.0.0.1:{port}", max_connections=1000)},
+        listeners={"default": ListenerConfig(bind="127.0.0.1:0", max_connections=1000)},
         plugins={
             f"{__name__}.CredentialPlugin": {"secret": secret},
             f"{__name__}.TopicRulesPlugin": {"site": site},
@@ -150,13 +149,11 @@ async def start_broker(site: str) -> EmbeddedBroker:
     try:
         await broker.start()
     except (AMQTTError, OSError) as error:
-        raise BrokerError(
-            f"the embedded broker cannot listen on 127.0.0.1:{port}: {error}"
-        ) from None
-    return EmbeddedBroker(port, secret, broker)
+        raise BrokerError(f"the embedded broker cannot listen on 127.0.0.1: {error}") from None
+    return EmbeddedBroker(_port_of(broker), secret, broker)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _port_of(broker: Broker) -> int:
+    """Return which port the system gave: one that was looked for before may be gone by now."""
+    listening: Any = broker._servers["default"]  # noqa: SLF001 - amqtt does not say it
+    return int(listening.instance.sockets[0].getsockname()[1])
