@@ -155,6 +155,10 @@ class StepLog:
         """Pack `points` now for the commit that takes them."""
         points.packed = self._pack(points)
 
+    def try_packing(self, points: Sequence[Point]) -> None:
+        """Raise what packing `points` would."""
+        self._pack(points)
+
     def _packed(self, points: Sequence[Point]) -> list[tuple[int, bytes]]:
         known = points.packed if isinstance(points, Gathered) else None
         return self._pack(points) if known is None else known

@@ -13,6 +13,9 @@ server, and again at every restart. So:
    bit for bit. Their windows count as received and stay released.
 4. The step is done with the rest.
 
+Of a step that tells somebody something only the points that cannot be packed are left out: a
+call for help outlives its own record.
+
 What is not remedied: a step that fails without any message, and an error that
 tells somebody to act. Both end the server as before.
 """
@@ -32,6 +35,7 @@ from analytics.events import Arrival, Outputs
 from analytics.journal.journal import Journal
 from analytics.journal.steps import Snapshot, Step, StepLog
 from analytics.pipeline.service_options import ScoringPipeline
+from analytics.store.points import Point
 from sensors.errors import ConfigurationError, StateError
 
 SEARCH_S = 10.0
@@ -192,7 +196,7 @@ class Stepper:
         tells_first: bool = False,
     ) -> Outputs:
         try:
-            outputs = self._pipeline.step(arrivals, reached.now)
+            outputs = self._step(arrivals, reached.now)
             if prepares and not (tells_first and outputs.publications):
                 self._log.prepare(outputs.points)
         except _NOT_A_MESSAGE:
@@ -202,6 +206,40 @@ class Stepper:
             _let_go()
         self.done = reached
         return outputs
+
+    def _step(self, arrivals: Sequence[Arrival], now: datetime) -> Outputs:
+        """Do a step; of one that tells somebody something, leave out points that cannot be packed.
+
+        Setting the message aside would take an agent's call for help back, and they were told
+        that it arrived. Points of windows are not tried: nobody who is alerted waits for them.
+        """
+        outputs = self._pipeline.step(arrivals, now)
+        if outputs.publications:
+            try:
+                self._log.try_packing(list(outputs.points.at_hand()))
+            except _NOT_A_MESSAGE:
+                raise
+            except Exception:  # noqa: BLE001 - each is tried, and told
+                outputs.points.keep(self._fits)
+        return outputs
+
+    def _fits(self, point: Point) -> bool:
+        try:
+            self._log.try_packing([point])
+        except _NOT_A_MESSAGE:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug can raise anything
+            what = _what(error)
+            if what not in self._told:
+                self._told.add(what)
+                _log.error(
+                    "a bug of this program, please report it: %s; what was told stands, and a"
+                    " point of it is missing in the store",
+                    what,
+                    exc_info=error,
+                )
+            return False
+        return True
 
     def _isolate(self, arrivals: Sequence[Arrival], now: datetime, error: Exception) -> Outputs:
         base = self._go_back()
@@ -218,7 +256,7 @@ class Stepper:
         # The next one may come soon; it need not repeat all since the newest snapshot again.
         self._kept = Snapshot(self.done, base)
         self._pipeline.restore(base)
-        return self._pipeline.step(found.good, now)
+        return self._step(found.good, now)
 
     def _go_back(self) -> bytes:
         """Return the state after `done`, reached once more: what failed left a part of one."""
@@ -234,7 +272,7 @@ class Stepper:
     def _failure(self, base: bytes, some: Sequence[Arrival], now: datetime) -> Exception | None:
         self._pipeline.restore(base)
         try:
-            self._log.prepare(self._pipeline.step(some, now).points)
+            self._log.prepare(self._step(some, now).points)
         except _NOT_A_MESSAGE:
             raise
         except Exception as error:  # noqa: BLE001 - the caller tells it

@@ -7,7 +7,7 @@ window, are made from that afterwards, and not at all where lines are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, overload
 
 from analytics.store.formatted import Formatted, formatted
@@ -74,6 +74,12 @@ class Gathered(Sequence[Point]):
         for part in self._parts:
             if isinstance(part, list):
                 yield from part
+
+    def keep(self, fits: Callable[[Point], bool]) -> None:
+        """Leave out those at hand that do not fit."""
+        for part in self._parts:
+            if isinstance(part, list):
+                part[:] = [point for point in part if fits(point)]
 
     def __bool__(self) -> bool:
         """Return whether there are any, without making them."""

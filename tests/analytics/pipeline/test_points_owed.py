@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -210,3 +211,31 @@ def test_the_next_such_bug_repeats_no_more_than_the_steps_since_the_one_before(
     assert took[0] > 40 > 20 > took[1]
     reached = server.pipeline.snapshot()
     assert serve().pipeline.snapshot() == reached
+
+
+def test_a_call_for_help_outlives_its_own_point_that_cannot_be_packed(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The agent was told that it arrived; no bug in its record may take it back."""
+    make = points_out.request
+
+    def broken(site: str, agent: str, message: RequestMessage, effect: str) -> Point:
+        point = make(site, agent, message, effect)
+        return replace(point, fields={**point.fields, "effect": object()})  # type: ignore[dict-item]
+
+    monkeypatch.setattr(points_out, "request", broken)
+    server = serve()
+    server.receive("k1", *windows(0))
+    server.receive("k2", help_me())
+    outputs = server.step()
+    told = [p.topic for p in outputs.publications]
+    assert [topic for topic in told if "/alert/" in topic]
+    assert server.stepper.pay(outputs), "the alert is cleared"
+    assert server.db.execute("SELECT count(*) FROM set_aside").fetchone() == (0,)
+    found = {(p.measurement, p.tags["agent"]) for p in server.spooled()}
+    assert (Measurement.READING, "k1") in found
+    assert "what was told stands" in caplog.text
+    reached = server.pipeline.snapshot()
+    again = serve()  # at the next start likewise
+    assert again.pipeline.snapshot() == reached
+    assert again.db.execute("SELECT count(*) FROM set_aside").fetchone() == (0,)
