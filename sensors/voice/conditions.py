@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from sensors.voice import activity
 from sensors.voice.activity import HOP_S, Activity, Flags, Floats
+from sensors.voice.lasting import lasting
 
 WIDE_RATE = 10_000
 """A slower sound holds no more than the telephone's band, as for the features. [Hz]"""
@@ -57,6 +58,7 @@ _ONE_PITCH = 0.9  # periodicity of a held note or vowel; a chord has no common p
 _BLEED_BELOW_DB = 14.0  # by trial; one person's phrases differ by 10
 _PHRASE_S = 0.4  # a speaker's own loud syllable lies no farther than this from a weak one
 _BLEED_FROM = 0.1  # by trial: share of the speech; less is one person's weak syllables
+_LASTING = 5  # frames for which a level holds: a click fills four of 64 ms
 _SINK_DB = 0.2  # a window: 2.4 dB a minute, so a microphone moved away is believed in minutes
 
 _ABOVE_TELEPHONE_HZ = (4200.0, 7000.0)  # [2] with the filter's slope
@@ -285,7 +287,10 @@ def _bleed(found: Activity, own: OwnLevel) -> float:
     if speech.sum() * HOP_S < _FEW_SPEECH_S:
         return 0.0
     reach = round(_PHRASE_S / HOP_S)
-    padded = np.pad(np.where(speech, found.level_db, -np.inf), reach, constant_values=-np.inf)
+    # A key struck while the agent speaks is not how loud the agent is: for minutes all else
+    # would be taken for somebody far away.
+    level_db = np.where(speech, lasting(found.level_db, _LASTING), -np.inf)
+    padded = np.pad(level_db, reach, constant_values=-np.inf)
     phrase_db = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
     own_db = own.learn(float(np.percentile(phrase_db[speech], 90)))
     share = float((phrase_db[speech] < own_db - _BLEED_BELOW_DB).mean())

@@ -28,6 +28,7 @@ from sensors.sections import VoiceValues
 from sensors.signals import SIGNALS
 from sensors.voice import cycles, pitch, spectrum
 from sensors.voice.changes import Changes
+from sensors.voice.lasting import lasting
 from sensors.voice.pitch import HOP_S, Floats, Frames, PitchTrack
 
 MIN_SAMPLE_RATE = 8_000
@@ -41,10 +42,11 @@ LARGEST = 1e6
 
 _FULL_SPEECH_S = 1.5  # from here on the amount of speech lowers the quality no more
 _FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
-_BELOW_LOUDEST_DB = 30.0  # speech lies within this of the loudest; [2] use 25
+_BELOW_LOUDEST_DB = 27.0  # speech lies within this of the loudest that lasts; [2] use 25
+_LASTING = 6  # frames for which that level holds: a click fills four or five of 40 ms
 _ABOVE_NOISE_DB = 4.0  # steady noise varies by less from frame to frame
 _NOISE_SHARE = 0.05  # of the frames: the quietest are taken for the noise of the room
-_NEVER_NOISE_DB = 8.0  # below the loudest: what is louder is speech though nobody pauses
+_NEVER_NOISE_DB = 5.0  # below the loudest: what is louder is speech though nobody pauses
 _NEAR_VOICE_S = 0.2  # a consonant lies no farther from a vowel; what does is noise
 _DIP_DB = 2.0  # [2] two syllables are parted by a dip
 _SMOOTHING = np.hanning(7) / np.hanning(7).sum()  # 40 ms wide: single cycles are no syllables
@@ -204,7 +206,7 @@ def _speech(level_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray
 
     What is voiced is speech however noisy; the rest has to stand out of the room.
     """
-    loudest = float(level_db.max())
+    loudest = float(lasting(level_db, _LASTING).max())
     noise = float(np.quantile(level_db, _NOISE_SHARE))
     stands_out = level_db > min(noise + _ABOVE_NOISE_DB, loudest - _NEVER_NOISE_DB)
     audible = level_db > max(_FLOOR_DBFS, loudest - _BELOW_LOUDEST_DB)

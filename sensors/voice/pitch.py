@@ -22,6 +22,8 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from sensors.voice.lasting import lasting
+
 Floats = NDArray[np.float32]
 
 F0_MIN_HZ = 75.0
@@ -30,7 +32,8 @@ HOP_S = 0.01
 FRAME_S = 3.0 / F0_MIN_HZ  # [1] three periods of the lowest pitch
 
 _CANDIDATES = 6
-_SILENCE = 0.03  # [1] of the window's largest peak
+_SILENCE = 0.038  # of the largest peak that lasts; [1] 0.03 of the largest, some 2 dB above it
+_LASTING = 5  # frames for which that peak holds: a click fills two or three
 _VOICING = 0.45
 _OCTAVE_COST = 0.02  # Praat's 0.01 lets a rough voice slip an octave down
 _JUMP_COST = 0.35
@@ -199,7 +202,7 @@ def _candidates(correlation: Floats, sample_rate: int) -> tuple[Floats, Floats]:
 
 def _unvoiced_strength(frames: Frames) -> Floats:
     """Return how well *not voiced* fits: better the quieter a frame is."""
-    loudest = max(float(frames.peak.max()), 1e-9)
+    loudest = max(float(lasting(frames.peak, _LASTING).max()), 1e-9)
     quiet = 2.0 - frames.peak / loudest / (_SILENCE / (1.0 + _VOICING))
     return np.asarray(_VOICING + np.maximum(0.0, quiet), dtype=np.float32)
 

@@ -142,6 +142,19 @@ def test_the_far_end_alone_is_known_by_the_agents_own_level(speakers):
     assert "some of the speech is much quieter, as if from the other end" in heard.reasons
 
 
+def test_a_key_struck_while_the_agent_speaks_makes_nobody_a_far_end(speakers):
+    """Its level was taken for the agent's own: for five minutes the agent was bleed, and poor."""
+    reader = WindowReader(RATE)
+    soft = 0.1 * speakers[0] / np.abs(speakers[0]).max()
+    struck = soft.copy()
+    loudest = int(np.abs(soft).argmax())
+    struck[loudest : loudest + 64] += np.exp(-np.arange(64) / 12)
+    for window in (soft, struck, soft):
+        heard = reader.read(window.astype(np.float32))
+        assert heard.values
+        assert heard.quality > 0.75, heard.reasons
+
+
 def test_a_microphone_moved_away_is_believed_after_some_minutes(speakers):
     own = OwnLevel()
     judge(speakers[0], RATE, own)

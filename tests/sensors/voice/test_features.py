@@ -120,6 +120,24 @@ def test_one_event_in_silence_is_no_speech(kind, rate):
     assert extract(sound, rate).known() == {"speech_ratio": 0.0}
 
 
+@pytest.mark.parametrize("level", [0.3, 0.01])
+def test_a_key_that_is_struck_is_no_measure_of_how_loud_somebody_speaks(level):
+    """A click at full scale made a voice 30 dB below it silence, and one 10 dB below it shorter."""
+    sound = voice(140, jitter=0.01, shimmer=0.03, hnr_db=25, level=level).samples.copy()
+    at_s = np.arange(sound.size) / RATE
+    sound[(at_s % 1.0) >= 0.6] = 0.0
+    sound += np.float32(1e-3 * level) * np.random.default_rng(1).standard_normal(sound.size)
+    usual = extract(sound, RATE)
+    struck = sound.copy()
+    for at in (round(0.8 * RATE), round(2.75 * RATE)):  # between two words
+        struck[at : at + 64] += np.exp(-np.arange(64) / 12)
+    found = extract(struck, RATE)
+    assert usual.speech_ratio == pytest.approx(0.6, abs=0.05)
+    for name in usual.known().keys() - {"jitter_local", "shimmer_local", "hnr_db"}:
+        assert getattr(found, name) == pytest.approx(getattr(usual, name), rel=0.03, abs=0.01), name
+    assert found.jitter_local == pytest.approx(usual.jitter_local, rel=0.1)
+
+
 def test_silence_is_no_speech_and_of_no_quality():
     found = extract(np.zeros(5 * RATE), RATE)
     assert found.known() == {"speech_ratio": 0.0}
