@@ -145,7 +145,7 @@ def test_the_far_end_alone_is_known_by_the_agents_own_level(speakers):
 def test_a_key_struck_while_the_agent_speaks_makes_nobody_a_far_end(speakers):
     """Its level was taken for the agent's own: for five minutes the agent was bleed, and poor."""
     reader = WindowReader(RATE)
-    soft = 0.1 * speakers[0] / np.abs(speakers[0]).max()
+    soft = 0.02 * speakers[0] / np.abs(speakers[0]).max()
     struck = soft.copy()
     loudest = int(np.abs(soft).argmax())
     struck[loudest : loudest + 64] += np.exp(-np.arange(64) / 12)
