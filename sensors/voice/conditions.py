@@ -35,6 +35,7 @@ WIDE_RATE = 10_000
 _MUTED = 1.5 / 32_768  # peak: not even the last of 16 bits moves
 _FLAT = 1e-3  # of the peak: samples that differ by less, three in a row at the top, are cut off
 _TOP = 0.97
+_LEAST_SIDE = 0.05  # of the other: what is cut off so close to the middle is no sound at all
 _CUT_OFF = 4.0  # times that flatness: how steeply a voice runs into the top where it is cut off
 _FEWEST_SAMPLES = 3
 _STEP_16_BITS = 4.5 / 32_768  # a hum near the last bits has flat tops of its own
@@ -216,19 +217,25 @@ def clipping_of(samples: Floats) -> float:
     """Return the share of samples at a flat top, over the share that spoils a window, 0-1.
 
     A headset may cut a voice off before its level is turned down: three equal
-    samples in a row at the largest magnitude, run into steeply, are no voice.
+    samples in a row at the top of either side, run into steeply, are no voice.
     A low hum reaches its flat top gradually.
     """
     if samples.size < _FEWEST_SAMPLES:
         return 0.0
     # A microphone's direct current is no top: a room at rest would lie there.
-    size = np.abs(samples - samples.mean())
-    peak = float(size.max())
+    centred = samples - samples.mean()
+    sides = float(centred.max()), -float(centred.min())
+    peak = max(sides)
     if peak <= _MUTED:
         return 0.0
+    # Beside direct current one side is cut off long before the other.
+    is_top = np.zeros(centred.size, dtype=np.bool_)
+    for side, size in zip((centred, -centred), sides, strict=True):
+        if size >= _LEAST_SIDE * peak:
+            is_top |= side >= _TOP * size
     steps = np.abs(np.diff(samples))
     flat = steps <= _FLAT * peak
-    cut = flat[1:] & flat[:-1] & (size[1:-1] >= _TOP * peak)
+    cut = flat[1:] & flat[:-1] & is_top[1:-1]
     begins, ends = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2).T
     steep = np.pad(steps, 1)[[begins, ends + 2]].max(axis=0)
     lengths = (ends - begins)[steep > max(_CUT_OFF * _FLAT * peak, _STEP_16_BITS)]

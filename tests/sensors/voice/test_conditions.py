@@ -66,6 +66,23 @@ def test_what_was_cut_off_is_counted_once_wherever_the_top_is(sentence):
     assert cut.quality == pytest.approx(turned_down.quality, abs=0.1)
 
 
+@pytest.mark.parametrize("direct", [0.4, 0.7, -0.5])
+def test_clipping_beside_direct_current_is_seen_though_one_side_is_whole(sentence, direct):
+    """The whole side was the largest, and the flat one below it no top."""
+    driven = 0.9 * sentence / np.abs(sentence).max()
+    assert clipping_of(driven + np.float32(direct)) == 0.0
+    cut = np.clip(driven + np.float32(direct), -1.0, 1.0)
+    assert clipping_of(cut) > 0.02
+    again = 0.3 * (cut - cut.mean())  # as after a coupling that lets no direct current through
+    assert clipping_of(again.astype(np.float32)) == pytest.approx(clipping_of(cut), rel=0.2)
+
+
+def test_zeros_between_clicks_to_one_side_are_no_top():
+    sound = np.zeros(RATE, dtype=np.float32)
+    sound[::1000] = 0.5
+    assert clipping_of(sound) == 0.0
+
+
 @pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
 @pytest.mark.parametrize("hz", [50.0, 100.0, 300.0])
 @pytest.mark.parametrize("level", [0.003, 0.3])
