@@ -40,6 +40,7 @@ class Bell:
         return self._inner.fileno()
 
     def close(self) -> None:
-        """Close both ends."""
+        """Close both ends; nobody is woken any more."""
+        self._has_rung = True
         self._inner.close()
         self._outer.close()

@@ -14,12 +14,6 @@ from sensors.config import BrokerSettings
 from sensors.mqtt import Connection
 from tests.rig import wait_until
 
-# paho leaves the socket of a failed TLS handshake to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed <ssl.SSLSocket:ResourceWarning",
-    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
-)
-
 DAY = timedelta(days=1)
 
 
