@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const EVERY_MS = 10000;
+  const LATE_MS = 12000;  // the edge itself gives up before
   const ANSWER_MS = 2000;  // within which the server usually says what became of a request
   const said = document.getElementById("said");
   const shown = new Map();  // what the server said last of each piece
@@ -10,6 +11,7 @@
 
   const GOES_ON = ["Tab", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
   let isGone = false;
+  let isLooking = false;
 
   const pieces = (root) => root.querySelectorAll("[data-live]");
   for (const piece of pieces(document)) shown.set(piece.id, piece.innerHTML);
@@ -30,6 +32,7 @@
 
   function setGone(is) {
     isGone = is;
+    document.body.classList.toggle("gone", is);
     if (is) tell(document.body.dataset.gone, true);
     else if (said.textContent === document.body.dataset.gone) tell("", false);
   }
@@ -109,6 +112,7 @@
     if (underWay.has(order)) return;
     underWay.add(order);
     tell(document.body.dataset.sending, false);
+    const late = setTimeout(() => tell(document.body.dataset.late, true), LATE_MS);
     try {
       const answer = update(await load(form.action, { method: "POST", body, headers: { "X-In-Place": "1" } }), true);
       tell(answer.textContent, answer.classList.contains("error"));
@@ -116,19 +120,22 @@
     } catch {
       setGone(true);
     }
+    clearTimeout(late);
     underWay.delete(order);
     setTimeout(refresh, ANSWER_MS);
   }
 
   async function refresh() {
-    if (document.hidden || underWay.size) return;
+    if (document.hidden || underWay.size || isLooking) return;
+    isLooking = true;
     try {
-      const html = await load("live");
+      const html = await load("live", { signal: AbortSignal.timeout(LATE_MS) });
       if (!underWay.size) update(html, false);
       setGone(false);
     } catch {
       setGone(true);
     }
+    isLooking = false;
   }
 
   document.addEventListener("submit", (event) => {

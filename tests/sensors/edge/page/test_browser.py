@@ -268,7 +268,7 @@ def test_what_is_said_covers_nothing_once_one_goes_on(server, run_page, chromium
         page.process.terminate()
         page.process.wait(60)
         chromium.locator("#do-fine").click()
-        wait_until(lambda: "no longer served" in said(chromium), what="the notice")
+        wait_until(lambda: "gets no answer" in said(chromium), what="the notice")
         chromium.locator("#do-fine").press("Tab")
         assert top(chromium, "#said") == 0  # nothing else is true any more
 
@@ -318,7 +318,31 @@ def test_when_the_edge_has_ended_the_page_says_so(server, run_page, chromium):
         page.process.terminate()
         page.process.wait(60)
         chromium.locator("#do-fine").click()
-        wait_until(lambda: "no longer served" in said(chromium), what="the notice")
+        wait_until(lambda: "gets no answer" in said(chromium), what="the notice")
+        assert "from before" in said(chromium)
+        section = "getComputedStyle(document.querySelector('section')).borderTopStyle"
+        assert chromium.evaluate(section) == "dashed"  # as whatever is not known
+
+
+def test_a_call_for_help_that_gets_no_answer_is_not_said_to_be_on_its_way_for_ever(
+    server, run_page, chromium
+):
+    with run_page(server.port, *HEARD) as page:
+        chromium.clock.install()
+        visit(chromium, page)
+        held: list[Route] = []
+
+        def hold(route: "Route") -> None:
+            held.append(route)
+
+        chromium.route("**/do", hold)
+        chromium.route("**/live", hold)
+        chromium.locator("#do-help_now").click()
+        wait_until(lambda: chromium.evaluate("1") and held, what="the call for help")
+        assert said(chromium) == "Sending…"
+        chromium.clock.fast_forward(12_500)
+        wait_until(lambda: "speak to a person" in said(chromium), what="the notice")
+        held[0].abort()
 
 
 FIRST = [(1280, "light", "zh-CN"), (390, "dark", "en-US")]
