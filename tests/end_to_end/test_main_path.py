@@ -54,7 +54,6 @@ def installation(
     site.stop_all()
 
 
-@pytest.mark.timeout(300)
 def test_every_window_arrives_exactly_once_and_the_strained_agent_alerts(
     installation: Installation,
     mosquitto: Mosquitto,

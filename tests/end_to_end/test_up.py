@@ -25,7 +25,7 @@ from tests.rig.waiting import wait_until
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.needs("chromium")
 
 SHOTS = Path(__file__).parents[2] / "test-output"
 
