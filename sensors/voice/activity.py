@@ -31,6 +31,7 @@ SILENT_DBFS = -65.0
 """Quieter is nobody: 16 bits end at -96 dB, and a voice at a headset lies above -50. [dB]"""
 
 _BAND_HZ = (100.0, 4000.0)  # where a voice has its energy
+_DEEP_HZ = 20.0  # below lies what a frame's mean leaves of a microphone's direct current
 _PITCH_HZ = (75.0, 500.0)
 _VOICED = 0.45  # [2]
 _SHARE_OF_RANGE = 0.25  # [1]; in decibels, and how far up, is our choice
@@ -52,6 +53,8 @@ class Activity:
         Their frequencies. [Hz]
     level_db : ndarray of float, shape (n_frames,)
         Level between 100 Hz and 4 kHz. [dBFS]
+    deep_db : ndarray of float, shape (n_frames,)
+        The same from 20 Hz on, with mains hum and the rumble of a fan. [dBFS]
     periodicity : ndarray of float, shape (n_frames,)
         Share of the energy that repeats at one pitch, 0-1.
     speech : ndarray of bool, shape (n_frames,)
@@ -61,6 +64,7 @@ class Activity:
     power: Floats
     hz: Floats
     level_db: Floats
+    deep_db: Floats
     periodicity: Floats
     speech: Flags
 
@@ -71,13 +75,16 @@ class Activity:
 
     @property
     def snr_db(self) -> float | None:
-        """Level of the speech over that of what lies between; ``None`` where either is missing."""
+        """Level of the speech over that of what lies between; ``None`` where either is missing.
+
+        From 20 Hz on: what lies below a voice disturbs its pitch as much as what lies in it.
+        """
         rest = ~self.speech
         if self.speech.sum() < _FEWEST_VOICED or rest.sum() < _FEWEST_VOICED:
             return None
         # The quieter pauses: a breath is no noise, and neither is the end of a word.
-        noise_db = float(np.percentile(self.level_db[rest], 25))
-        return _mean_db(self.level_db[self.speech]) - noise_db
+        noise_db = float(np.percentile(self.deep_db[rest], 25))
+        return _mean_db(self.deep_db[self.speech]) - noise_db
 
 
 def find(samples: Floats, sample_rate: int) -> Activity:
@@ -101,9 +108,14 @@ def find(samples: Floats, sample_rate: int) -> Activity:
     periodicity = _periodicity(power, of_window, sample_rate)
     # Parseval; a Hann window keeps 3/8 of the power.
     power *= 2.0 / (n_fft * frame * 0.375)
-    band = (hz >= _BAND_HZ[0]) & (hz <= _BAND_HZ[1])
-    level_db = (10.0 * np.log10(power[:, band].sum(axis=1) + 1e-12)).astype(np.float32)
-    return Activity(power, hz, level_db, periodicity, _speech(level_db, periodicity > _VOICED))
+    level_db, deep_db = (
+        (10.0 * np.log10(power[:, (hz >= low) & (hz <= _BAND_HZ[1])].sum(axis=1) + 1e-12)).astype(
+            np.float32
+        )
+        for low in (_BAND_HZ[0], _DEEP_HZ)
+    )
+    speech = _speech(level_db, periodicity > _VOICED)
+    return Activity(power, hz, level_db, deep_db, periodicity, speech)
 
 
 @lru_cache(maxsize=4)

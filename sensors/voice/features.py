@@ -150,7 +150,9 @@ def extract(samples: ArrayLike, sample_rate: int) -> VoiceFeatures:
     if speech_s < MIN_SPEECH_S:
         return VoiceFeatures(quality=quality, speech_ratio=float(speech.mean()))
     shape = spectrum.shape(frames, voiced, spectrum.between(frames, level_db, speech))
-    cycle = cycles.measure(sound, frames, track)
+    # A hum in the pauses has a pitch, too, and no jitter.
+    spoken_f0_hz = np.where(voiced, track.f0_hz, 0.0)
+    cycle = cycles.measure(sound, frames, PitchTrack(spoken_f0_hz, track.periodicity))
     spoken = np.flatnonzero(speech)
     return VoiceFeatures(
         quality=quality,

@@ -199,6 +199,17 @@ def test_noise_takes_more_the_louder_it_is(sentence):
     assert all(less > more for less, more in pairwise(left))
 
 
+@pytest.mark.parametrize("hz", [50.0, 60.0])
+def test_mains_hum_below_the_voice_is_noise(sentence, hz):
+    """As loud as the voice it moved the pitch by an octave, and nothing was said about it."""
+    hum = np.sin(2 * np.pi * hz * np.arange(sentence.size) / RATE)
+    left = [judge(mixtures.mix(sentence, hum, r), RATE).factor for r in (30, 10, 0)]
+    assert left[0] > 0.95
+    assert left[0] > left[1] > left[2]
+    assert left[2] < 0.5
+    assert "noise" in judge(mixtures.mix(sentence, hum, 10), RATE).reasons
+
+
 def test_silence_is_a_measurement_and_a_muted_microphone_is_not():
     room = 1e-3 * mixtures.noise(mixtures.WINDOW, "pink")
     said = judge(room, RATE)

@@ -120,6 +120,17 @@ def test_one_event_in_silence_is_no_speech(kind, rate):
     assert extract(sound, rate).known() == {"speech_ratio": 0.0}
 
 
+def test_the_hum_in_the_pauses_has_no_part_in_the_jitter():
+    """It is as regular as the mains: jitter of 1.4 % was measured as 0.002 %."""
+    sound = voice(140, jitter=0.015, hnr_db=30).samples.copy()
+    at_s = np.arange(sound.size) / RATE
+    sound[(at_s % 1.0) >= 0.4] = 0.0
+    hum = tone(100, 0.3 * float(np.std(sound)), 5.0)
+    usual, found = extract(sound, RATE), extract(sound + hum, RATE)
+    assert found.speech_ratio == pytest.approx(usual.speech_ratio, abs=0.05)
+    assert found.jitter_local == pytest.approx(usual.jitter_local, rel=0.15)
+
+
 @pytest.mark.parametrize("level", [0.3, 0.01])
 def test_a_key_that_is_struck_is_no_measure_of_how_loud_somebody_speaks(level):
     """A click at full scale made a voice 30 dB below it silence, and one 10 dB below it shorter."""
