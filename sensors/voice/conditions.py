@@ -71,6 +71,8 @@ _LEFT_BY_TELEPHONE = 0.8  # our choice: pitch and rhythm are whole, the spectrum
 
 _CLEAN_SNR_DB = 20.0  # from here on noise changes no feature that is kept
 _NOISE_WEIGHT = 0.8  # our choice: at 0 dB a fifth is left
+_GAP_S = 0.002  # the shortest packet of a headset's link is 3.75 ms
+_GAP_EDGE = 0.2  # of the root mean square; a gate closes below a hundredth of it
 _LOSS = 0.2  # our choice: each loss of the driver breaks a syllable
 
 UNKNOWN_BY_TELEPHONE = frozenset(
@@ -103,7 +105,7 @@ class Conditions:
     noise : float
         0 at 20 dB between speech and pauses, 1 at 0 dB.
     losses : int
-        How often the driver lost sound.
+        How often sound was lost, by the driver or before it.
     """
 
     speech_s: float
@@ -153,7 +155,7 @@ class Conditions:
             "some of the speech is much quieter, as if from the other end": self.bleed > 0.0,
             "telephone band": self.is_telephone,
             "noise": self.noise > 0.0,
-            "the sound driver loses sound": self.losses > 0,
+            "sound is lost on the way": self.losses > 0,
         }
         return tuple(words for words, holds in said.items() if holds)
 
@@ -205,6 +207,7 @@ def judge(samples: Floats, sample_rate: int, own: OwnLevel | None = None) -> Con
         bleed=0.0 if music >= _SURE else _bleed(found, own or OwnLevel()),
         is_telephone=sample_rate < WIDE_RATE or _is_telephone(found),
         noise=quiet,
+        losses=gaps_of(samples, sample_rate),
     )
 
 
@@ -240,6 +243,21 @@ def clipping_of(samples: Floats) -> float:
     steep = np.pad(steps, 1)[[begins, ends + 2]].max(axis=0)
     lengths = (ends - begins)[steep > max(_CUT_OFF * _FLAT * peak, _STEP_16_BITS)]
     return min(1.0, float(lengths.sum()) / float(cut.size) / _MAX_CLIPPED)
+
+
+def gaps_of(samples: Floats, sample_rate: int) -> int:
+    """Return how often the sound is cut out: zeros for 2 ms and more, run into from a voice.
+
+    As where a Bluetooth link loses packets, which no driver tells. What fades
+    into zeros is a noise gate, or nobody speaking.
+    """
+    is_zero = samples == 0.0
+    begins, ends = np.flatnonzero(np.diff(is_zero, prepend=False, append=False)).reshape(-1, 2).T
+    kept = ends - begins >= _GAP_S * sample_rate
+    size = np.pad(np.abs(samples), 1)
+    edge = np.maximum(size[begins[kept]], size[ends[kept] + 1])
+    heard = float(np.sqrt(np.mean(np.square(samples[~is_zero])))) if not is_zero.all() else 0.0
+    return int((edge > _GAP_EDGE * heard).sum())
 
 
 def _still(found: Activity) -> tuple[float, Flags]:

@@ -51,8 +51,9 @@ class WindowReader:
             sound, rate = slowed(window, self._sample_rate)
             found = extract(sound, rate)
             judged = conditions.judge(sound, rate, self._own)
-            # Both are seen before it is resampled: that rounds tops, and rings at the ends.
+            # These are seen before it is resampled: that rounds tops, and rings at the ends.
             clipping, is_mute = conditions.clipping_of(window), conditions.is_mute(window)
+            losses += conditions.gaps_of(window, self._sample_rate)
         finally:
             window[:] = 0.0
             sound[:] = 0.0

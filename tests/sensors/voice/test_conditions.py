@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from sensors.voice import activity
 from sensors.voice.conditions import Conditions, OwnLevel, clipping_of, judge
@@ -208,6 +209,36 @@ def test_mains_hum_below_the_voice_is_noise(sentence, hz):
     assert left[0] > left[1] > left[2]
     assert left[2] < 0.5
     assert "noise" in judge(mixtures.mix(sentence, hum, 10), RATE).reasons
+
+
+def without(sentence: np.ndarray, count: int, packet_s: float, rate: int) -> np.ndarray:
+    """Return the sentence after a link lost `count` packets while somebody spoke."""
+    cut, size = sentence.copy(), round(packet_s * rate)
+    loud = np.argsort(-np.abs(sentence))
+    lost: list[int] = []
+    for at in loud:
+        if len(lost) < count and all(abs(at - other) > 5 * size for other in lost):
+            lost.append(int(at))
+            cut[at + 1 : at + 1 + size] = 0.0
+    return cut
+
+
+@pytest.mark.parametrize("packet_s", [0.00375, 0.0075, 0.1])
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_packets_that_a_headsets_link_lost_count_as_the_drivers_losses(sentence, packet_s, rate):
+    sound = sentence if rate == RATE else soxr.resample(sentence, RATE, rate)
+    for count, left in ((0, 1.0), (2, 0.6), (9, 0.0)):
+        heard = WindowReader(rate).read(without(sound, count, packet_s, rate))
+        assert heard.quality == pytest.approx(left, abs=0.12), heard.reasons
+        assert ("sound is lost on the way" in heard.reasons) == (count > 0)
+
+
+def test_a_gate_that_closes_between_words_loses_nothing(sentence):
+    level = np.convolve(np.abs(sentence), np.ones(800) / 800, mode="same")
+    gated = np.where(level > 0.02 * level.max(), sentence, 0.0).astype(np.float32)
+    assert (gated == 0.0).mean() > 0.05
+    assert judge(gated, RATE).losses == 0
+    assert judge(np.zeros(RATE, dtype=np.float32), RATE).losses == 0
 
 
 def test_silence_is_a_measurement_and_a_muted_microphone_is_not():

@@ -142,7 +142,7 @@ async def test_losses_of_the_driver_are_counted_and_lower_the_quality(monkeypatc
     found = create({})
     async with aclosing(found.readings(RealClock())) as readings:
         async for item in readings:
-            if isinstance(item, Note) and "loses sound" in item.device:
+            if isinstance(item, Note) and "sound is lost" in item.device:
                 break
     assert item.device.startswith("Desk Headset, ")
     assert found.overruns > 10
@@ -194,7 +194,7 @@ async def test_sound_that_nobody_could_take_in_time_is_counted_as_lost(monkeypat
     found = create({})
     async with aclosing(found.readings(RealClock())) as readings:
         async for item in readings:
-            if isinstance(item, Note) and "loses sound" in item.device:
+            if isinstance(item, Note) and "sound is lost" in item.device:
                 break
             assert not isinstance(item, Reading)
     assert found.overruns > 0
