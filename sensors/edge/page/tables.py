@@ -56,6 +56,7 @@ _UNITS: dict[str, str] = {
     "semitone": "st",
     "semitone/s": "st/s",
 }
+_YOUNG_H = 1.0  # until then it is mostly everybody's range, and must not look like one's own
 _LOGARITHM = "ln("
 """A unit such as ``ln(ms)``: judged as a logarithm, shown as what it is the logarithm of."""
 
@@ -154,7 +155,8 @@ def index_lines(words: Words, mirror: MirrorMessage, *, is_private: bool = False
                 threshold=threshold,
             )
         )
-    if mirror.quality is not None:
+    if mirror.quality is not None and mirror.state is not PersonState.LEARNING:
+        # While it learns it judges nothing, and "0 %" would be said of good signals.
         percent = round(100 * mirror.quality)
         lines.append(words.say("Signal quality {percent} %.", percent=percent))
     return lines
@@ -177,10 +179,19 @@ def _usual_row(words: Words, one: UsualRange) -> UsualRow:
         now=_with_unit(number(now), shown_unit),
         usual=_with_unit(f"{number(low)} – {number(high)}", shown_unit),  # noqa: RUF001
         place=_place(words, now, low, high),
-        rests_on=words.say("learnt from {time}", time=duration(words, one.hours * 3600))
-        if one.hours > 0
-        else words.say("still learning; until then everybody's range"),
+        rests_on=_rests_on(words, one.hours),
     )
+
+
+def _rests_on(words: Words, hours: float) -> str:
+    if hours <= 0:
+        return words.say("still learning; until then everybody's range")
+    time = duration(words, hours * 3600)
+    if hours < _YOUNG_H:
+        return words.say(
+            "still learning, {time} so far; until then near everybody's range", time=time
+        )
+    return words.say("learnt from {time}", time=time)
 
 
 def _exp(value: float) -> float:

@@ -126,7 +126,7 @@ class Telling:
         return lines
 
     def _answer(self, words: Words, notice: NoticeMessage) -> str:
-        return sentence(words, notice, frozenset(self._own))
+        return sentence(words, notice, frozenset(self._own), is_private=self._is_private)
 
     def _interruption(
         self, words: Words, waiting: list[NoticeMessage], worked: timedelta | None

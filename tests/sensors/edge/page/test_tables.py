@@ -38,6 +38,8 @@ def test_unknown_is_said_and_a_young_range_is_still_learning():
     found = row(now=None, hours=0.0)
     assert (found.now, found.place) == (DASH, "unknown")
     assert found.rests_on.startswith("still learning")
+    young = row(hours=15 / 3600).rests_on  # a range that is not the person's own yet
+    assert young == "still learning, 15 s so far; until then near everybody's range"
 
 
 def test_a_logarithm_is_shown_as_what_it_is_the_logarithm_of():
@@ -77,6 +79,8 @@ def test_index_and_evidence_come_with_their_meaning_and_are_left_out_when_unknow
     assert lines[1] == "Evidence 5.2; from 4.61 on your supervisor would be told."
     assert lines[2] == "Signal quality 83 %."
     assert tables.index_lines(ZH, mirror()) == []
+    # The server judges nothing while it learns: that is no bad signal.
+    assert tables.index_lines(EN, mirror(PersonState.LEARNING, quality=0.0)) == []
 
 
 def test_day_and_month_as_lowest_mean_highest():

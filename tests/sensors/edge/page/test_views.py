@@ -15,7 +15,18 @@ from sensors.edge.words import CONSENT_TEXT
 from sensors.messages import Absence, Action, NoticeKind, PersonState, RequestKind
 from sensors.shown import Shown, chip
 from sensors.signals import Channel
-from tests.sensors.edge.page.makings import BOTH, EN, HIGH, NOW, ZH, allowing, facts, mirror, notice
+from tests.sensors.edge.page.makings import (
+    BOTH,
+    EN,
+    HIGH,
+    NOW,
+    ZH,
+    allowing,
+    facts,
+    mirror,
+    notice,
+    window,
+)
 from tests.sensors.edge.page.makings import report as made_report
 
 
@@ -73,6 +84,14 @@ def test_the_zone_of_all_times_is_said(monkeypatch):
         monkeypatch.undo()
         time.tzset()
     assert "时间均为这台电脑的时间，UTC+08:00。" in html  # noqa: RUF001 - Chinese
+
+
+def test_in_private_mode_nobody_is_called_me_and_nothing_waits_to_be_sent():
+    given = facts(report=made_report(agent="me"), is_private=True, window=window())
+    html = Page().html(EN, given, Said(), is_whole=True)
+    assert "Your own page, on this machine alone" in html
+    for said in ("You are ME", "waits to be sent", "when it leaves", "who looked."):
+        assert said not in html
 
 
 def test_what_is_read_in_one_sentence():

@@ -43,6 +43,10 @@ def test_on_a_machine_that_nothing_leaves_nobody_else_is_said_to_know():
     assert "nobody else is told" in line
     assert "If you do nothing, nothing happens." in line
     assert "supervisor" not in line
+    telling.take(notice(NoticeKind.ERASED))
+    (line,) = telling.due(NOW)
+    assert line.startswith("What was kept about you here has been erased.")
+    assert "server" not in line
 
 
 def test_nothing_interrupts_a_call_and_what_gathered_is_said_once_after_it():
