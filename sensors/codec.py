@@ -15,6 +15,8 @@ T = TypeVar("T")
 # What msgspec raises on bytes that strangers send; RecursionError on thousands of brackets.
 _NOT_DECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_EMPTY: tuple[object, ...] = ({}, ())
+
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
@@ -24,11 +26,13 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(_stated(msgspec.to_builtins(message)))
 
 
-def _stated(value: Any) -> Any:
+def _stated(value: dict[str, Any]) -> dict[str, Any]:
     """Return `value` without ``None`` and empty containers: absent says the same."""
-    if isinstance(value, dict):
-        return {k: _stated(v) for k, v in value.items() if v is not None and v not in ({}, ())}
-    return value
+    return {
+        k: _stated(v) if type(v) is dict else v
+        for k, v in value.items()
+        if v is not None and v not in _EMPTY
+    }
 
 
 def decode(payload: bytes, kind: type[T]) -> T:

@@ -7,6 +7,7 @@ words, keys, window titles or positions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import ClassVar
 
 from sensors.checks import check_quality, refuse
@@ -21,12 +22,12 @@ class _Section:
     channel: ClassVar[Channel]
 
     def _check(self) -> None:
-        for name, low, high in _SECTION_BOUNDS[type(self)]:
-            value = getattr(self, name)
-            if value is None:
-                continue
-            values = value if isinstance(value, tuple) else (value,)
-            for number in values:
+        bounds = _BOUNDS[type(self)]
+        for value, (name, low, high) in zip(bounds.values(self), bounds.single, strict=True):
+            if value is not None and not low <= value <= high:
+                raise refuse(name, value, f"{low:g} to {high:g}")
+        for name, low, high in bounds.series:
+            for number in getattr(self, name):
                 if not low <= number <= high:
                     raise refuse(name, number, f"{low:g} to {high:g}")
 
@@ -151,11 +152,22 @@ SECTIONS: dict[Channel, type[Section]] = {
 }
 """The section that carries each channel."""
 
-_SECTION_BOUNDS: dict[type, tuple[tuple[str, float, float], ...]] = {
-    kind: tuple(
-        (f.name, SIGNALS[f.name].low, SIGNALS[f.name].high)
-        for f in fields(kind)
-        if f.name in SIGNALS
-    )
-    for kind in SECTIONS.values()
+_Range = tuple[str, float, float]
+
+
+class _Bounds:
+    """What the catalogue allows each field of one kind of section; a server asks for every window."""
+
+    __slots__ = ("series", "single", "values")
+
+    def __init__(self, kind: type[Section]) -> None:
+        known = [f for f in fields(kind) if f.name in SIGNALS]
+        ranges = {f.name: (f.name, SIGNALS[f.name].low, SIGNALS[f.name].high) for f in known}
+        self.series: list[_Range] = [ranges[f.name] for f in known if f.default == ()]
+        self.single: list[_Range] = [r for r in ranges.values() if r not in self.series]
+        self.values = attrgetter(*(name for name, _, _ in self.single))
+
+
+_BOUNDS: dict[type, _Bounds] = {
+    kind: _Bounds(kind) for kind in SECTIONS.values() if kind is not Modules
 }
