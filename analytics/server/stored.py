@@ -10,9 +10,13 @@ from analytics.journal.journal import Appended
 from analytics.journal.streams import StreamKey, Streams
 from sensors.messages import StoredMessage
 
-PER_TICK = 500
-"""At most so many a tick, 2,000 a second: 10,000 agents hear well before the 10 s after which
-an edge sends again, and what waits longer is told once for several windows."""
+PER_S = 3_000
+"""About so many a second: 10,000 agents hear well before the 10 s after which an edge sends
+again, and what waits longer is told once for several windows."""
+
+AT_LEAST, AT_MOST = 500, 3_000
+"""So many at a time: by time, not by tick, or a server that is slow would tell more slowly, too,
+and edges would send again what makes it slower."""
 
 
 class StoredSink(Protocol):
@@ -36,6 +40,7 @@ class StoredPublisher:
         self._asked: dict[StreamKey, None] = {}
         # Per source its newest run and mark: that is what the retained topic holds.
         self._told: dict[tuple[str, str], tuple[str, int]] = {}
+        self._before: datetime | None = None
 
     def touch(self, appended: Appended) -> None:
         """Note what one batch brought; a window that came twice is a question."""
@@ -59,11 +64,14 @@ class StoredPublisher:
             del self._told[where]
 
     def publish(self, at: datetime) -> None:
-        """Tell as many as one tick allows, those that asked first."""
+        """Tell as many as the time since the last call allows, those that asked first."""
+        since_s = 0.0 if self._before is None else (at - self._before).total_seconds()
+        self._before = at
         if not self._sink.is_connected:
             return
+        limit = min(max(AT_LEAST, int(PER_S * since_s)), AT_MOST)
         for waiting in (self._asked, self._due):
-            for key in _take(waiting, PER_TICK):
+            for key in _take(waiting, limit):
                 self._tell(key, at)
                 self._due.pop(key, None)
 
