@@ -38,7 +38,9 @@ _TOP = 0.97
 _LEAST_SIDE = 0.05  # of the other: what is cut off so close to the middle is no sound at all
 _CUT_OFF = 4.0  # times that flatness: how steeply a voice runs into the top where it is cut off
 _FEWEST_SAMPLES = 3
-_STEP_16_BITS = 4.5 / 32_768  # a hum near the last bits has flat tops of its own
+_STEP_16_BITS = (
+    4.5 / 32_768
+)  # near the last bits a hum has flat tops, and a voice zeros, of its own
 _MAX_CLIPPED = 0.01  # share of samples that makes a window useless
 _FEW_SPEECH_S = 0.5  # as the features: less says nothing about a voice
 
@@ -257,7 +259,7 @@ def gaps_of(samples: Floats, sample_rate: int) -> int:
     size = np.pad(np.abs(samples), 1)
     edge = np.maximum(size[begins[kept]], size[ends[kept] + 1])
     heard = float(np.sqrt(np.mean(np.square(samples[~is_zero])))) if not is_zero.all() else 0.0
-    return int((edge > _GAP_EDGE * heard).sum())
+    return int((edge > max(_GAP_EDGE * heard, _STEP_16_BITS)).sum())
 
 
 def _still(found: Activity) -> tuple[float, Flags]:

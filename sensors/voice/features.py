@@ -41,7 +41,7 @@ LARGEST = 1e6
 """Times full scale: no scale of sound reaches it, and squares stay finite."""
 
 _FULL_SPEECH_S = 1.5  # from here on the amount of speech lowers the quality no more
-_FLOOR_DBFS = -70.0  # quieter is silence, whatever else the window holds
+_FLOOR_DBFS = -90.0  # 16 bits end at -101, A-weighted; quieter is silence whatever else is there
 _BELOW_LOUDEST_DB = 27.0  # speech lies within this of the loudest that lasts; [2] use 25
 _LASTING = 6  # frames for which that level holds: a click fills four or five of 40 ms
 _ABOVE_NOISE_DB = 4.0  # steady noise varies by less from frame to frame

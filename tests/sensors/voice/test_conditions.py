@@ -238,6 +238,8 @@ def test_a_gate_that_closes_between_words_loses_nothing(sentence):
     gated = np.where(level > 0.02 * level.max(), sentence, 0.0).astype(np.float32)
     assert (gated == 0.0).mean() > 0.05
     assert judge(gated, RATE).losses == 0
+    soft = np.round(0.0005 * sentence / np.abs(sentence).max() * 32_768) / 32_768
+    assert judge(soft.astype(np.float32), RATE).losses == 0  # the last bits have zeros of their own
     assert judge(np.zeros(RATE, dtype=np.float32), RATE).losses == 0
 
 

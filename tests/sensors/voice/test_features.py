@@ -246,6 +246,21 @@ def test_gain_changes_the_loudness_only():
         assert getattr(soft, name) == pytest.approx(getattr(loud, name), rel=0.02, abs=1e-4)
 
 
+@pytest.mark.parametrize("gain_db", [-20, -40])
+def test_a_microphone_turned_down_changes_no_speech_and_no_pitch(gain_db):
+    """As 16 bits hold it. Weak syllables fell below -70 dBFS and were pauses."""
+    sound = voice(140, jitter=0.01, hnr_db=20).samples.copy()
+    at_s = np.arange(sound.size) / RATE
+    sound[(at_s % 1.0) >= 0.6] = 0.0
+    sound[(at_s % 1.0) < 0.3] *= 0.1  # a weak syllable, then a strong one
+    soft = np.round(sound * 10 ** (gain_db / 20) * 32_768) / 32_768
+    usual, found = extract(sound, RATE), extract(soft, RATE)
+    assert found.speech_ratio == pytest.approx(usual.speech_ratio, abs=0.01)
+    assert found.f0_hz == pytest.approx(usual.f0_hz, rel=0.005)
+    assert found.jitter_local == pytest.approx(usual.jitter_local, rel=0.1)
+    assert found.hnr_db == pytest.approx(usual.hnr_db, abs=1.5)
+
+
 def test_input_is_left_as_it_is_and_the_result_repeats():
     samples = voice(150).samples
     before = samples.copy()
