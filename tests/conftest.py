@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from tests.rig.influx import Breakable
 
 # A busy machine fails no test: one example may take as long as it takes, and making it, too.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in every run: one that nobody has seen yet is looked for by whoever has the
+# time, with --hypothesis-profile=curious, and fails no run of somebody else.
+settings.register_profile("same", PATIENT, derandomize=True)
+settings.register_profile("curious", PATIENT)
+settings.load_profile("same")
 
 # No test, nor a program it starts, may put a key into the keyring of who runs it.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
