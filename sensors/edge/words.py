@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from textwrap import fill
 from typing import Any
 
 from sensors.signals import Channel, of_channel
@@ -14,12 +15,14 @@ CONSENT_VERSION = "2026-11.2"
 
 CONSENT_INTRODUCTION = N_(
     "Before anything is measured, you decide what may be.\n"
-    "Each kind of sensing is your own choice. Refusing costs nothing: nobody is told why, and\n"
-    "asking for help or a break works without any of it. You can pause or withdraw at any time:\n"
+    "Each kind of sensing is your own choice. Refusing costs nothing: nobody is\n"
+    "told why, and asking for help or a break works without any of it. You can\n"
+    "pause or withdraw at any time:\n"
     "  wellbeing edge pause      stop everything for now\n"
     "  wellbeing edge withdraw   stop for good, all of it or one kind\n"
-    "What is measured is compared only with your own usual range. A supervisor sees a state and\n"
-    "which parts differ, never the figures; a person decides what to do, never the program."
+    "What is measured is compared only with your own usual range. A supervisor\n"
+    "sees a state and which parts differ, never the figures; a person decides\n"
+    "what to do, never the program."
 )
 
 PRIVATE_INTRODUCTION = N_(
@@ -27,8 +30,8 @@ PRIVATE_INTRODUCTION = N_(
     "Each kind of sensing is your own choice. You can pause or withdraw at any time:\n"
     "  wellbeing edge pause      stop everything for now\n"
     "  wellbeing edge withdraw   stop for good, all of it or one kind\n"
-    "What is measured is compared only with your own usual range, on this machine alone;\n"
-    "nobody else sees anything of it."
+    "What is measured is compared only with your own usual range, on this\n"
+    "machine alone; nobody else sees anything of it."
 )
 """The same where nothing leaves the machine: there is no supervisor, and nobody to ask."""
 
@@ -45,30 +48,38 @@ NO_COLLECTOR = N_(
 
 CONSENT_TEXT: dict[Channel, str] = {
     Channel.HEART: N_(
-        "Heart: your headset's heart rate and the time between beats, over Bluetooth or a cable."
+        "Heart: your headset's heart rate and the time between beats, over Bluetooth\n  or a cable."
     ),
     Channel.KEYBOARD: N_(
-        "Keyboard: how long keys are held and the time between them. Which key it was is never\n"
-        "  kept; only how many presses were corrections."
+        "Keyboard: how long keys are held and the time between them. Which key it was\n"
+        "  is never kept; only how many presses were corrections."
     ),
     Channel.POINTER: N_(
-        "Mouse: how fast and how straight it moves, clicks and scrolling. Never where it is or on what."
+        "Mouse: how fast and how straight it moves, clicks and scrolling. Never where\n"
+        "  it is or on what."
     ),
     Channel.VOICE: N_(
-        "Voice: the sound of your own microphone (pitch, loudness, pace). No recording is kept,\n"
-        "  no word is recognised, and the other side of the call is never heard."
+        "Voice: the sound of your own microphone (pitch, loudness, pace). No recording\n"
+        "  is kept, no word is recognised, and the other side of the call is never\n"
+        "  heard."
     ),
     Channel.MODULES: N_(
-        "Modules: what extra devices on your desk or headset measure: skin conductance, skin\n"
-        "  temperature and movement; at the display presence, distance, breathing rate, light and\n"
-        "  noise level (a level, no sound)."
+        "Modules: what extra devices on your desk or headset measure: skin\n"
+        "  conductance, skin temperature and movement; at the display presence,\n"
+        "  distance, breathing rate, light and noise level (a level, no sound)."
     ),
 }
 
 
 def measured(channel: Channel) -> str:
-    """Return the meanings of all signals of `channel`, one a line."""
-    return "\n".join(f"    - {say(signal.meaning)}" for signal in of_channel(channel))
+    """Return the meanings of all signals of `channel`, one an item, for 80 columns."""
+    return "\n".join(_item(say(signal.meaning)) for signal in of_channel(channel))
+
+
+def _item(text: str) -> str:
+    """Return an item of a list in lines of 80 columns; Chinese letters take two each."""
+    letters = 72 if text.isascii() else 36
+    return fill(text, letters + 6, initial_indent="    - ", subsequent_indent="      ")
 
 
 def names(channels: Iterable[Channel]) -> str:

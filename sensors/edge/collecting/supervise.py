@@ -152,7 +152,7 @@ class Supervisor:
         self._factory: CollectorFactory | None = None
         try:
             self._factory = find_factory(name)
-            self.channels = self._factory(options).channels
+            self.channels = self._made(self._factory).channels
         except MissingExtraError as error:
             self.channels = BUILT_IN[name].channels if name in BUILT_IN else frozenset()
             self._unavailable = self.trouble = str(error)
@@ -208,7 +208,7 @@ class Supervisor:
             except ConfigurationError:
                 raise
             except DeviceError as error:
-                state, why = Absence.DISCONNECTED, str(error)
+                state, why = Absence.DISCONNECTED, self._as_configured(str(error))
                 words = f"collector {self.name}: {why}"
             except Exception as error:  # noqa: BLE001 - a driver's bug must not end the edge
                 state, why = Absence.FAULT, f"{type(error).__name__}: {error}"
@@ -220,6 +220,16 @@ class Supervisor:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.0))
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+
+    def _made(self, factory: CollectorFactory) -> Collector:
+        try:
+            return factory(self._options)
+        except ConfigurationError as error:
+            raise ConfigurationError(self._as_configured(str(error))) from None
+
+    def _as_configured(self, text: str) -> str:
+        """Return a collector's words with its table called as it is in the configuration."""
+        return text.replace(f"[{self.name}]", f"[edge.options.{self.name}]")
 
     def _build(self, factory: CollectorFactory, wanted: frozenset[Channel]) -> Collector:
         if wanted == self.channels:

@@ -22,7 +22,10 @@ app = typer.Typer()
 def ask(
     context: typer.Context,
     what: Annotated[
-        str, typer.Argument(help="help_now, break_please, cancel, export or erase (see below).")
+        str,
+        typer.Argument(
+            metavar="WHAT", help="help_now, break_please, cancel, export or erase (see above)."
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -55,11 +58,15 @@ def report(
     context: typer.Context,
     demanding: Annotated[
         int | None,
-        typer.Option(min=0, max=10, help="How demanding work is: 0 not at all, 10 extremely."),
+        typer.Option(
+            min=0, max=10, metavar="0-10", help="How demanding work is: 0 not at all, 10 extremely."
+        ),
     ] = None,
     recovered: Annotated[
         int | None,
-        typer.Option(min=0, max=10, help="How recovered you feel: 0 not at all, 10 fully."),
+        typer.Option(
+            min=0, max=10, metavar="0-10", help="How recovered you feel: 0 not at all, 10 fully."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +88,10 @@ def answer(
         bool | None, typer.Option("--helped/--not-helped", help="Did it help?")
     ] = None,
     alert: Annotated[
-        str, typer.Option(help="The alert's id; the one you were asked about last if left out.")
+        str,
+        typer.Option(
+            metavar="ID", help="The alert's id; the one you were asked about last if left out."
+        ),
     ] = LAST,
     as_json: JsonOption = False,
 ) -> None:

@@ -22,11 +22,17 @@ from sensors.spoken import say
 def claim(
     context: typer.Context,
     address: Annotated[
-        str | None, typer.Option(help="Claim this one without taking it off.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Claim this one without taking it off.", show_default=False
+        ),
     ] = None,
     forget: Annotated[bool, typer.Option("--forget", help="Claim none any more.")] = False,
     patience_s: Annotated[
-        float, typer.Option("--for", min=5.0, max=600.0, help="Seconds to wait for you.")
+        float,
+        typer.Option(
+            "--for", metavar="SECONDS", min=5.0, max=600.0, help="How long to wait for you."
+        ),
     ] = 60.0,
     as_json: JsonOption = False,
 ) -> None:

@@ -61,6 +61,8 @@ app = plain_app(
 )
 
 
+_KNOWN = ", ".join(Channel)
+
 AgentOption = Annotated[str | None, typer.Option(metavar="NAME", help="The agent's pseudonym.")]
 SourceOption = Annotated[str | None, typer.Option(metavar="NAME", help="Name of this edge.")]
 PageOption = Annotated[
@@ -249,7 +251,8 @@ def unlock(context: typer.Context, as_json: JsonOption = False) -> None:
 def withdraw(
     context: typer.Context,
     channels: Annotated[
-        list[str] | None, typer.Argument(help="Which; all when none is named.")
+        list[str] | None,
+        typer.Argument(metavar="CHANNEL", help=f"Which of {_KNOWN}; all when none is named."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -265,7 +268,11 @@ def withdraw(
 def consent(
     context: typer.Context,
     channels: Annotated[
-        list[str] | None, typer.Argument(help="Which; asked one by one when none is named.")
+        list[str] | None,
+        typer.Argument(
+            metavar="CHANNEL",
+            help=f"Which of {_KNOWN}, or none; asked one by one when none is named.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -302,7 +309,9 @@ def erase(
     Your choices stay. Works whether the edge runs or not. What the server holds is asked for with
     wellbeing edge ask erase.
     """
-    if not yes and not _is_confirmed(say("Erase it? It cannot be brought back.")):
+    if not yes and not _is_confirmed(
+        say("Erase what is kept about you on this machine? It cannot be brought back.")
+    ):
         raise ConfigurationError(say("nothing was erased"))
     command(context, "forget", (), as_json=as_json)
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_consent_is_asked_in_the_language_that_is_spoken():
     assert all(say(text) != text for text in CONSENT_TEXT.values())
     assert "心率" in measured(Channel.HEART)
     assert names([]) == "无"
+
+
+def columns(line: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_what_one_consents_to_is_read_in_a_terminal_of_80_columns(language):
+    speak(language)
+    texts = [say(CONSENT_INTRODUCTION), say(PRIVATE_INTRODUCTION)]
+    texts += [say(text) for text in CONSENT_TEXT.values()] + [measured(c) for c in Channel]
+    assert [line for text in texts for line in text.split("\n") if columns(line) > 80] == []
 
 
 async def test_a_question_is_answered_in_its_own_language_while_others_go_on():

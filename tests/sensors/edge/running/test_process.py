@@ -2,12 +2,14 @@ import asyncio
 import socket
 from datetime import timedelta
 from itertools import pairwise
+from random import Random
 
 import pytest
 
 from sensors import codec, topics
 from sensors.collector import Note
 from sensors.edge.collecting import supervise
+from sensors.edge.collecting.clock import SystemTime
 from sensors.edge.commands.giving import told
 from sensors.edge.companion import Companion
 from sensors.edge.consent import permission as consent_module
@@ -199,6 +201,13 @@ async def test_a_failing_collector_is_said_and_tried_again(mosquitto, run_edge, 
         said = [line for line in edge.lines if "collector scripted" in line]
         assert len(said) == 1  # once, not at every attempt
         assert "\n" not in said[0]
+
+
+def test_a_wrong_option_is_named_as_it_stands_in_the_configuration():
+    """A table [voice] is refused, so nobody may be sent to look for one."""
+    sink = supervise.Sink(lambda _: None, lambda _: None, lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"^\[edge\.options\.hid\] unknown key 'chanels'"):
+        supervise.Supervisor("hid", {"chanels": []}, SystemTime(), sink, Random(1))
 
 
 async def test_the_last_words_blame_what_the_end_waits_for(mosquitto, run_edge, monkeypatch):
