@@ -60,7 +60,9 @@ def told(report: dict[str, Any]) -> list[str]:
     running = say("running") if report["running"] else say("not running")
     because = [say(REASON_WORDS.get(reason, reason)) for reason in report["stopped_because"]]
     lines = [
-        f"{report['site']}/{report['agent']}: {running}",
+        # A person may have several edges here, and each answers.
+        f"{report['site']}/{report['agent']}: {running}"
+        + (f" ({report['source']})" if "source" in report else ""),
         say("  allowed: {channels}").format(channels=", ".join(report["consent"]) or say("none")),
         say("  stopped: {because}").format(because=spoken().listed(because) or say("no")),
     ]

@@ -10,6 +10,7 @@ REPORT = {
     "running": True,
     "site": "main",
     "agent": "k7",
+    "source": "pc",
     "consent": ["heart", "voice"],
     "stopped_because": ["off_call", "paused"],
     "channels": {"heart": "disconnected", "voice": "withheld", "keyboard": "ok"},
@@ -26,7 +27,7 @@ def test_every_state_and_every_reason_is_said_in_words():
     assert set(LINK_WORDS) >= {"ok", *Absence}
     assert set(REASON_WORDS) == set(Reason)
     assert told(REPORT) == [
-        "main/k7: running",
+        "main/k7: running (pc)",
         "  allowed: heart, voice",
         "  stopped: no call is open (microphone only), paused",
         "  heart: not connected",
