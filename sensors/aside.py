@@ -7,7 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -53,15 +54,17 @@ class Aside:
             while self._thread is not None and self._thread.is_alive():  # noqa: ASYNC110 - sets no event
                 await asyncio.sleep(_POLL_S)
             loop = asyncio.get_running_loop()
-            answer: asyncio.Future[T] = loop.create_future()
+            came: asyncio.Future[None] = loop.create_future()
+            answer = _Answer(too_late)
             self._thread = threading.Thread(
-                target=_work, args=(call, loop, answer, too_late), name=self._name, daemon=True
+                target=_work, args=(call, loop, came, answer), name=self._name, daemon=True
             )
             self._thread.start()
             try:
-                return await answer
+                await came
+                return answer.take()
             finally:
-                del answer  # an error in it would hold this frame, and this frame it
+                answer.leave()
 
 
 class InOrder:
@@ -126,33 +129,62 @@ class InOrder:
                 done.set_result(answer)
 
 
+class _Answer(Generic[T]):
+    """What a call returned or raised, between its thread and whoever waits for it or does not."""
+
+    def __init__(self, too_late: Callable[[T], None] | None) -> None:
+        self._too_late = too_late
+        self._lock = threading.Lock()
+        self._has_left = False
+        self._returned: list[T] = []
+        self._error: Exception | None = None
+
+    def put(self, returned: T) -> None:
+        """Keep it for who waits; on the thread."""
+        with self._lock:
+            if not self._has_left:
+                self._returned.append(returned)
+                return
+        if self._too_late is not None:
+            self._too_late(returned)
+
+    def fail(self, error: Exception) -> None:
+        """Keep an error for who waits; on the thread."""
+        self._error = error
+
+    def take(self) -> T:
+        """Return or raise it, to who waited."""
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # it would hold this frame, and this frame it
+        return self._returned.pop()
+
+    def leave(self) -> None:
+        """Wait no more: what came and was not taken was too late, as is what comes from here on."""
+        with self._lock:
+            self._has_left = True
+        if self._too_late is not None and self._returned:
+            self._too_late(self._returned.pop())
+
+
 def _work(
     call: Callable[[], T],
     loop: asyncio.AbstractEventLoop,
-    answer: asyncio.Future[T],
-    too_late: Callable[[T], None] | None,
+    came: asyncio.Future[None],
+    answer: _Answer[T],
 ) -> None:
-    put: Callable[[Any], None]
-    what: Any
     try:
-        put, what = answer.set_result, call()
+        answer.put(call())
     except Exception as error:  # noqa: BLE001 - the caller's to handle
-        put, what, too_late = answer.set_exception, error, None
-    try:
-        loop.call_soon_threadsafe(_tell, answer, put, what, too_late)
-    except RuntimeError:  # the loop has ended meanwhile
-        if too_late is not None:
-            too_late(what)
-    del answer, put, what  # as above
+        answer.fail(error)
+    del call, answer  # what they hold is the caller's
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(_tell, came)
 
 
-def _tell(
-    answer: asyncio.Future[T],
-    put: Callable[[Any], None],
-    what: Any,
-    too_late: Callable[[T], None] | None,
-) -> None:
-    if not answer.done():
-        put(what)
-    elif too_late is not None:
-        too_late(what)
+def _tell(came: asyncio.Future[None]) -> None:
+    if not came.done():
+        came.set_result(None)

@@ -14,6 +14,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +28,7 @@ from sensors.signals import Channel
 
 _READY_S = 5.0
 _STOP_S = 3.0  # below the 5 s within which a withdrawal ends capture (TRUST T6)
+_ASK_S = 0.5  # for one request to end; many fit into the above
 
 
 _LOADING = Aside("pynput")
@@ -225,6 +227,7 @@ class Listening:
 
     def __init__(self, listener: Any) -> None:
         self._listener = listener
+        self._aside = Aside("stop listening")
         self._ready = threading.Thread(target=listener.wait, daemon=True)
         run = listener.run
 
@@ -262,12 +265,17 @@ class Listening:
             return  # it has ended, or hangs where it sees nothing yet
         # Again and again: a request that comes before recording has begun ends nothing.
         while self.is_alive and loop.time() < deadline_s:
-            try:
-                self._listener.stop()
-                _release(self._listener)
-            except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
-                pass
+            # Not here: python-xlib locks itself up if its thread closes the display meanwhile.
+            with suppress(TimeoutError):
+                await self._aside.within(_ASK_S, self._end)
             await asyncio.sleep(0.01)
+
+    def _end(self) -> None:
+        try:
+            self._listener.stop()
+            _release(self._listener)
+        except Exception:  # noqa: BLE001, S110 - it is just closing its display, which was wanted
+            pass
 
     async def _until_ready(self, within_s: float) -> bool:
         deadline_s = asyncio.get_running_loop().time() + within_s

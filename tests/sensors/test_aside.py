@@ -66,6 +66,18 @@ async def test_who_no_longer_waits_is_told_nothing():
     await wait_until(lambda: late == [True])  # what was opened must be closed by somebody
 
 
+async def test_what_came_as_nobody_waited_any_more_is_closed():
+    """Cancelled in the moment between the answer and its being fetched."""
+    late: list[str] = []
+    task = asyncio.create_task(Aside("test").within(30.0, lambda: "opened", late.append))
+    while not (task._fut_waiter and task._fut_waiter.done()):  # noqa: ASYNC110 - sets no event
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert late == ["opened"]
+
+
 def test_what_a_late_call_opened_is_closed_though_the_loop_has_ended():
     back, late = threading.Event(), []
 

@@ -133,6 +133,22 @@ async def test_a_display_that_hangs_is_let_go_of_in_time_and_forgotten_later(
         await wait_until(lambda: not _listeners())
 
 
+async def test_a_library_that_locks_itself_up_when_it_is_stopped_holds_up_nothing(
+    xvfb, monkeypatch
+):
+    """T6: python-xlib keeps a lock for good if its thread closes the display at that moment."""
+    back, stop = threading.Event(), pynput_events._release
+    monkeypatch.setattr(pynput_events, "_release", lambda one: (stop(one), back.wait()))
+    items = create({**KEYBOARD, **PYNPUT}).readings(RealClock())
+    await anext(items)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await items.aclose()
+        assert not _listeners()
+    finally:
+        back.set()
+
+
 def _listeners() -> list[object]:
     return [
         thread
