@@ -102,6 +102,29 @@ def test_a_will_of_an_older_run_says_nothing() -> None:
     assert f.alerts == {}
 
 
+def test_a_machine_that_falls_asleep_while_all_is_withheld_is_private() -> None:
+    f = floor(Person("k0"), Person("k1"))
+    f.run(60)
+    f.people = []
+    for agent, state in (("k0", Absence.WITHHELD), ("k1", Absence.DISCONNECTED)):
+        links = dict.fromkeys(Channel, state)
+        f.say(agent, StatusMessage(source="pc", run="run00001", online=True, at=f.now, links=links))
+    f.run(60)
+    assert [a.agent for a in f.open()] == ["k1"], "locked, before a window could say so"
+
+
+@pytest.mark.parametrize("after_s", [30.0, 90.0], ids=["before it is told", "after"])
+def test_what_is_broken_is_nobody_s_any_more_after_a_goodbye(after_s: float) -> None:
+    f = floor(Person("k0", absent=broken(Absence.FAULT, 10)))
+    f.run(after_s)
+    goodbye = {"online": False, "goodbye": True, "at": f.now}
+    f.say("k0", StatusMessage(source="pc", run="run00001", **goodbye))
+    f.people = []
+    f.run(90)
+    assert [a for a in f.open() if a.state is AlertState.FIRING] == []
+    assert f.pipeline._technical.faulty_channels("k0") == {}
+
+
 def test_a_team_that_goes_silent_together_is_one_alert() -> None:
     f = floor(*(Person(f"k{i}") for i in range(6)))
     f.run(60)
