@@ -14,7 +14,7 @@ from sensors.words import N_, Words
 
 _BECAUSE: dict[str, str] = {
     Reason.PAUSED: N_("not read: you paused"),
-    Reason.LOCKED: N_("not read: the screen is locked"),
+    Reason.LOCKED: N_("not read: the screen is locked, or nobody is at the desk"),
     Reason.OFF_SHIFT: N_("not read: outside your shift"),
     Reason.ON_BREAK: N_("not read: you are on a break"),
     Reason.OFF_CALL: N_("not read: no call is open"),

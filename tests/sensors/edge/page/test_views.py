@@ -29,6 +29,8 @@ from tests.sensors.edge.page.makings import (
 )
 from tests.sensors.edge.page.makings import report as made_report
 
+AWAY = "not read: the screen is locked, or nobody is at the desk"
+
 
 def state_of(channel, **changes):
     rows = {row.channel: row for row in capture.rows(EN, facts(**changes))}
@@ -40,7 +42,8 @@ def state_of(channel, **changes):
     [
         ((), "being read now", "being read now"),
         ((Event.PAUSE,), "not read: you paused", "not read: you paused"),
-        ((Event.LOCK,), "not read: the screen is locked", "not read: the screen is locked"),
+        # An idle desk is the same to the edge, and nobody locked a screen there.
+        ((Event.LOCK,), AWAY, AWAY),
         ((Event.SHIFT_ENDS,), "not read: outside your shift", "not read: outside your shift"),
         ((Event.BREAK_BEGINS,), "not read: you are on a break", "not read: you are on a break"),
         ((Event.CALL_ENDS,), "being read now", "not read: no call is open"),
