@@ -22,11 +22,13 @@ import json
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +78,7 @@ IDS = (
 
 DRAIN_S = 60.0
 STARTING_S = 3.0  # its imports are no window's cost
+STOPPING_S = 30.0
 _LOOK_S = 1.0
 
 Found = tuple[str, int]
@@ -134,20 +137,11 @@ def measure(
     broker, database = Broker(directory / "broker"), Influxd(directory / "influxd")
     write_teams(directory / "teams.toml", agents)
     floor = Floor(made=made_windows())
-    broker.start()
-    database.start()
-    server = None
-    environ = os.environ | {"WELLBEING_STORE_KIND": "influxdb", "WELLBEING_STORE_URL": database.url}
-    try:
-        wellbeing = [sys.executable, "-m", "wellbeing"]
-        subprocess.run(
-            [*wellbeing, "store", "init"], cwd=ROOT, env=environ, check=True, stdout=sys.stderr
-        )
-        command = [*wellbeing, "detect", "--site", SITE]
-        command += ["--teams", str(directory / "teams.toml"), "--profile", "general"]
-        command += ["--state-dir", str(directory / "state"), "--broker", f"127.0.0.1:{broker.port}"]
-        with (directory / "server.log").open("wb") as log:
-            server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+    with ExitStack() as undo:
+        for one in (broker, database):
+            undo.callback(one.stop)
+            one.start()
+        server = undo.enter_context(_serving(directory, broker, database))
         answers = (f"{topics.ROOT}/{SITE}/server/+/stored/+", *topics.dashboard_subscriptions(SITE))
         floor.connection = Connection(
             BrokerSettings(port=broker.port),
@@ -156,21 +150,38 @@ def measure(
             on_message=floor.hear,
         )
         floor.connection.start()
+        undo.callback(floor.connection.stop)
         floor.connection.wait_connected(20)
         consent(floor, agents)
-        wait_until(lambda: "serving site" in (directory / "server.log").read_text(), 30)
+        wait_until(lambda: "serving site" in (directory / "server.log").read_text(), 60)
         time.sleep(STARTING_S)
         pids = {"server": server.pid, "broker": broker.pid, "database": database.pid}
         servers = Servers(pids | {"load": os.getpid()}, database.url)
         return floor, _run(floor, agents, seconds, servers, tell)
+
+
+@contextmanager
+def _serving(
+    directory: Path, broker: Mosquitto, database: Influxd
+) -> Iterator[subprocess.Popen[bytes]]:
+    environ = os.environ | {"WELLBEING_STORE_KIND": "influxdb", "WELLBEING_STORE_URL": database.url}
+    wellbeing = [sys.executable, "-m", "wellbeing"]
+    init = [*wellbeing, "store", "init"]
+    subprocess.run(init, cwd=ROOT, env=environ, check=True, stdout=sys.stderr)
+    command = [*wellbeing, "detect", "--site", SITE]
+    command += ["--teams", str(directory / "teams.toml"), "--profile", "general"]
+    command += ["--state-dir", str(directory / "state"), "--broker", f"127.0.0.1:{broker.port}"]
+    with (directory / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+    try:
+        yield server
     finally:
-        if floor.connection is not None:
-            floor.connection.stop()
-        if server is not None:
-            server.terminate()
-            server.wait(30)
-        database.stop()
-        broker.stop()
+        server.terminate()
+        try:
+            server.wait(STOPPING_S)
+        except subprocess.TimeoutExpired:  # what it had to do is measured; the rest is thrown away
+            server.kill()
+            server.wait()
 
 
 def _run(
@@ -238,6 +249,7 @@ def main() -> None:
     given = parser.parse_args()
     count = given.agents or (300 if given.quick else 1_000)
     random.seed(1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end with it
     with tempfile.TemporaryDirectory() as directory, progress_bar() as bar:
         seconds = given.seconds or (25 if given.quick else 120)
         task = bar.add_task("starting", total=None)
