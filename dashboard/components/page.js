@@ -68,6 +68,24 @@
     const health = await fetch("/_stcore/health").catch(() => null);
     if (health && health.ok) window.location.reload();
   };
+  // Streamlit (1.67) gives up a turn to another page for a refresh of this one that comes while
+  // the turn waits for a busy server: press again what the person pressed, three times at most.
+  let turn = null;
+  const links = () => [...document.querySelectorAll('[class*="st-key-go-"] a')];
+  document.addEventListener("click", (event) => {
+    const link = links().find((one) => one.contains(event.target));
+    if (!link || !event.isTrusted || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    turn = { path: link.pathname, at: performance.now(), again: 0 };
+  }, true);
+  const turned = () => {
+    if (turn && location.pathname === turn.path) turn = null;
+    if (!turn || performance.now() - turn.at < 2000 * (turn.again + 1)) return;
+    const link = links().find((one) => one.pathname === turn.path);
+    if (!link || turn.again === 3) { turn = null; return; }
+    turn.again += 1;
+    turn.at = performance.now();
+    link.click();
+  };
   // A page that hears nothing more still looks as it did: what it says may be long untrue.
   let beat = "";
   let heard = 0;
@@ -86,7 +104,7 @@
     box.appendChild(document.createElement("b")).textContent = `✕ ${window.wellbeingLost[0]}`;
     box.append(window.wellbeingLost[1].replace("{time}", time));
   };
-  setInterval(() => { whole(); listen(); }, 200);
+  setInterval(() => { whole(); turned(); listen(); }, 200);
   new MutationObserver(() => { window.wellbeingMark(); restore(); })
     .observe(document.body, { childList: true, subtree: true });
 })();

@@ -130,6 +130,35 @@ def test_page_is_whole_though_a_refresh_of_the_page_before_comes_late(
     page.get_by_text("Everyone else").wait_for()
 
 
+def test_turn_that_the_server_gives_up_is_asked_for_again(floor: Floor, chromium: "Page") -> None:
+    """As Streamlit does when a refresh comes while the turn waits: here it never hears of it."""
+    page, lost = chromium, []
+
+    def between(browser: "WebSocketRoute") -> None:
+        server = browser.connect_to_server()
+
+        def passed_on(raw: str | bytes) -> None:
+            assert isinstance(raw, bytes)
+            asked = BackMsg.FromString(raw).rerun_script
+            if asked.page_script_hash and asked.page_script_hash not in known and len(lost) < 2:
+                lost.append(asked.page_script_hash)
+            else:
+                server.send(raw)
+
+        browser.on_message(passed_on)
+
+    known: set[str] = set()
+    late = LateRefreshes(page)
+    visit(page, floor)
+    wait_until(lambda: page.wait_for_timeout(50) or late.refreshed, what="a refresh")
+    known |= {*late.refreshed, ""}
+    page.route_web_socket("**/_stcore/stream", between)
+    page.reload()
+    page.get_by_role("link", name="Look back").click()
+    page.locator(".st-key-section-trend").wait_for()
+    assert len(lost) == 2
+
+
 def test_turning_by_key_reads_on_at_the_heading(floor: Floor, chromium: "Page") -> None:
     page = chromium
     visit(page, floor)
