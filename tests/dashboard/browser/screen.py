@@ -1,5 +1,6 @@
 """What the browser tests do with the supervisor's screen."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, WebSocketRoute
 
 SHOTS = Path(__file__).parents[3] / "test-output"
+AXE = Path(__file__).parents[2] / "vendor" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AXE_ON_PAGE = "rules => axe.run(document, {runOnly: rules})"
 TOO_WIDE = """[...document.querySelectorAll('[data-testid=stMain] *')]
     .filter(n => n.getBoundingClientRect().right > innerWidth + 1).map(n => n.className)"""
 
@@ -88,6 +92,25 @@ def speak(page: "Page", language: str) -> None:
 def fits(page: "Page") -> None:
     """Nothing is wider than the screen, once what is being drawn is drawn."""
     wait_until(lambda: not page.evaluate(TOO_WIDE), what="everything to fit")
+
+
+def axe_finds_nothing(page: "Page") -> None:
+    """Look until what is being drawn is drawn: it fades in, and is too pale meanwhile."""
+    page.add_script_tag(path=AXE)
+    seen: list[list[tuple[str, list[str]]]] = []
+    passed: list[int] = []
+
+    def is_clean() -> bool:
+        found = page.evaluate(AXE_ON_PAGE, RULES)
+        passed.append(len(found["passes"]))
+        violations = found["violations"]
+        seen.append([(one["id"], [node["html"] for node in one["nodes"]]) for one in violations])
+        return not violations
+
+    with suppress(AssertionError):  # what it found tells more, below
+        wait_until(is_clean, timeout=20)
+    assert seen[-1] == []
+    assert passed[-1] > 5
 
 
 def shoot(page: "Page", name: str) -> None:

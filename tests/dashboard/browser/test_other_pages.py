@@ -9,8 +9,7 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.dashboard.browser.running import Floor
-from tests.dashboard.browser.screen import fits, shoot, speak, visit
-from tests.dashboard.browser.test_reading import AXE, AXE_ON_PAGE, RULES
+from tests.dashboard.browser.screen import axe_finds_nothing, fits, shoot, speak, visit
 from tests.dashboard.floors import NAMES, asking, utc_now
 from tests.dashboard.made_summaries import minutes
 from tests.rig.waiting import wait_until
@@ -69,10 +68,7 @@ def test_looking_back_by_key_in_both_languages(
     assert page.locator(".wb-details table").first.is_visible()
     fits(page)
     shoot(page, f"past-week-{language}-{width}")
-    page.add_script_tag(path=AXE)
-    found = page.evaluate(AXE_ON_PAGE, RULES)
-    assert len(found["passes"]) > 5
-    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]] == []
+    axe_finds_nothing(page)
 
 
 class LateRefreshes:

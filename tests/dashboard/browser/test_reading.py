@@ -1,7 +1,6 @@
 """The screen is read aloud, in both languages, on a phone, and under axe, in a real browser."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +8,15 @@ import pytest
 from analytics.alerts import points_out
 from sensors.messages import Action
 from tests.dashboard.browser.running import Floor
-from tests.dashboard.browser.screen import card, fill, fits, shoot, speak, visit
+from tests.dashboard.browser.screen import (
+    axe_finds_nothing,
+    card,
+    fill,
+    fits,
+    shoot,
+    speak,
+    visit,
+)
 from tests.dashboard.floors import SITE, asking, silence, utc_now
 from tests.rig.waiting import wait_until
 
@@ -17,11 +24,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.needs("mosquitto", "chromium")
-
-
-AXE = Path(__file__).parents[2] / "vendor" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-AXE_ON_PAGE = "rules => axe.run(document, {runOnly: rules})"
 
 
 def test_assistive_technology_is_told(floor: Floor, chromium: "Page") -> None:
@@ -100,10 +102,7 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     page.locator(".wb-figures", has_text="80 %").wait_for()
     fits(page)
     shoot(page, f"figures-{language}-{width}")
-    page.add_script_tag(path=AXE)
-    found = page.evaluate(AXE_ON_PAGE, RULES)
-    assert len(found["passes"]) > 5
-    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]] == []
+    axe_finds_nothing(page)
     page.keyboard.press("e")
     (ended,) = floor.decisions(1)
     assert (ended.action, ended.agent) == (Action.SILENCE, "k3")
