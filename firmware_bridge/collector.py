@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from firmware_bridge.ports.serial_port import SerialPort, check_port
+from firmware_bridge.ports.serial_port import SerialPort, check_port, opened
 from firmware_bridge.printed.csv_lines import SKIP, CsvLines, channel_of, check_columns
 from firmware_bridge.printed.raw_lines import RawLines, check_rate
 from firmware_bridge.protocol.session import Session
@@ -106,7 +106,7 @@ class SerialCollector:
             If the board cannot be opened, is unplugged or falls silent.
         """
         settings = self._settings
-        port = await asyncio.to_thread(SerialPort, settings.port, settings.baud)
+        port = await opened(settings.port, settings.baud)
         try:
             source = self._lines(port, clock) if settings.csv else self._frames(port, clock)
             async with aclosing(source) as found:

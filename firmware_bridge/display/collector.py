@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from firmware_bridge.display.ld2410 import Ld2410
 from firmware_bridge.display.mapping import Breather, Interpreter, Presence
 from firmware_bridge.display.mr60bha2 import Mr60bha2
 from firmware_bridge.display.settings import DisplaySettings, Kind
-from firmware_bridge.ports.serial_port import SerialPort
+from firmware_bridge.ports.serial_port import SerialPort, opened
 from sensors.collector import Clock, Link, Note, Reading
 from sensors.config import section
 from sensors.errors import DeviceError
@@ -55,7 +54,7 @@ class DisplayCollector:
             If the radar cannot be opened, is unplugged or falls silent.
         """
         settings = self._settings
-        port = await asyncio.to_thread(SerialPort, settings.port, settings.speed)
+        port = await opened(settings.port, settings.speed)
         radar, interpreter = _radar(port, settings)
         try:
             yield Note(device=await _introduce(radar, settings))

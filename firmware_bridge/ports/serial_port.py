@@ -16,10 +16,14 @@ from typing import Any
 
 from firmware_bridge.ports import tcp_port
 from firmware_bridge.ports.closing import Closing
+from sensors.aside import Aside
 from sensors.errors import ConfigurationError, DeviceError, MissingExtraError
 
 READ_WITHIN_S = 0.2
 """How long one read waits for the first byte. [s]"""
+
+OPENED_WITHIN_S = 30.0
+"""A driver that takes longer hangs. [s]"""
 
 WRITE_WITHIN_S = 2.0
 """A board that takes nothing for so long is gone. [s]"""
@@ -225,6 +229,25 @@ class SerialPort(Closing):
     def close(self) -> None:
         """Release the port."""
         self._driver.close()
+
+
+async def opened(port: str, baud: int) -> SerialPort:
+    """Return the open port; opens it beside the event loop.
+
+    Whoever is cancelled meanwhile leaves no port open: the thread cannot be
+    ended, but what it opened then is closed (TRUST T6).
+
+    Raises
+    ------
+    DeviceError
+        If it cannot be opened, or the system does not say for half a minute.
+    """
+    try:
+        return await Aside("serial port").within(
+            OPENED_WITHIN_S, lambda: SerialPort(port, baud), SerialPort.close
+        )
+    except TimeoutError:
+        raise DeviceError(f"{port} does not open; unplug the board and plug it in again") from None
 
 
 class _SystemPort:

@@ -1,6 +1,7 @@
 """A board as a collector, on a real pseudo-terminal."""
 
 import asyncio
+import threading
 import tomllib
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.collector import SerialCollector
+from firmware_bridge.ports import serial_port
 from sensors.collector import Clock, Collector, Link, Reading
 from sensors.edge.collecting.clock import SystemTime
 from sensors.errors import ConfigurationError, DeviceError
@@ -71,7 +73,30 @@ async def test_closing_releases_the_port_at_once(board):
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await readings.aclose()
-    assert not board.is_open
+    await wait_until_async(lambda: not board.is_open)
+
+
+async def test_closing_while_the_port_is_being_opened_leaves_it_closed(board, monkeypatch):
+    """The thread that opens it goes on, and nobody else would close what it opened (TRUST T6)."""
+    opens, goes_on, driver = threading.Event(), threading.Event(), serial_port._open
+    found = []
+
+    def slowly(*given):
+        opens.set()
+        goes_on.wait(60)
+        found.append(driver(*given))
+        return found[0]
+
+    monkeypatch.setattr(serial_port, "_open", slowly)
+    readings = collector(board).readings(SystemTime())
+    waiting = asyncio.ensure_future(anext(readings))
+    await asyncio.to_thread(opens.wait, 60)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await readings.aclose()
+    goes_on.set()
+    await wait_until_async(lambda: found and not board.is_open)
 
 
 async def test_an_unplugged_board_is_a_device_error_and_what_came_before_counts(board):
