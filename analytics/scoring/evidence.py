@@ -152,6 +152,9 @@ def _average(moved: Singles, now: Singles, pace: Pace, parts: Singles, certainty
     gain = certainty - now
     gain *= share
     now += gain
+    # What has faded is 0: below any normal number it would stay, and slow every step down.
+    now -= NEVER_ZERO
+    np.maximum(now, 0.0, out=now)
     pull = share * certainty
     pull /= now + NEVER_ZERO
     off = parts - moved

@@ -86,6 +86,15 @@ def test_a_part_that_is_not_measured_now_counts_no_more():
     assert told.tell(0.0) > told.tell(0.0, minutes=5)
 
 
+def test_what_has_long_been_gone_is_nothing_and_costs_nothing():
+    told = Told(known=2)
+    told.tell(1.0, minutes=10)
+    told.known = 1
+    told.tell(0.0, minutes=8 * 60)
+    gone = told.evidence.certainty[:, 1]
+    assert (gone == 0).all()  # numbers smaller than normal ones slow every step down
+
+
 def spreads_of(forgets_s, size, hours=5, agents=10, *, forgetful=False):
     """Return how far the evidence of calm agents strays who are no more than their noise.
 
