@@ -21,6 +21,7 @@ class Board:
         self._stop = threading.Event()
         self._closing = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.sent = 0  # bytes taken of what is sent again and again
 
     def send(self, data: bytes) -> None:
         while data:
@@ -37,10 +38,9 @@ class Board:
 
         def run() -> None:
             os.set_blocking(self._master, False)
-            sent = 0
-            while sent < unplug_after and not self._stop.wait(every_s):
+            while self.sent < unplug_after and not self._stop.wait(every_s):
                 try:
-                    sent += os.write(self._master, data)
+                    self.sent += os.write(self._master, data)
                 except BlockingIOError:
                     time.sleep(every_s)  # nobody reads: the wire is full
             self._close()
