@@ -58,7 +58,8 @@ _SURE = 0.5  # our choice: from here on it is music rather than a monotonous voi
 _NOTHING_ELSE = 0.9  # our choice: here no more than music can be heard
 _ONE_PITCH = 0.9  # periodicity of a held note or vowel; a chord has no common period
 
-_BLEED_BELOW_DB = 14.0  # by trial; one person's phrases differ by 10
+_BLEED_BELOW_DB = 12.0  # by trial, of the level that lasts: 14 of the largest; one person's
+# phrases differ by 10
 _PHRASE_S = 0.4  # a speaker's own loud syllable lies no farther than this from a weak one
 _BLEED_FROM = 0.1  # by trial: share of the speech; less is one person's weak syllables
 _LASTING = 5  # frames for which a level holds: a click fills four of 64 ms
@@ -316,10 +317,14 @@ def _bleed(found: Activity, own: OwnLevel) -> float:
     reach = round(_PHRASE_S / HOP_S)
     # A key struck while the agent speaks is not how loud the agent is: for minutes all else
     # would be taken for somebody far away.
-    level_db = np.where(speech, lasting(found.level_db, _LASTING), -np.inf)
-    padded = np.pad(level_db, reach, constant_values=-np.inf)
-    phrase_db = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
-    own_db = own.learn(float(np.percentile(phrase_db[speech], 90)))
+    lasting_db, phrase_db = (
+        np.lib.stride_tricks.sliding_window_view(
+            np.pad(np.where(speech, level_db, -np.inf), reach, constant_values=-np.inf),
+            2 * reach + 1,
+        ).max(axis=1)
+        for level_db in (lasting(found.level_db, _LASTING), found.level_db)
+    )
+    own_db = own.learn(float(np.percentile(lasting_db[speech], 90)))
     share = float((phrase_db[speech] < own_db - _BLEED_BELOW_DB).mean())
     return share if share > _BLEED_FROM else 0.0
 
