@@ -75,7 +75,7 @@ def test_an_unknown_form_says_what_to_do(form):
 
 def test_a_request_is_remembered_until_it_is_taken_back(tmp_path):
     asked = Remembered().after("ask", ("help_now",), NOW)
-    assert asked.asked == Asked(RequestKind.HELP_NOW, NOW)
+    assert asked.asked == Asked(RequestKind.HELP_NOW, NOW, since=NOW)
     assert asked.after("ask", ("export",), NOW).asked == asked.asked
     save(tmp_path / "k7" / "page.json", asked)
     assert load(tmp_path / "k7" / "page.json") == asked
