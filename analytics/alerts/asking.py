@@ -6,6 +6,7 @@ everything is heard like any other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from analytics.alerts import points_out
@@ -41,6 +42,25 @@ def hear(
     else:
         effect = _ask(book, agent, team, message, now)
     book.out.points.append(points_out.request(book.site, agent, message, effect))
+
+
+def follow(book: AlertBook, team_of: Callable[[str, datetime], str | None], now: datetime) -> None:
+    """Let requests go along with their agents whose team is no more: else nobody would see them.
+
+    Parameters
+    ----------
+    book : AlertBook
+    team_of : callable
+        Agent and time to the team, or ``None``.
+    now : datetime
+    """
+    for alert in book.of_kind(AlertKind.REQUEST):
+        message = alert.message
+        if message.agent is None or book.supervisors(message.team, now):
+            continue  # a team that there is has somebody who leads it
+        team = team_of(message.agent, now)
+        if team not in {None, message.team} and allows(alert.state, Event.UPDATE):
+            book.apply(message.alert_id, Event.UPDATE, now, team=team)
 
 
 def _own(book: AlertBook, agent: str) -> list[Alert]:

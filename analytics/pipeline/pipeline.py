@@ -105,6 +105,7 @@ class Pipeline:
         self._technical.step(now)
         self._causes.step(now)
         self._personal.step(now)
+        asking.follow(self._book, self.teams.team_of, now)
         self._book.tick(now)
         outputs = Outputs(points=points, mirrors=self._mirrors.step(now))
         outputs.extend(self._book.collect())

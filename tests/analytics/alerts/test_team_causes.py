@@ -1,9 +1,9 @@
 """A team's common cause over time: it wavers, is decided, and its team may be renamed under it."""
 
-from analytics.alerts.alerting import GROUP_WAIT, KEPT_RESOLVED
+from analytics.alerts.alerting import ESCALATE_AFTER, GROUP_WAIT, KEPT_RESOLVED
 from analytics.alerts.team_causes import AFTERMATH
 from analytics.pipeline.pipeline import Pipeline
-from sensors.messages import Action, AlertKind, AlertState
+from sensors.messages import Action, AlertKind, AlertState, RequestKind, RequestMessage
 from tests.analytics.evidence_by_hand import Evidence
 from tests.analytics.synthetic_floor import SITE, teams
 
@@ -19,10 +19,14 @@ def of_the_work() -> Evidence:
     return e
 
 
-def renamed(e: Evidence, name: str = "sales") -> None:
+def renamed(e: Evidence) -> None:
     """Restart the server on a file in which the team has another name."""
+    e.teams = teams(len(e.agents), name="sales")
+    restarted(e)
+
+
+def restarted(e: Evidence) -> None:
     kept = e.pipeline.snapshot()
-    e.teams = teams(len(e.agents), name=name)
     e.floor.pipeline = Pipeline(SITE, e.teams)
     e.pipeline.restore(kept)
 
@@ -66,6 +70,18 @@ def test_what_nobody_was_told_goes_along_with_who_changes_team() -> None:
         ("k0", "sales", AlertState.FIRING),
         ("k1", "sales", AlertState.FIRING),
     ]
+
+
+def test_who_asks_is_seen_by_whoever_leads_the_team_now() -> None:
+    e = Evidence(10)
+    ask = RequestMessage(id="request1", at=e.floor.now, kind=RequestKind.HELP_NOW)
+    e.step(("k0", ask))
+    e.teams = teams(10, name="sales", supervisors=["cy"])
+    restarted(e)
+    e.wait(ESCALATE_AFTER[AlertKind.REQUEST].total_seconds())
+    (asked,) = e.floor.open()
+    assert (asked.team, asked.told_to[0]) == ("sales", "cy")
+    assert e.floor.told("k0") == ["request_received", "request_passed_on"]
 
 
 def test_what_was_told_stays_with_its_team_until_there_is_none() -> None:
