@@ -17,7 +17,7 @@ from sensors.errors import DeviceError, MissingExtraError
 from sensors.messages import WINDOW_S
 from sensors.voice import microphone
 from sensors.voice.microphone import create, known_inputs
-from tests.rig import wait_until
+from tests.rig import wait_until, wait_until_async
 from tests.rig.clocks import RealClock
 from tests.rig.waiting import PATIENCE_S
 from tests.sensors.voice.at_desk import (
@@ -173,8 +173,8 @@ async def test_a_listener_that_writes_garbage_is_ended_and_leaves_no_pipe_open(m
     with pytest.raises(DeviceError, match="talks nonsense"):
         async with asyncio.timeout(PATIENCE_S):
             await anext(an_ill_listener(monkeypatch, code).readings(RealClock()))
-    await asyncio.sleep(0)
-    assert open_files() <= before + 1  # the loop's own, made on first use
+    # One more is the loop's own, made on first use.
+    await wait_until_async(lambda: open_files() <= before + 1, what="its pipes are closed")
 
 
 async def test_what_a_driver_started_and_left_behind_holds_up_nothing(monkeypatch):
