@@ -110,7 +110,11 @@ class PcmCollector:
                     await asyncio.sleep(_LOOK_S)
                     continue
                 end_s = max(clock.monotonic_s(), end_s + WINDOW_S * _FAST)
-                await clock.sleep_until(end_s)
+                try:
+                    await clock.sleep_until(end_s)
+                except BaseException:  # the channel was withdrawn while the sound waited
+                    window[:] = 0.0
+                    raise
                 heard = await asyncio.to_thread(reader.read, window)
                 if heard.link.state != state:
                     state = heard.link.state

@@ -110,6 +110,28 @@ async def test_closing_does_not_wait_for_a_sender(pipe):
     await readings.aclose()
 
 
+async def test_sound_that_waits_when_the_channel_is_withdrawn_is_silenced(pipe, monkeypatch):
+    """A sender faster than real time has its windows wait for the clock."""
+    window, waits = voice(120).samples.copy(), asyncio.Event()
+
+    class NeverThen(SteppedClock):
+        async def sleep_until(self, _monotonic_s: float) -> None:
+            waits.set()
+            await asyncio.Event().wait()
+
+    async def given(_self: PcmCollector, _descriptor: int) -> np.ndarray:
+        return window
+
+    monkeypatch.setattr(PcmCollector, "_window", given)
+    readings = create({"path": str(pipe), "raw_rate": RATE}).readings(NeverThen())
+    reading = asyncio.create_task(anext(readings))
+    await waits.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert not window.any()
+
+
 STDIN = """
 import asyncio, json
 from contextlib import aclosing
