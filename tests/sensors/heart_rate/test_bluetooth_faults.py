@@ -35,10 +35,10 @@ from tests.sensors.heart_rate.watching import (
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up on the system's calls in tenths of a second."""
-    monkeypatch.setattr(bounded, "GRACE_S", 0.05)
+    """Give up on the system's calls in a second: less may pass on a busy machine without a fault."""
+    monkeypatch.setattr(bounded, "GRACE_S", 0.2)
     for limit in ("_START_S", "_STOP_S", "_READ_S", "_DISCONNECT_S"):
-        monkeypatch.setattr(production_radio, limit, 0.3)
+        monkeypatch.setattr(production_radio, limit, 1.0)
 
 
 async def test_a_dropped_link_comes_back(radio, clock):
@@ -156,7 +156,7 @@ async def test_one_that_vanishes_during_discovery(radio, clock):
 async def test_a_call_that_hangs_once_does_not_hang_the_collector(radio, clock, call):
     headset = await radio.headset()
     radio.stack.hanging = {call}
-    source = collector(radio, connect_s=0.3)
+    source = collector(radio, connect_s=1.0)
     async with aclosing(source.readings(clock)) as found:
         if call == "disconnect":
             await beat(found, headset)

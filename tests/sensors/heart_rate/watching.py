@@ -19,7 +19,7 @@ TAKEN_OFF = bytes([0b00100, 0])
 OK = Link(Channel.HEART, "ok")
 NOT_WORN = Link(Channel.HEART, Absence.NOT_WORN)
 DISCONNECTED = Link(Channel.HEART, Absence.DISCONNECTED)
-PATIENCE_S = 30  # only a hang reaches it
+PATIENCE_S = 60  # only a hang reaches it
 
 
 def collector(radio: VirtualRadio, **options) -> BleakCollector:
