@@ -142,7 +142,8 @@ class Detector:
         reference = self._baseline.reference(rows)
         reference.mean[_SKIN] += self._electrode.moved[rows]
         half = fusion.LEVELS[0] * reference.scale
-        seen = np.where(reference.seconds > 0, self._baseline.spread_s[:, rows], 0.0)
+        known = fusion.seen_enough(reference)  # what a night has left of a level is none of today's
+        seen = np.where(known, self._baseline.spread_s[:, rows], 0.0)
         found = np.zeros((3, len(rows), len(FEATURES)))
         for of, part in zip(
             found, (reference.mean - half, reference.mean + half, seen), strict=True

@@ -288,3 +288,17 @@ def test_growing_keeps_what_is_known():
     after = detector.to_arrays()
     for name, array in before.items():
         assert np.array_equal(array, after[name][..., :1], equal_nan=True)
+
+
+def test_what_was_usual_yesterday_is_told_again_once_today_s_level_is_known():
+    detector, at_s, _ = settled()
+    rng, at_s = np.random.default_rng(1), at_s + 16 * 3600.0
+    heart = FEATURE_INDEX["heart_rate_bpm"]
+    hours = []
+    for k in range(14):
+        detector.step(rows(1), batch(at_s + 5 * k, calm(rng)), learn=np.ones(1, bool))
+        hours.append(float(detector.usual(rows(1))[2][0, heart]))
+    assert hours[:6] == [0.0] * 6, (
+        "a night leaves next to nothing of a level, but not quite nothing"
+    )
+    assert hours[-1] > 0.4
