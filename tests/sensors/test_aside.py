@@ -34,6 +34,7 @@ async def test_a_call_that_hangs_is_left_behind_and_the_next_waits_for_it():
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 await aside.within(0.05, hangs)
+        await wait_until(lambda: calls)
         assert len(calls) == 1
         assert [t.name for t in threading.enumerate()].count("test") == 1
         assert await asyncio.to_thread(lambda: 7) == 7
@@ -109,9 +110,11 @@ async def test_calls_are_made_in_order_and_their_errors_handed_on():
 
 async def test_what_waits_for_a_call_that_hangs_is_bounded_and_made_when_it_comes_back():
     in_order, back, made = InOrder("test", 2), threading.Event(), []
+    begun = threading.Event()
     try:
         with pytest.raises(TimeoutError):
-            await in_order.within(0.05, back.wait)
+            await in_order.within(0.05, lambda: (begun.set(), back.wait()))
+        await wait_until(begun.is_set)  # until its thread has begun, this one waits, too
         assert in_order.do(lambda: made.append(1)) is not None
         with pytest.raises(TimeoutError):
             await in_order.within(0.05, lambda: made.append(2))
