@@ -1,4 +1,4 @@
-"""One connection to an MQTT 3.1.1 broker: the only importer of paho.
+"""One connection to an MQTT 3.1.1 broker: with `sensors.wire.client` the only importer of paho.
 
 Shared by edge, server and dashboard. It reconnects by itself with a growing
 delay, subscribes anew on every connection, and never acknowledges a message
@@ -7,27 +7,23 @@ on a connection other than the one it came on.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, ConfigurationError
 from sensors.wire import refusals, tls
-from sensors.wire.bell import Bell
+from sensors.wire.client import Client
 from sensors.wire.gulps import Gulps
-from sensors.wire.packets import Confirmed, Published, confirmations
+from sensors.wire.packets import Published, confirmations
 
 KEEPALIVE_S = 20
 RECONNECT_MIN_S = 1
@@ -35,13 +31,6 @@ RECONNECT_MAX_S = 30
 # With a limit paho looks through all that is unconfirmed at each confirmation. It numbers packets
 # with 16 bits, and takes nothing new under a number that is in flight.
 _UNLIMITED = 0
-# Then what waits to be sent has its turn: by time, since paho reads as many packets at a call as
-# it has messages unconfirmed, and whoever takes them may be slow.
-_READING_S = 0.02
-
-# MQTT 3.1.1 has neither with a confirmation; paho would make an empty one of each for each.
-_NO_REASON = ReasonCode(PacketTypes.PUBACK)
-_NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -121,7 +110,7 @@ class Connection:
         self._is_answered = False  # the attempt that is being made, by the broker
         # Before paho's client, which opens sockets: what fails here leaves none behind.
         verified = tls.context(settings) if settings.tls else None
-        self._client = _Client(
+        self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=not persistent,
@@ -297,93 +286,6 @@ class Connection:
     ) -> None:
         if self._on_published is not None:
             self._on_published(mid)
-
-
-class _Client(paho.Client):
-    """paho's client, which reads and writes in gulps, and leaves in order at any moment.
-
-    Most of paho's work was asking the system for single bytes and about single
-    packets: here it sees the first packet of each gulp, and whatever is no
-    message and no confirmation. Asked to disconnect while it connects, it would
-    leave an open connection behind, and the broker would send the will once that
-    was found by the garbage collector.
-    """
-
-    on_gulped: Callable[[Published], None]
-    linger_s = 0.0
-    is_leaving = False
-
-    def leave(self) -> None:
-        """Disconnect, also from what is only being connected to; end the thread, close everything."""
-        thread = self._thread  # paho forgets it when it ends, and may do so at any moment from here
-        self.is_leaving = True
-        self.disconnect()
-        self._thread_terminate = True
-        if thread is None or thread is threading.current_thread():
-            return
-        thread.join()
-        self._reset_sockets()
-
-    def reconnect(self) -> MQTTErrorCode:
-        """Connect; say goodbye at once if there was nobody yet to say it to when that was asked."""
-        code = super().reconnect()
-        if self.is_leaving:
-            self.disconnect()
-        return code
-
-    def disconnect(self, *given: Any, **named: Any) -> MQTTErrorCode:
-        """Say goodbye after all that waits: paho closes the socket behind its last packet."""
-        if sock := self.gulps():
-            sock.gather_no_more()
-        return super().disconnect(*given, **named)
-
-    def gulps(self) -> Gulps | None:
-        """Return the socket of this connection."""
-        return cast("Gulps | None", self.socket())
-
-    def _create_socket(self) -> Any:
-        return Gulps(cast("socket.socket", super()._create_socket()))
-
-    def loop_start(self) -> MQTTErrorCode:
-        """Begin; the network thread is woken once for all that is to be sent, not for each."""
-        code = super().loop_start()
-        # Both ends stay as they are under the bell: whoever has rung already is heard.
-        bell = Bell(cast("socket.socket", self._sockpairR), cast("socket.socket", self._sockpairW))
-        self._sockpairR = self._sockpairW = cast("socket.socket", bell)
-        return code
-
-    def wake(self) -> None:
-        """Have the network thread send what waits."""
-        if bell := self._sockpairW:
-            bell.send(b"\0")
-
-    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Handle what there is to read, for as long as what is to be sent can wait."""
-        if not (sock := self.gulps()):
-            return super().loop_read(max_packets)
-        if self.linger_s:
-            time.sleep(self.linger_s)
-        return sock.hand_out(lambda: super(_Client, self).loop_read(), self._take, _READING_S)
-
-    def want_write(self) -> bool:
-        """Return whether something waits to be sent."""
-        sock = self.gulps()
-        return super().want_write() or (sock is not None and sock.is_behind)
-
-    def loop_write(self) -> MQTTErrorCode:
-        """Send all that waits, together."""
-        code = super().loop_write()
-        if sock := self.gulps():
-            sock.flush()
-        return code
-
-    def _take(self, what: Published | Confirmed) -> None:
-        if isinstance(what, Published):
-            self.on_gulped(what)
-            return
-        with self._out_message_mutex:
-            if what in self._out_messages:
-                self._do_on_publish(what, _NO_REASON, _NO_PROPERTIES)
 
 
 def require_tls(broker: BrokerSettings) -> None:
