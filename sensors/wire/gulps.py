@@ -17,6 +17,8 @@ GULP = 65_536
 
 Code = TypeVar("Code", bound=int)
 
+_FAREWELL_S = 2.0  # for the other end to hear our last words, and to close
+
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -164,13 +166,14 @@ class Gulps:
         BlockingIOError
             If the other end does not take what waits already; then nothing was taken.
         """
-        if self._gathers and len(self._unsent) < GULP:
+        gathers = self._gathers  # looked at once: another thread ends it at any moment
+        if gathers and len(self._unsent) < GULP:
             self._unsent += data
             return len(data)
         self._send()
-        if len(self._unsent) >= (GULP if self._gathers else 1):
+        if len(self._unsent) >= (GULP if gathers else 1):
             raise BlockingIOError
-        if self._gathers:
+        if gathers:
             self._unsent += data
             return len(data)
         return self._sock.send(data)
@@ -215,6 +218,26 @@ class Gulps:
         self._sock.setblocking(flag)
 
     def close(self) -> None:
-        """Close the socket; what is held is lost."""
+        """Close the socket, after the last packet once that is heard; what is held is lost."""
         self._is_closed = True
-        self._sock.close()
+        is_said = not (self._gathers or self.is_behind or self._error or self._has_ended)
+        try:
+            if is_said:
+                self._hear_out()
+        finally:
+            self._sock.close()
+
+    def _hear_out(self) -> None:
+        """Wait for the other end to close, which it does on reading our last packet.
+
+        Closed while more comes in, the system tells the other end at its next
+        write that we are gone, and Mosquitto then looks at nothing that we had
+        sent: messages are lost, and the will speaks for who took leave.
+        """
+        end_s = time.monotonic() + _FAREWELL_S
+        with suppress(OSError):  # gone, or out of time: then it was not to be had
+            self._sock.shutdown(socket.SHUT_WR)
+            while (rest_s := end_s - time.monotonic()) > 0:
+                self._sock.settimeout(rest_s)
+                if not self._sock.recv(GULP):
+                    return

@@ -129,6 +129,36 @@ def test_a_polite_farewell_sends_no_will(mosquitto):
         assert watch.payloads == [b"end"]
 
 
+def test_a_farewell_in_a_flood_is_heard_and_so_is_what_was_sent_before(mosquitto):
+    """Closed while the broker writes to us, it looks at nothing that it has not read by then."""
+    last, floods = "wellbeing/v1/hq/agent/k7/reply", threading.Event()
+
+    def flood():
+        while not floods.wait(0.002):
+            for _ in range(200):
+                source.connection.publish(TOPIC, b"x" * 2_000, qos=0)
+
+    will = Will("wellbeing/v1/hq/agent/k7/status/pc", b"offline")
+    with (
+        Listener(mosquitto.port, "watch", subscriptions=(will.topic, last)) as watch,
+        Listener(mosquitto.port, "source", subscriptions=()) as source,
+    ):
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            for number in range(8):
+                with Listener(mosquitto.port, f"edge-{number}", will=will) as edge:
+                    wait_until(lambda heard=edge.heard: len(heard) > 50)
+                    for _ in range(20):
+                        edge.connection.publish(last, b"last")
+        finally:
+            floods.set()
+            flooding.join()
+        source.connection.publish_and_wait(last, b"end", retain=False, timeout_s=60)
+        wait_until(lambda: b"end" in watch.payloads)
+        assert watch.payloads == [b"last"] * 160 + [b"end"]
+
+
 def test_a_farewell_while_it_connects_is_polite_too_and_leaves_nothing_open(mosquitto, monkeypatch):
     will = Will("wellbeing/v1/hq/agent/k7/status/pc", b"offline")
     connects, goes_on, connect = threading.Event(), threading.Event(), socket.create_connection

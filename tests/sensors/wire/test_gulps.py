@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -210,8 +211,71 @@ def test_the_last_packet_is_sent_when_it_is_written_and_not_before_the_others(
     sock.gather_no_more()
     sock.post(b"too late")
     assert sock.send(b"ef") == 2
-    sock.close()
     assert theirs.recv(10) == b"abcdef"
+    theirs.close()
+    sock.close()
+
+
+def test_who_has_said_the_last_word_hears_the_other_out(
+    ends: tuple[Gulps, socket.socket],
+) -> None:
+    """Closed on what still comes in, a broker would not look at what we had sent."""
+    sock, theirs = ends
+    sock.send(b"ab")
+    sock.gather_no_more()
+    sock.send(b"last")
+    theirs.send(b"x" * 10_000)
+    closes = threading.Thread(target=sock.close)
+    closes.start()
+    theirs.setblocking(True)
+    theirs.sendall(b"y" * 3_000_000)  # more than fits: it is read
+    assert closes.is_alive()
+    assert theirs.recv(100) == b"ablast"
+    assert theirs.recv(100) == b""
+    theirs.close()
+    closes.join(60)
+    assert sock.fileno() == -1
+
+
+def test_who_is_not_heard_does_not_wait_for_ever(
+    ends: tuple[Gulps, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock, _ = ends
+    monkeypatch.setattr(gulps, "_FAREWELL_S", 0.05)
+    sock.gather_no_more()
+    sock.send(b"last")
+    sock.close()
+    assert sock.fileno() == -1
+
+
+def test_a_farewell_on_another_thread_puts_nothing_into_the_middle_of_a_packet(
+    ends: tuple[Gulps, socket.socket],
+) -> None:
+    sock, theirs = ends
+    inner = sock._sock
+
+    class Slow:
+        def send(self, data: bytes) -> int:
+            sock.gather_no_more()  # while we write
+            sock._sock = inner
+            theirs_takes = inner.send(bytes(data[: gulps.GULP // 2]))
+            sock._sock = Full()  # type: ignore[assignment]
+            return theirs_takes
+
+    class Full:
+        def send(self, data: bytes) -> int:
+            sock._sock = inner
+            raise BlockingIOError
+
+    sock.send(b"a" * gulps.GULP)
+    sock._sock = Slow()  # type: ignore[assignment]
+    assert sock.send(b"b") == 1
+    sock.flush()
+    found = b""
+    while len(found) <= gulps.GULP:
+        found += theirs.recv(1 << 20)
+    assert found == b"a" * gulps.GULP + b"b"
+    theirs.close()
 
 
 def test_the_last_packet_waits_for_who_does_not_read(ends: tuple[Gulps, socket.socket]) -> None:
@@ -229,6 +293,7 @@ def test_the_last_packet_waits_for_who_does_not_read(ends: tuple[Gulps, socket.s
             continue
         found += theirs.recv(1 << 20)
     assert set(found[:-3]) == {ord("x")}
+    theirs.close()
 
 
 def test_what_sending_meets_ends_the_connection_at_the_next_read(
