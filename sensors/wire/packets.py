@@ -33,19 +33,24 @@ class Published(NamedTuple):
     packet_id: int
 
 
-def end_of(data: bytes, at: int) -> int:
-    """Return where the packet that begins at `at` ends; 0 if it is not all there yet.
+def size_of(data: bytes, at: int) -> int:
+    """Return how long the packet that begins at `at` is; while that is not known, less. [B].
 
     Where there is no length, everything is one packet.
     """
     have, length = len(data), 0
-    for place in range(at + 1, min(at + 5, have)):
+    for place in range(at + 1, min(at + _LONGEST_HEAD - 1, have)):
         byte = data[place]
         length |= (byte & 0x7F) << 7 * (place - at - 1)
         if byte < _MORE:
-            end = place + 1 + length
-            return end if end <= have else 0
-    return have if have - at >= _LONGEST_HEAD else 0
+            return place + 1 + length - at
+    return max(have - at, _LONGEST_HEAD) if have - at >= _LONGEST_HEAD - 1 else have - at + 1
+
+
+def end_of(data: bytes, at: int) -> int:
+    """Return where the packet that begins at `at` ends; 0 if it is not all there yet."""
+    end = at + size_of(data, at)
+    return end if end <= len(data) else 0
 
 
 def parse(data: bytes, at: int, end: int) -> Published | Confirmed | None:
@@ -62,8 +67,10 @@ def parse(data: bytes, at: int, end: int) -> Published | Confirmed | None:
     qos = head >> 1 & 3
     if head & 0xF0 != _PUBLISH or qos > 1:
         return None
-    at += 1
+    at, is_malformed_at = at + 1, at + _LONGEST_HEAD - 2
     while data[at] >= _MORE:
+        if at == is_malformed_at:
+            return None
         at += 1
     name_at = at + 3
     payload_at = name_end = name_at + int.from_bytes(data[at + 1 : name_at], "big")

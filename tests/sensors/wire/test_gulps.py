@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,15 @@ class Paho:
             pass
         except OSError:
             return LOST
+        return 0
+
+
+class Whole(Paho):
+    """Takes whatever it is lent."""
+
+    def __call__(self) -> int:
+        with suppress(BlockingIOError):
+            self.read += self.sock.recv(1 << 30)
         return 0
 
 
@@ -123,6 +133,32 @@ def test_the_system_is_asked_once_for_many_packets(ends: tuple[Gulps, socket.soc
     taken: list[Published | int] = []
     sock.hand_out(Paho(sock), taken.append, 60.0)
     assert (len(taken), asked) == (199, [GULP])
+
+
+def test_a_long_packet_is_joined_a_few_times_and_not_with_each_gulp(
+    ends: tuple[Gulps, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock, theirs = ends
+    looked: list[int] = []
+
+    def counted(data: bytes, at: int) -> int:
+        looked.append(len(data) - at)
+        return end_of(data, at)
+
+    end_of = gulps.end_of
+    monkeypatch.setattr(gulps, "end_of", counted)
+    body = b"\0\x01t" + b"x" * 1_000_000
+    packet = b"\x30\xc3\x84\x3d" + body
+    assert end_of(packet, 0) == len(packet)
+    paho = Whole(sock)
+    for at in range(0, len(packet), 1_000):
+        theirs.sendall(packet[at : at + 1_000])
+        assert sock.hand_out(paho, lambda _: None, 60.0) == 0
+    assert paho.read == packet
+    assert sum(looked) < 2 * len(packet)
+    theirs.sendall(_message(1))
+    sock.hand_out(paho, lambda _: None, 60.0)
+    assert paho.read == packet + _message(1)
 
 
 def test_a_flood_keeps_nothing_from_being_sent(

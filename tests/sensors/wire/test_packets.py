@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from sensors.wire.packets import Published, confirmations, end_of, parse
+from sensors.wire.packets import Published, confirmations, end_of, parse, size_of
 
 
 def _written_by_paho(topic: str, payload: bytes, *, qos: int, retain: bool) -> bytes:
@@ -42,6 +42,7 @@ def test_a_packet_that_is_not_all_there_is_none(case: tuple[int, int]) -> None:
     length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
     packet = b"\x30" + length + bytes(size)
     cut = min(cut, len(packet) - 1)
+    assert cut < size_of(b"##" + packet[:cut], 2) <= len(packet)
     assert end_of(b"##" + packet[:cut], 2) == 0
     assert end_of(b"##" + packet, 2) == 2 + len(packet)
 
@@ -50,6 +51,12 @@ def test_a_length_that_is_none_makes_everything_one_packet_for_paho_to_refuse() 
     data = b"\x30\xff\xff\xff\xff"
     assert end_of(data, 0) == 0
     assert end_of(data + b"\x01more", 0) == len(data) + 5
+
+
+@pytest.mark.parametrize("rest", [b"\x01\0\x01tx", b"\xff\xff\xff\xff", b"\x80"])
+def test_a_length_that_is_none_is_no_message(rest: bytes) -> None:
+    data = b"#\x30\xff\xff\xff\xff" + rest
+    assert parse(data, 1, end_of(data, 1)) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,9 @@ def test_confirmations_are_what_a_broker_sends_too() -> None:
     assert confirmations([]) == b""
 
 
-@given(st.binary(max_size=40))
+@given(
+    st.one_of(st.binary(max_size=40), st.binary(max_size=9).map(b"\x30\xff\xff\xff\xff".__add__))
+)
 def test_no_bytes_raise(data: bytes) -> None:
     end = end_of(data, 0)
     assert 0 <= end <= len(data)
