@@ -21,6 +21,7 @@ from analytics.scoring.choice import put
 from analytics.scoring.fusion import SLOPE, log_ratios, sum_down
 from analytics.scoring.pace import Pace
 from analytics.signals.features import PARTS
+from sensors.messages import WINDOW_S
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -148,7 +149,12 @@ def _follow(
 
 def _average(moved: Singles, now: Singles, pace: Pace, parts: Singles, certainty: Singles) -> None:
     """Take one window into the averages and their certainty, in place."""
-    share = _share_of(float(pace.step_s[0])) if pace.even else _share(pace.step_s)
+    if pace.even:
+        share, left = _share_of(float(pace.step_s[0]))
+    else:
+        share, left = _share(pace.step_s)
+    if left is not None:
+        now *= left
     gain = certainty - now
     gain *= share
     now += gain
@@ -190,14 +196,27 @@ def _learn(  # noqa: PLR0917 - what is kept, and then what was seen
     calm += off
 
 
-def _share(step_s: Floats) -> Singles:
-    """Return the weight of a new value in each average, shape (2, 1, n)."""
-    share = 1.0 - np.exp(-step_s / _TIMES_S)
-    return np.asarray(share[:, None, :], np.float32)
+def _share(step_s: Floats) -> tuple[Singles, Singles | None]:
+    """Return the weight of a new value, and what a gap before it leaves of the certainty.
+
+    A window that is missing fades what is known as an empty one does, and the
+    next one counts for its own time: no single window speaks for a gap.
+
+    Returns
+    -------
+    ndarray of float32, shape (2, 1, n)
+        In each average.
+    ndarray of float32, shape (2, 1, n), or None
+        Where there is a gap.
+    """
+    gap_s = np.where(step_s > LONGEST_STEP_S, step_s - WINDOW_S, 0.0)
+    share = 1.0 - np.exp(-(step_s - gap_s) / _TIMES_S)
+    left = np.exp(-gap_s / _TIMES_S)[:, None, :].astype(np.float32) if gap_s.any() else None
+    return np.asarray(share[:, None, :], np.float32), left
 
 
 @lru_cache(maxsize=256)
-def _share_of(step_s: float) -> Singles:
+def _share_of(step_s: float) -> tuple[Singles, Singles | None]:
     return _share(np.array([step_s]))
 
 

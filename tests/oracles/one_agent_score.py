@@ -249,9 +249,11 @@ class OneAgent:
         own = {part: self.calm[part].own() for part in PARTS}
         each = []
         for time_s in (NOW_S, LASTING_S):
-            share, total, square = 1 - math.exp(-step_s / time_s), 0.0, 0.0
+            stands_s = step_s if step_s <= b.LONGEST_STEP_S else WINDOW_S  # the rest is a gap
+            share, total, square = 1 - math.exp(-stands_s / time_s), 0.0, 0.0
             for part in PARTS:
                 kept, sure = self.gathered[time_s, part], certainty.get(part, 0.0)
+                kept.certainty *= math.exp(-(step_s - stands_s) / time_s)
                 kept.certainty += share * (sure - kept.certainty)
                 if part in deviation:
                     pull = share * sure / kept.certainty

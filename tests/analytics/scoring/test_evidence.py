@@ -20,20 +20,21 @@ class Told:
             held = getattr(self.evidence, name)
             setattr(self.evidence, name, np.zeros((*held.shape[:-1], agents), np.float32))
 
-    def tell(self, deviation, minutes=5 / 60, certainty=1.0):
+    def tell(self, deviation, minutes=5 / 60, certainty=1.0, **how):
         """Return the evidence about the first agent."""
         for _ in range(round(minutes * 12)):
-            found = self.tell_once(deviation, certainty)
+            found = self.tell_once(deviation, certainty, **how)
         return found[0]
 
-    def tell_once(self, deviation, certainty=1.0):
-        """Return the evidence about each agent after one window."""
-        last_s, self.at_s = self.at_s, self.at_s + 5.0
-        n = len(self.rows)
+    def tell_once(self, deviation, certainty=1.0, who=None, last_s=None):
+        """Return the evidence about each agent, or those of `who`, after one window."""
+        before_s, self.at_s = self.at_s if last_s is None else np.array(last_s), self.at_s + 5.0
+        rows = self.rows if who is None else np.array(who)
+        n = len(rows)
         parts, sure = np.zeros((2, len(PARTS), n), np.float32)
         parts[: self.known], sure[: self.known] = deviation, certainty
-        pace = Pace.of(np.full(n, self.at_s), np.full(n, last_s), np.full(n, -np.inf))
-        return self.evidence.gather(self.rows, pace, parts, sure)
+        pace = Pace.of(np.full(n, self.at_s), np.zeros(n) + before_s, np.full(n, -np.inf))
+        return self.evidence.gather(rows, pace, parts, sure)
 
 
 def test_what_lasts_is_more_than_a_blip_as_high():
@@ -74,6 +75,20 @@ def test_calm_noise_spreads_alike_however_many_parts_are_known():
             seen.append(told.tell_once(noise[:known].astype(np.float32)))
         spreads.append(np.std(seen[500:]))
     assert max(spreads) < 1.35 * min(spreads)
+
+
+@pytest.mark.parametrize("gap_s", [10.0, 180.0, 600.0])
+def test_windows_that_are_missing_say_what_empty_ones_say(gap_s):
+    """One window does not speak for the gap before it, whoever else had none."""
+    missing, empty = Told(agents=2), Told()
+    for told in (missing, empty):
+        told.tell(0.5, minutes=20)
+    before_s = missing.at_s
+    missing.tell(0.5, minutes=gap_s / 60, who=[1])
+    empty.tell(0.0, minutes=gap_s / 60, certainty=0.0)
+    expected = empty.tell_once(2.0)
+    found = missing.tell_once(2.0, last_s=[before_s, missing.at_s])
+    assert found[0] == pytest.approx(expected[0], rel=1e-4)
 
 
 def test_a_part_that_is_not_measured_now_counts_no_more():

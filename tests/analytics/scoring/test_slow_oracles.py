@@ -37,8 +37,10 @@ class PartSoFar:
         """Return what it is after one window that stands for `step_s`."""
         mean, sure = [], []
         for span_s, m, c in zip((60.0, 240.0), self.mean, self.sure, strict=True):
-            share = 1.0 - math.exp(-step_s / span_s)
-            now = c + share * (certainty - c)
+            stands_s = step_s if step_s <= 10.0 else WINDOW_S
+            share = 1.0 - math.exp(-stands_s / span_s)
+            left = c * math.exp((stands_s - step_s) / span_s)
+            now = left + share * (certainty - left)
             mean.append(m + share * certainty / now * (value - m) if certainty else m)
             sure.append(now)
         new = replace(self, mean=tuple(mean), sure=tuple(sure))
