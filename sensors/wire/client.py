@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -91,7 +92,35 @@ class Client(paho.Client):
             return super().loop_read(max_packets)
         if self.linger_s:
             time.sleep(self.linger_s)
-        return sock.hand_out(lambda: super(Client, self).loop_read(), self._take, _READING_S)
+        try:
+            code = sock.hand_out(lambda: super(Client, self).loop_read(), self._take, _READING_S)
+        except Exception:  # noqa: BLE001 - a bug of whoever is called back, told as one below
+            return self._hang_up()
+        if not code and sock.has_heard():
+            self._note_life()
+        return code
+
+    def _hang_up(self) -> MQTTErrorCode:
+        """Tell of a bug as any thread does that it ends, and begin anew instead of ending.
+
+        Ended, nobody would read any more from what counts as connected. What
+        was not confirmed comes again.
+        """
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), self._thread)))
+        if self._sock is None:
+            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+
+    def _note_life(self) -> None:
+        """Put off by what the broker sends that it is taken for dead.
+
+        The answer to a ping comes after all that was on its way: with a slow
+        receiver that is longer than the broker is given for it.
+        """
+        with self._msgtime_mutex:
+            self._last_bytes_received = time.monotonic()
+        if self._ping_t:
+            self._ping_t = self._last_bytes_received
 
     def want_write(self) -> bool:
         """Return whether something waits to be sent."""
@@ -101,8 +130,9 @@ class Client(paho.Client):
     def loop_write(self) -> MQTTErrorCode:
         """Send all that waits, together."""
         code = super().loop_write()
-        if sock := self.gulps():
-            sock.flush()
+        if (sock := self.gulps()) and sock.flush():
+            with self._msgtime_mutex:  # paho has not seen all of it, and would ping
+                self._last_msg_out = time.monotonic()
         return code
 
     def _take(self, what: Published | Confirmed) -> None:

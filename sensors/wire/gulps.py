@@ -45,7 +45,7 @@ class Gulps:
         self._more: list[bytes] = []  # of that packet, while it is not
         self._lacks = 0  # so much at least
         self._lent, self._lent_at = b"", 0
-        self._has_ended = self._is_closed = False
+        self._has_ended = self._is_closed = self._has_heard = False
         self._error: OSError | None = None
         self._unsent, self._posted = bytearray(), bytearray()
         self._posting = threading.Lock()
@@ -66,6 +66,7 @@ class Gulps:
             self._error = error
             return
         self._has_ended = not found
+        self._has_heard |= bool(found)
         # Joined only when it may be whole: copied with each gulp, 40 MB took half a minute.
         self._more.append(found)
         self._lacks -= len(found)
@@ -101,6 +102,7 @@ class Gulps:
             What `lend` returned last.
         """
         end_s = time.monotonic() + at_most_s
+        self._has_heard |= self.pending() > 0
         self.fill()
         while True:
             code = lend()
@@ -135,6 +137,11 @@ class Gulps:
 
     def _lend(self, start: int) -> None:
         self._lent, self._lent_at = self._read[start : self._at], 0
+
+    def has_heard(self) -> bool:
+        """Return whether anything came or was handed out since this was last asked."""
+        has_heard, self._has_heard = self._has_heard, False
+        return has_heard
 
     @property
     def is_lending(self) -> bool:
@@ -203,20 +210,31 @@ class Gulps:
         """Whether something waits to be sent."""
         return bool(self._unsent or self._posted)
 
-    def flush(self) -> None:
-        """Send what waits, as far as the other end takes it; an error is for the next `recv`."""
+    def flush(self) -> bool:
+        """Send what waits, as far as the other end takes it; an error is for the next `recv`.
+
+        Returns
+        -------
+        bool
+            Whether it took anything.
+        """
         try:
-            self._send()
+            return self._send() > 0
         except OSError as error:
             self._error = error
+            return False
 
-    def _send(self) -> None:
+    def _send(self) -> int:
         with self._posting:
             self._unsent += self._posted
             self._posted.clear()
+        sent = 0
         with suppress(*_NOT_NOW):
             while self._unsent:
-                del self._unsent[: self._sock.send(self._unsent)]
+                taken = self._sock.send(self._unsent)
+                del self._unsent[:taken]
+                sent += taken
+        return sent
 
     def fileno(self) -> int:
         """Return the number by which the system knows the socket."""

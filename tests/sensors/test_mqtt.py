@@ -250,6 +250,30 @@ def test_a_missing_certificate_authority_names_the_key(tmp_path):
         Connection(settings, client_id="x")
 
 
+def test_a_bug_in_who_is_called_back_is_told_and_the_message_comes_again(mosquitto, monkeypatch):
+    """Else nobody would read from what counts as connected."""
+    told, tries = [], []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+
+    def fails_once(inbound):
+        tries.append(inbound)
+        if len(tries) == 2:
+            raise ValueError("a bug")
+
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        monkeypatch.setattr(server.connection, "_on_message", fails_once)
+        _send(mosquitto.port, b"1", b"2", b"3")
+        wait_until(lambda: server.changes == [True, False, True])
+        wait_until(lambda: [one.payload for one in tries][-3:] == [b"1", b"2", b"3"])
+        assert [one.exc_type for one in told] == [ValueError]
+        server.connection.acknowledge(*tries)
+        server.connection.publish_and_wait(f"{TOPIC}/seen", b"", retain=False, timeout_s=60)
+    with Listener(mosquitto.port, persistent=True, manual_ack=True) as server:
+        _send(mosquitto.port, b"end")
+        wait_until(lambda: server.heard)
+        assert server.payloads == [b"end"]
+
+
 def test_stopping_leaves_no_thread(mosquitto):
     before = set(threading.enumerate())
     with Listener(mosquitto.port):
