@@ -21,15 +21,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, ConfigurationError
 from sensors.wire import refusals, tls
-from sensors.wire.client import Client
+from sensors.wire.client import MOST_UNCONFIRMED, Client
 from sensors.wire.gulps import Gulps
 from sensors.wire.packets import Published, confirmations
 
 KEEPALIVE_S = 20
 RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 30
-# With a limit paho looks through all that is unconfirmed at each confirmation. It numbers packets
-# with 16 bits, and takes nothing new under a number that is in flight.
+# With a limit paho looks through all that is unconfirmed at each confirmation.
 _UNLIMITED = 0
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -144,6 +143,11 @@ class Connection:
         return self._connected.is_set()
 
     @property
+    def has_room(self) -> bool:
+        """Whether many more messages can be published before any is confirmed."""
+        return self._client.unconfirmed <= MOST_UNCONFIRMED // 2
+
+    @property
     def where(self) -> str:
         """The broker's address, as a person writes it."""
         return f"{self._settings.host}:{self._settings.port}"
@@ -173,7 +177,13 @@ class Connection:
             )
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
-        """Hand `payload` to the network thread; return its packet id."""
+        """Hand `payload` to the network thread; return its packet id.
+
+        Raises
+        ------
+        BrokerError
+            If the broker has left so many unconfirmed that it is not taken.
+        """
         return self._client.publish(topic, payload, qos=qos, retain=retain).mid
 
     def publish_and_wait(
@@ -187,7 +197,8 @@ class Connection:
         Raises
         ------
         BrokerError
-            If there is no connection, or it did not confirm within `timeout_s`.
+            If there is no connection, it did not confirm within `timeout_s`, or
+            has left too many unconfirmed to be given more.
         """
         if not self._client.is_connected():
             why = self._refused or "there is no connection"

@@ -67,11 +67,15 @@ class BrokerWatch:
         elif trouble != self._told_trouble and time.monotonic() >= self._quiet_until:
             _log.warning("%s; retrying, edges keep their windows", trouble)
             self._told_trouble = trouble
-        if not trouble and self._subscriber.connections != self._connections:
-            self._reconnected()
+        if not trouble and self._is_to_be_told_anew():
+            self._tell_anew()
         self._clear_forgotten_alerts()
 
-    def _reconnected(self) -> None:
+    def _is_to_be_told_anew(self) -> bool:
+        is_new = self._subscriber.connections != self._connections
+        return self._subscriber.take_room() or is_new
+
+    def _tell_anew(self) -> None:
         """Say again what a broker may have lost, or never heard before we were restarted."""
         is_first = self._connections == 0
         self._connections = self._subscriber.connections

@@ -19,7 +19,7 @@ from analytics.journal.intake import parse_topic
 from analytics.journal.steps import Pending
 from sensors import codec, topics
 from sensors.config import BrokerSettings
-from sensors.errors import MessageError
+from sensors.errors import BrokerError, MessageError
 from sensors.messages import StoredMessage, TimeMessage
 from sensors.mqtt import Connection, Inbound
 from sensors.topics import DELIVERY, TopicKind
@@ -62,6 +62,7 @@ class Subscriber:
         self._confirmed: deque[int] = deque()  # packet numbers, in the order confirmed
         self._in_flight: dict[int, int] = {}
         self._retained_alerts: deque[str] = deque()
+        self._is_short = False  # of room: something was not taken, and waits in the file
         self.connections = 0
         self._connection = Connection(
             settings,
@@ -124,12 +125,31 @@ class Subscriber:
         self._connection.acknowledge(*batch)
 
     def publish(self, pending: Pending) -> None:
-        """Send one publication; its id appears in `take_confirmed` once the broker has it."""
+        """Send one publication; its id appears in `take_confirmed` once the broker has it.
+
+        With too much unconfirmed it is not sent: see `take_room`.
+        """
         delivery = DELIVERY[parse_topic(pending.topic).kind]
-        packet = self._connection.publish(
+        packet = self._hand_over(
             pending.topic, pending.payload, qos=delivery.qos, retain=delivery.retained
         )
-        self._in_flight[packet] = pending.id
+        if packet is not None:
+            self._in_flight[packet] = pending.id
+
+    def take_room(self) -> bool:
+        """Return, once, whether what was not sent for want of room can be sent now."""
+        if not (self._is_short and self._connection.has_room):
+            return False
+        self._is_short = False
+        return True
+
+    def _hand_over(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> int | None:
+        if not self._is_short:  # nothing overtakes what waits
+            try:
+                return self._connection.publish(topic, payload, qos=qos, retain=retain)
+            except BrokerError:
+                self._is_short = True
+        return None
 
     def unconfirmed(self) -> set[int]:
         """Return ids of publications sent and not confirmed: they are sent again by themselves."""
@@ -137,7 +157,7 @@ class Subscriber:
 
     def publish_stored(self, agent: str, source: str, message: StoredMessage) -> None:
         """Say up to which window everything of a run is in the journal."""
-        self._connection.publish(
+        self._hand_over(
             topics.stored(self._site, agent, source), codec.encode(message), qos=1, retain=True
         )
 

@@ -26,7 +26,12 @@ class Bell:
         if self._has_rung:
             return len(data)
         self._has_rung = True
-        return self._outer.send(data)
+        try:
+            return self._outer.send(data)
+        except OSError:
+            if self._outer.fileno() < 0:  # closed as we were about to ring
+                return len(data)
+            raise
 
     def recv(self, size: int) -> bytes:
         """Take note; what is given from here on rings again."""

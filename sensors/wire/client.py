@@ -15,6 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from sensors.errors import BrokerError
 from sensors.wire.bell import Bell
 from sensors.wire.gulps import Gulps
 from sensors.wire.packets import Confirmed, Published
@@ -26,6 +27,10 @@ _READING_S = 0.02
 # MQTT 3.1.1 has neither with a confirmation; paho would make an empty one of each for each.
 _NO_REASON = ReasonCode(PacketTypes.PUBACK)
 _NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
+
+
+MOST_UNCONFIRMED = 60_000
+"""Of 65,535 numbers; some are left to subscribe with, and to find one that is free."""
 
 
 class Client(paho.Client):
@@ -65,6 +70,30 @@ class Client(paho.Client):
         if sock := self.gulps():
             sock.gather_no_more()
         return super().disconnect(*given, **named)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages the broker has not confirmed."""
+        return len(self._out_messages)
+
+    def publish(self, *given: Any, **named: Any) -> paho.MQTTMessageInfo:
+        """Take a message; paho drops it without a word where it has no number left.
+
+        Raises
+        ------
+        BrokerError
+            If the broker has left so many unconfirmed.
+        """
+        if named.get("qos") and self.unconfirmed >= MOST_UNCONFIRMED:
+            raise BrokerError(f"the broker has not confirmed {self.unconfirmed} messages")
+        return super().publish(*given, **named)
+
+    def _mid_generate(self) -> int:
+        # Not one that is in flight, also not for what is never confirmed: paho reports that as
+        # sent by the same number, and it would be taken for the confirmation of the other.
+        while (number := super()._mid_generate()) in self._out_messages:
+            continue
+        return number
 
     def gulps(self) -> Gulps | None:
         """Return the socket of this connection."""

@@ -79,3 +79,46 @@ def test_it_waits_in_the_file_and_is_said_once_the_broker_is_back(
         listener.stop()
         subscriber.stop()
         db.close()
+
+
+def test_what_a_slow_broker_leaves_no_room_for_is_said_later(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the same connection: it was dropped, and another's confirmation taken for its own."""
+    monkeypatch.setattr("sensors.wire.client.MOST_UNCONFIRMED", 10)
+    monkeypatch.setattr("sensors.mqtt.MOST_UNCONFIRMED", 10)
+    db = open_state(tmp_path)
+    log = StepLog(db, tmp_path / FILE_NAME)
+    subscriber = Subscriber(BrokerSettings(port=mosquitto.port), "lab")
+    pipeline = cast("ScoringPipeline", SimpleNamespace(open_alerts=list))
+    told = StoredPublisher(cast("Streams", SimpleNamespace()), subscriber)
+    watch = BrokerWatch("lab", subscriber, pipeline, log, told)
+    confirmed = 0
+
+    def look() -> bool:
+        nonlocal confirmed
+        watch.look()
+        found = subscriber.take_confirmed()
+        confirmed += len(found)
+        log.commit(Commit(confirmed=found))
+        return not log.pending()
+
+    subscriber.start()
+    try:
+        watch.send(log.commit(Commit(publications=[said(0)])))
+        wait_until(look)
+        mosquitto.pause()
+        try:
+            for n in range(1, 26):
+                watch.send(log.commit(Commit(publications=[said(n)])))
+            assert len(subscriber.unconfirmed()) == 10
+            assert not look()
+            assert len(subscriber.unconfirmed()) == 10
+        finally:
+            mosquitto.resume()
+        wait_until(look, what="all is said")
+        assert confirmed == 26
+        assert subscriber.connections == 1
+    finally:
+        subscriber.stop()
+        db.close()

@@ -66,3 +66,10 @@ def test_what_was_rung_under_it_is_heard(bell: tuple[Bell, socket.socket]) -> No
         ours.recv(10_000)
     ours.send(b"\0")
     assert _is_woken(ours)
+
+
+def test_who_rings_as_it_is_taken_down_meets_no_error(bell: tuple[Bell, socket.socket]) -> None:
+    ours, _ = bell
+    ours.close()
+    ours._has_rung = False  # looked at before it was closed
+    assert ours.send(b"\0") == 1

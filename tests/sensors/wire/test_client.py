@@ -11,6 +11,7 @@ import pytest
 from paho.mqtt.client import _ConnectionState
 from paho.mqtt.enums import CallbackAPIVersion
 
+from sensors.errors import BrokerError
 from sensors.wire.client import Client
 from sensors.wire.gulps import Gulps
 from sensors.wire.packets import confirmations
@@ -86,3 +87,28 @@ def test_confirmations_are_a_sign_of_life_too(ends: tuple[Client, socket.socket]
     client.loop_misc()
     client.loop_write()
     assert theirs.recv(100) == confirmations([7])  # and no ping
+
+
+def test_no_number_is_given_to_two_messages(ends: tuple[Client, socket.socket]) -> None:
+    """Also not to what is never confirmed: paho reports it as sent by its number."""
+    client, _ = ends
+    client._last_mid = 65_534
+    assert [client.publish("t", b"x", qos=1).mid for _ in range(2)] == [65_535, 1]
+    client._last_mid = 65_534
+    assert client.publish("t", b"x", qos=0).mid == 2
+    assert client.publish("t", b"x", qos=1).mid == 3
+    assert client.unconfirmed == 3
+
+
+def test_what_is_not_taken_is_refused_and_not_dropped(
+    ends: tuple[Client, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = ends
+    monkeypatch.setattr("sensors.wire.client.MOST_UNCONFIRMED", 2)
+    first = client.publish("t", b"x", qos=1)
+    client.publish("t", b"x", qos=1)
+    with pytest.raises(BrokerError, match="not confirmed 2 messages"):
+        client.publish("t", b"x", qos=1)
+    assert client.publish("t", b"x", qos=0).rc == 0
+    client._take(first.mid)
+    assert client.publish("t", b"x", qos=1).rc == 0
