@@ -1,4 +1,4 @@
-"""One connection to an MQTT 3.1.1 broker: with `sensors.wire.client` the only importer of paho.
+"""One connection to an MQTT 3.1.1 broker.
 
 Shared by edge, server and dashboard. It reconnects by itself with a growing
 delay, subscribes anew on every connection, and never acknowledges a message
@@ -14,14 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.reasoncodes import ReasonCode
-
 from sensors.config import BrokerSettings
 from sensors.errors import BrokerError, ConfigurationError
 from sensors.wire import refusals, tls
-from sensors.wire.client import MOST_UNCONFIRMED, Client
+from sensors.wire.client import MOST_UNCONFIRMED, Client, Message, PahoClient, Reason
 from sensors.wire.gulps import Gulps
 from sensors.wire.packets import Published, confirmations
 
@@ -109,12 +105,7 @@ class Connection:
         self._is_answered = False  # the attempt that is being made, by the broker
         # Before paho's client, which opens sockets: what fails here leaves none behind.
         verified = tls.context(settings) if settings.tls else None
-        self._client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=not persistent,
-            manual_ack=manual_ack,
-        )
+        self._client = Client(client_id, clean_session=not persistent, manual_ack=manual_ack)
         self._client.linger_s = linger_s
         self._configure(will, verified)
 
@@ -234,7 +225,7 @@ class Connection:
         self._client.leave()
 
     def _connected_now(
-        self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _props: Any
+        self, client: PahoClient, _userdata: Any, _flags: Any, reason: Reason, _props: Any
     ) -> None:
         self._is_answered = True
         if reason.is_failure:
@@ -249,12 +240,12 @@ class Connection:
         else:
             self._announce(connected=True)
 
-    def _failed_now(self, _client: paho.Client, _userdata: Any) -> None:
+    def _failed_now(self, _client: PahoClient, _userdata: Any) -> None:
         # paho calls this while it handles the error, and does not pass it on.
         self._refused = refusals.words(sys.exception(), tls=self._settings.tls)
 
     def _subscribed_now(
-        self, _client: paho.Client, _userdata: Any, _mid: int, codes: list[ReasonCode], _props: Any
+        self, _client: PahoClient, _userdata: Any, _mid: int, codes: list[Reason], _props: Any
     ) -> None:
         refused = [str(code) for code in codes if code.is_failure]
         if refused:
@@ -263,7 +254,7 @@ class Connection:
         self._announce(connected=True)
 
     def _disconnected_now(
-        self, _client: paho.Client, _userdata: Any, _flags: Any, _reason: ReasonCode, _props: Any
+        self, _client: PahoClient, _userdata: Any, _flags: Any, _reason: Reason, _props: Any
     ) -> None:
         if not self._is_answered and not self._client.is_leaving:
             self._refused = f"it hung up without an answer; {refusals.CHECK_TLS}"
@@ -278,7 +269,7 @@ class Connection:
         if self._on_change is not None:
             self._on_change(connected)
 
-    def _message_now(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+    def _message_now(self, _client: PahoClient, _userdata: Any, message: Message) -> None:
         found = message.topic, bytes(message.payload), message.retain, message.qos, message.mid
         self._hand_on(Inbound(*found, self._generation))
 
@@ -293,7 +284,7 @@ class Connection:
             self._on_message(inbound)
 
     def _published_now(
-        self, _client: paho.Client, _userdata: Any, mid: int, _reason: ReasonCode, _props: Any
+        self, _client: PahoClient, _userdata: Any, mid: int, _reason: Reason, _props: Any
     ) -> None:
         if self._on_published is not None:
             self._on_published(mid)

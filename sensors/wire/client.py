@@ -1,4 +1,4 @@
-"""paho's client over a socket that is read and written in gulps."""
+"""paho's client over a socket that is read and written in gulps: the only importer of paho."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -29,6 +29,11 @@ _NO_REASON = ReasonCode(PacketTypes.PUBACK)
 _NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
 
 
+PahoClient: TypeAlias = paho.Client
+"""What paho says it passes to callbacks."""
+Message: TypeAlias = paho.MQTTMessage
+Reason: TypeAlias = ReasonCode
+
 MOST_UNCONFIRMED = 60_000
 """Of 65,535 numbers; some are left to subscribe with, and to find one that is free."""
 
@@ -46,6 +51,16 @@ class Client(paho.Client):
     on_gulped: Callable[[Published], None]
     linger_s = 0.0
     is_leaving = False
+
+    def __init__(
+        self, client_id: str = "", *, clean_session: bool = True, manual_ack: bool = False
+    ) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=clean_session,
+            manual_ack=manual_ack,
+        )
 
     def leave(self) -> None:
         """Disconnect, also from what is only being connected to; end the thread, close everything."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 from paho.mqtt.client import _ConnectionState
-from paho.mqtt.enums import CallbackAPIVersion
 
 from sensors.errors import BrokerError
 from sensors.wire.client import Client
@@ -25,7 +24,7 @@ def ends() -> Iterator[tuple[Client, socket.socket]]:
     """A connected client that nobody runs, and the broker's end."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    client = Client(CallbackAPIVersion.VERSION2)
+    client = Client()
     client._sock, client._state = Gulps(ours), _ConnectionState.MQTT_CS_CONNECTED
     client._keepalive = KEEPALIVE_S
     client._thread = threading.current_thread()  # else paho would write at once
