@@ -6,12 +6,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from sensors.edge.control.control import ask
-from tests.rig.waiting import wait_until
+from tests.rig.display import chromium_page
+from tests.rig.waiting import PATIENCE_S, wait_until
+from tests.sensors.edge.standin import StandIn
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[4]
 
@@ -98,6 +104,27 @@ class RunningPage:
 def _answer(response: HTTPResponse) -> Answer:
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, headers, response.read().decode())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """One Chromium for all: each test has a page of its own."""
+    with chromium_page() as page:
+        yield page.context.browser
+
+
+@pytest.fixture
+def chromium(browser) -> Iterator["Page"]:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_S * 1e3)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def server(mosquitto):
+    with StandIn(mosquitto.port) as running:
+        yield running
 
 
 RunPage = Callable[..., AbstractContextManager[RunningPage]]

@@ -1,65 +1,17 @@
-"""The agent's page in a real browser: keyboard only, without a script, under axe, on a phone."""
+"""The agent's page in a real browser: by keyboard only, without a script, while things change."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from analytics.signals.features import FEATURES
-from sensors import codec, topics
-from sensors.messages import (
-    Action,
-    MirrorMessage,
-    NoticeKind,
-    NoticeMessage,
-    PersonState,
-    ReplyMessage,
-    RequestMessage,
-    UsualRange,
-)
-from tests.rig.display import chromium_page
+from sensors.messages import ReplyMessage, RequestMessage
 from tests.rig.waiting import PATIENCE_S, wait_until
-from tests.sensors.edge.page.makings import HIGH
-from tests.sensors.edge.standin import StandIn
+from tests.sensors.edge.page.visiting import HEARD, fill, visit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.needs("mosquitto", "chromium")
-
-ROOT = Path(__file__).parents[4]
-SHOTS = ROOT / "test-output"
-AXE = ROOT / "tests" / "vendor" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-HEARD = ("heart", "keyboard", "pointer")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for all: each test has a page of its own."""
-    with chromium_page() as page:
-        yield page.context.browser
-
-
-@pytest.fixture
-def chromium(browser) -> Iterator["Page"]:
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_S * 1e3)
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def server(mosquitto):
-    with StandIn(mosquitto.port) as running:
-        yield running
-
-
-def visit(chromium: "Page", page) -> None:
-    chromium.goto(page.address())
-    chromium.get_by_role("heading", name="K7").wait_for()
 
 
 def tab_to(chromium: "Page", selector: str) -> None:
@@ -82,40 +34,6 @@ def said(chromium: "Page") -> str:
 
 def heard(server, kind):
     return [m for m in list(server.others) if isinstance(m, kind)]
-
-
-def fill(server, *, state: PersonState = PersonState.DIFFERENT) -> None:
-    """Let one of everything have happened."""
-    now = datetime.now(UTC)
-
-    def tell(minutes_ago: float, kind: NoticeKind, **more) -> None:
-        at = now - timedelta(minutes=minutes_ago)
-        notice = NoticeMessage(id=f"notice{minutes_ago:04.0f}", at=at, kind=kind, **more)
-        server.connection.publish(topics.notice("main", "k7"), codec.encode(notice))
-
-    usual = tuple(
-        UsualRange(
-            feature=f.name, unit=f.unit, low=1, high=3, hours=n, now=n / 4 if n % 3 else None
-        )
-        for n, f in enumerate(FEATURES)
-    )
-    mirror = MirrorMessage(
-        at=now, state=state, strain_index=97, evidence=5.2, threshold=4.6, quality=0.8, usual=usual
-    )
-    server.connection.publish(topics.mirror("main", "k7"), codec.encode(mirror), qos=0)
-    tell(90, NoticeKind.ALERT_TOLD, alert_id="alert001", contributions=HIGH)
-    tell(80, NoticeKind.DECIDED, alert_id="alert001", by="ana", decision=Action.OFFER_BREAK)
-    tell(70, NoticeKind.ALERT_RESOLVED, alert_id="alert001")
-    tell(60, NoticeKind.WAS_IT_SO, alert_id="alert001", decision=Action.OFFER_BREAK)
-    tell(50, NoticeKind.LOOKED, by="bo")
-    tell(7, NoticeKind.ALERT_TOLD, alert_id="alert002", contributions=HIGH)
-
-
-def filled(page, server) -> None:
-    page.do(do="choose", may_heart="yes", may_keyboard="yes")
-    page.do(do="help_now")
-    fill(server)
-    wait_until(lambda: "bo looked at you." in page.fetch(page.home).body, what="the notices")
 
 
 def test_everything_by_keyboard_alone(server, run_page, chromium):
@@ -343,70 +261,3 @@ def test_a_call_for_help_that_gets_no_answer_is_not_said_to_be_on_its_way_for_ev
         chromium.clock.fast_forward(12_500)
         wait_until(lambda: "speak to a person" in said(chromium), what="the notice")
         held[0].abort()
-
-
-FIRST = [(1280, "light", "zh-CN"), (390, "dark", "en-US")]
-LATER = [(1280, "light", "en-US"), (390, "dark", "zh-CN"), (640, "dark", "en-US"),
-         (320, "light", "zh-CN")]  # fmt: skip
-"""640 and 320 px are a screen of 1280 at 200 % and 400 % zoom."""
-
-
-@pytest.mark.parametrize("screens", [FIRST, LATER], ids=["first", "later"])
-def test_axe_finds_nothing_and_everything_fits_in_both_languages_by_day_and_by_night(
-    server, run_page, browser, screens
-):
-    SHOTS.mkdir(exist_ok=True)
-    with run_page(server.port, *HEARD) as page:
-        if screens is LATER:
-            filled(page, server)
-        for width, scheme, language in screens:
-            tested = browser.new_page(
-                color_scheme=scheme,
-                locale=language,
-                viewport={"width": width, "height": 900},
-                reduced_motion="reduce",
-                bypass_csp=True,  # lets no other script in, and here one is wanted
-            )
-            tested.set_default_timeout(PATIENCE_S * 1e3)
-            visit(tested, page)
-            open_all(tested)
-            fits(tested, width)
-            if screens is LATER:
-                shot = SHOTS / f"page-{language}-{scheme}-{width}.png"
-                tested.screenshot(path=shot, full_page=True)
-            if width in {1280, 390}:
-                accessible(tested)
-            tested.close()
-
-
-def fits(tested: "Page", width: int) -> None:
-    assert tested.evaluate(TOO_WIDE) == []
-    assert tested.evaluate("document.documentElement.scrollWidth") <= width
-    assert tested.evaluate(TOO_SMALL) == []
-    moves = tested.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
-    assert moves == "auto"
-
-
-def accessible(tested: "Page") -> None:
-    tested.add_script_tag(path=AXE)
-    found = tested.evaluate("rules => axe.run({runOnly: rules})", RULES)
-    assert len(found["passes"]) > 20
-    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]] == []
-    tested.evaluate("document.documentElement.removeAttribute('lang')")  # it can find something
-    found = tested.evaluate("axe.run({runOnly: {type: 'rule', values: ['html-has-lang']}})")
-    assert len(found["violations"]) == 1
-
-
-def open_all(tested: "Page") -> None:
-    tested.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-
-
-TOO_WIDE = (
-    "[...document.querySelectorAll('body *')].filter(node => !node.closest('.wide, .unseen')"
-    " && node.getBoundingClientRect().right > innerWidth + 1).map(node => node.outerHTML)"
-)
-TOO_SMALL = (
-    "[...document.querySelectorAll('button, select, summary, label.tick')].filter(node =>"
-    " node.getBoundingClientRect().height < 24).map(node => node.outerHTML)"
-)
-"""WCAG 2.2, 2.5.8: 24 px at least."""

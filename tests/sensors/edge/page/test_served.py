@@ -26,18 +26,11 @@ from sensors.signals import Channel
 from tests.rig.waiting import wait_until
 from tests.sensors.edge.page.conftest import ROOT
 from tests.sensors.edge.page.makings import NOW
-from tests.sensors.edge.standin import StandIn
 
 pytestmark = pytest.mark.needs("mosquitto")
 
 HEARD = ("heart", "keyboard")
 OWN = ("run", "seq", "oldest_seq", "window_end_at", "sent_at", "clock_offset_ms", "clock_error_ms")
-
-
-@pytest.fixture
-def server(mosquitto):
-    with StandIn(mosquitto.port) as running:
-        yield running
 
 
 def heard(server, kind):
