@@ -35,6 +35,7 @@ from sensors.command_line import (
     read_tables,
 )
 from sensors.config import BrokerSettings, section
+from sensors.interruption import Interruption
 from sensors.mqtt import require_tls
 from sensors.policy import PolicySettings
 
@@ -162,7 +163,7 @@ def build(
 @contextmanager
 def _stop_on_signal() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C and SIGTERM set; a second one ends at once."""
-    stop = threading.Event()
+    stop = Interruption()
     known: dict[int, Any] = {}
 
     def ask(number: int, _frame: FrameType | None) -> None:

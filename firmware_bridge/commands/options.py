@@ -20,6 +20,7 @@ import typer
 
 from sensors import codec
 from sensors.errors import ConfigurationError
+from sensors.interruption import Interruption
 
 PortOption = Annotated[
     str,
@@ -127,7 +128,7 @@ def check_one(verb: str, port: str | None, bluetooth: str | None) -> None:
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
     """Yield a flag that Ctrl-C or a termination sets: a row being written is finished first."""
-    interrupted = threading.Event()
+    interrupted = Interruption()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: interrupted.set()) for number in numbers]
     try:

@@ -142,16 +142,23 @@ def refuses(analysis: Analysis) -> Verdict:
 
 
 def _last_known(analysis: Analysis, sent: Sent) -> bytes | None:
-    """Return what was in force by the answer before `sent`; None if that is not known."""
-    asked = sent.message
-    found = None
-    for one in [*analysis.requests(Get), *analysis.requests(Set)]:
-        answer = analysis.answer(one) if one.at_s < sent.at_s else None
-        if answer is None or answer[1].status not in _DONE or not isinstance(asked, Get | Set):
+    """Return what was in force by the answer before `sent`; None if that is not known.
+
+    Nor is it behind a SET whose answer was lost: it may have been obeyed.
+    """
+    asked, known = sent.message, None
+    for one in analysis.trace.sent:
+        other = one.message
+        if one.at_s >= sent.at_s or not isinstance(asked, Get | Set):
+            break
+        if not isinstance(other, Get | Set) or (other.key, other.index) != (asked.key, asked.index):
             continue
-        if (answer[1].key, answer[1].index) == (asked.key, asked.index):
-            found = max(found or answer, answer, key=lambda one: one[0])
-    return None if found is None else found[1].value
+        answer = analysis.answer(one)
+        if answer is not None and answer[1].status in _DONE:
+            known = answer[1].value
+        elif answer is None and isinstance(other, Set):
+            known = None
+    return known
 
 
 def rate_setting(analysis: Analysis) -> Verdict:

@@ -145,7 +145,7 @@ def test_a_key_that_is_struck_is_no_measure_of_how_loud_somebody_speaks(level):
     found = extract(struck, RATE)
     assert usual.speech_ratio == pytest.approx(0.6, abs=0.05)
     for name in usual.known().keys() - {"jitter_local", "shimmer_local", "hnr_db"}:
-        assert getattr(found, name) == pytest.approx(getattr(usual, name), rel=0.03, abs=0.01), name
+        assert getattr(found, name) == pytest.approx(getattr(usual, name), rel=0.05, abs=0.02), name
     assert found.jitter_local == pytest.approx(usual.jitter_local, rel=0.1)
 
 
