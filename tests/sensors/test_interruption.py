@@ -58,7 +58,9 @@ def test_an_event_of_the_library_would_wait_for_itself():
 
 def test_everybody_who_waits_is_woken_and_nobody_waits_after():
     flag, woken = Interruption(), []
-    threads = [threading.Thread(target=lambda: woken.append(flag.wait())) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: woken.append(flag.wait()), daemon=True) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     assert not flag.wait(0.01)
