@@ -84,14 +84,11 @@ def _point(point: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reference_curve(traces: Sequence[Trace]) -> list[dict[str, float]]:
-    """Return the operating curve of the two-signal reference."""
-    alerts = [
-        detection.reference_alerts(one, detection.reference(one), detection.THEIRS)
-        for one in traces
-    ]
+    """Return the points of both references, of which the better one counts at each rate."""
+    alerts = [detection.reference_alerts(one) for one in traces]
     points = [
-        detection.Point([evaluate.tally(t, a[k]) for t, a in zip(traces, alerts, strict=True)])
-        for k in range(len(detection.THEIRS))
+        detection.Point([evaluate.tally(t, times) for t, times in zip(traces, at, strict=True)])
+        for at in zip(*alerts, strict=True)
     ]
     return [{"rate": round(one.rate, 4), "found": round(one.found, 4)} for one in points]
 

@@ -187,7 +187,7 @@ def null_curve(facts: Facts) -> Figure:
     for size in (1, 5, 20, 50):
         limit, threshold = NULL_ALERTS_PER_TEAM_HOUR / size, threshold_for(size)
         axes.plot([0.0, threshold, threshold], [limit, limit, 1e-3], ":", color=_MID, lw=1.0)
-        words = f"team of {size}: {limit:g} an hour each, threshold {threshold:.2f}"
+        words = f"team of {size}: {limit:g}/h each, at {threshold:.2f}"
         axes.text(0.02, 1.08 * limit, words, fontsize=8)
     axes.set_yscale("log")
     axes.set_xlim(0.0, 3.3)
@@ -257,8 +257,8 @@ DRAWN: dict[str, tuple[Callable[[Facts], Figure], str, str]] = {
         one_shift,
         "Evidence and strain index over one simulated shift",
         (
-            "Evidence wanders below the threshold, crosses it during the shaded episode and falls back"
-            " before the episode ends; a dashed line marks the alert. Below, the strain index."
+            "Evidence wanders below the threshold and crosses it during the shaded episode; a dashed"
+            " line marks the alert. Below, the strain index."
         ),
     ),
     "null_curve": (

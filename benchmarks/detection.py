@@ -3,7 +3,8 @@
 Reads ``../shared/data/strain`` beside the checkout, or the folder in
 ``WELLBEING_RECORDINGS``; without either the repository's synthetic fixtures,
 on which the figures mean nothing and say so. The peer is the plain reference:
-two signed deviations, added. Intervals are over people. What elapsed time alone
+two signed deviations, added; for alerts the better of that and of its average
+over a minute. Intervals are over people. What elapsed time alone
 would score is printed beside: the schedule of a laboratory gives the label away.
 """
 
@@ -64,6 +65,16 @@ def exponential(x: Floats, horizon_s: float) -> Floats:
     return out
 
 
+def average(x: Floats, seconds: float) -> Floats:
+    """Return the running average of the values up to each one; NaN before the first."""
+    out, now, share = np.full(len(x), np.nan), np.nan, 1.0 - np.exp(-WINDOW_S / seconds)
+    for k, value in enumerate(x):
+        if np.isfinite(value):
+            now = value if np.isnan(now) else now + share * (value - now)
+        out[k] = now
+    return out
+
+
 def deviation(x: Floats, horizon_s: float, floor: float) -> Floats:
     """Return how many spreads each value lies above its own past, squashed to 2."""
     off = x - exponential(x, horizon_s)
@@ -78,16 +89,29 @@ def reference(one: Trace) -> Floats:
     return deviation(rate, 3600.0, 4.0) + deviation(skin, 600.0, 0.2)
 
 
-def reference_alerts(one: Trace, score: Floats, thresholds: Sequence[float]) -> list[Floats]:
-    """Return when the reference alerts, through the same episodes."""
-    n = len(thresholds)
+def calmer_reference(one: Trace) -> Floats:
+    """Return the same averaged over a minute, of spreads that are given and not learnt."""
+    rate = one.batch.values[:, FEATURE_INDEX["device_rate_bpm"]]
+    skin = one.batch.values[:, FEATURE_INDEX["log_eda"]]
+    off = (average(rate, 30.0) - exponential(rate, 3600.0)) / 4.0
+    moist = (skin - exponential(skin, 600.0)) / 0.2
+    return average(sum(np.clip(np.nan_to_num(z), -2, 2) for z in (off, moist)), 60.0)
+
+
+def reference_alerts(one: Trace) -> list[Floats]:
+    """Return when either reference alerts at each of `THEIRS`, through the same episodes."""
+    return [*_alerts(one, reference(one)), *_alerts(one, calmer_reference(one))]
+
+
+def _alerts(one: Trace, score: Floats) -> list[Floats]:
+    n = len(THEIRS)
     episodes, rows = Episodes(), np.arange(n)
     episodes.ensure(n)
     began = np.zeros((n, len(score)), dtype=bool)
     for k, (t_s, value) in enumerate(zip(one.t_s, score, strict=True)):
         live = np.full(n, t_s >= evaluate.SCORED_FROM_S)
         found = episodes.step(
-            rows, np.full(n, t_s), np.full(n, max(value, 0.0)), np.asarray(thresholds), live
+            rows, np.full(n, t_s), np.full(n, max(value, 0.0)), np.asarray(THEIRS), live
         )
         began[:, k] = found.began
     return [one.t_s[row] for row in began]
@@ -216,7 +240,7 @@ def alerting(
     traces: Sequence[Trace], ours: Sequence[Sequence[Floats]], more: dict[str, Any]
 ) -> None:
     """Print D3 and D3f."""
-    theirs = [reference_alerts(one, reference(one), THEIRS) for one in traces]
+    theirs = [reference_alerts(one) for one in traces]
     wanted = [*((f"D3.at{rate:g}", rate) for rate in RATES), ("D3f.with_skin", FLOOR_RATE)]
     for name, rate in wanted:
         mine, other = operating(traces, ours, rate), operating(traces, theirs, rate)
@@ -241,7 +265,7 @@ def main() -> int:
     bare = [without_skin(one) for one in traces]
     judged = evaluate.judge(bare, SWEPT)
     mine = operating(bare, [[at.alerts_s for at in one] for one in judged], FLOOR_RATE)
-    theirs = [reference_alerts(one, reference(one), THEIRS) for one in bare]
+    theirs = [reference_alerts(one) for one in bare]
     other = operating(bare, theirs, FLOOR_RATE)
     unit = f"share found at <= {FLOOR_RATE:g} false alerts/h, no module"
     extra = {**mine.facts(bare), "peer_facts": other.facts(bare), **more}

@@ -189,8 +189,8 @@ NULL_ALERTS_PER_TEAM_HOUR = 0.5
 """Personal alerts a team may see when nothing is the matter. [1/h] (TRUST A1)"""
 
 NULL_CURVE: tuple[tuple[float, float], ...] = (
-    (1.1, 1.28), (1.25, 0.97), (1.4, 0.70), (1.6, 0.445), (1.8, 0.28), (2.0, 0.166),
-    (2.2, 0.1), (2.5, 0.0457), (2.8, 0.017), (3.1, 0.0051),
+    (1.0, 1.34), (1.1, 1.06), (1.25, 0.75), (1.4, 0.52), (1.6, 0.311), (1.8, 0.192),
+    (2.0, 0.104), (2.2, 0.065), (2.4, 0.0347), (2.6, 0.0157), (2.8, 0.0089), (3.1, 0.0041),
 )  # fmt: skip
 """Threshold, and alerts per agent-hour at it when nothing is the matter.
 

@@ -5,6 +5,7 @@ noise does not. Two averages must agree, of about a minute and of about four:
 strain that is worth a supervisor has lasted, and is still there now. Both are
 counted in spreads of the agent's own longer average, learnt where no strain
 is: below the usual. How long somebody's noise remembers is thereby learnt, too.
+Parts that stray together count for fewer witnesses (`analytics.scoring.together`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from analytics.scoring.baseline import LONGEST_STEP_S, NEVER_ZERO
 from analytics.scoring.choice import put
-from analytics.scoring.fusion import SLOPE, log_ratios, sum_down
+from analytics.scoring.fusion import log_ratios, sum_down
 from analytics.scoring.pace import Pace
+from analytics.scoring.together import counted, learn, shares
 from analytics.signals.features import PARTS
 from sensors.messages import WINDOW_S
 
@@ -49,7 +51,7 @@ CALM_MOST = 3.0
 _TIMES_S = np.array([[NOW_S], [LASTING_S]])
 _USUAL_SQUARE = np.float32(NOISE_S / (NOISE_S + LASTING_S))
 _SCALE = math.sqrt((NOISE_S + LASTING_S) / (NOISE_S + NOW_S))
-_SLOPE_SQUARED = SLOPE**2
+_MOST = np.float32(CALM_MOST * math.sqrt(_USUAL_SQUARE))
 
 
 class Evidence:
@@ -58,7 +60,11 @@ class Evidence:
     PASSING: ClassVar = ("deviation", "certainty", "deviation_before", "certainty_before")
     """What says something of the last minutes only."""
 
-    ARRAYS: ClassVar = (*PASSING, "calm", "calm_s", "calm_before", "calm_s_before")
+    ARRAYS: ClassVar = (
+        *PASSING,
+        *("calm", "calm_s", "together", "together_of"),
+        *("calm_before", "calm_s_before", "together_before", "together_of_before"),
+    )
 
     def __init__(self) -> None:
         shape = (2, len(PARTS), 0)
@@ -67,11 +73,16 @@ class Evidence:
         # Mean square of the longer average while below the usual, over what it usually is.
         self.calm = np.zeros(shape[1:], dtype=np.float32)
         self.calm_s = np.zeros(shape[1:], dtype=np.float32)  # seen of that
+        # How far parts stray together: see `analytics.scoring.together`.
+        self.together = np.zeros(0, dtype=np.float32)
+        self.together_of = np.zeros(0, dtype=np.float32)
         # As they were before the last window, for a second source of the same moment.
         self.deviation_before = np.zeros(shape, dtype=np.float32)
         self.certainty_before = np.zeros(shape, dtype=np.float32)
         self.calm_before = np.zeros(shape[1:], dtype=np.float32)
         self.calm_s_before = np.zeros(shape[1:], dtype=np.float32)
+        self.together_before = np.zeros(0, dtype=np.float32)
+        self.together_of_before = np.zeros(0, dtype=np.float32)
 
     def gather(self, rows: Rows, pace: Pace, parts: Singles, certainty: Singles) -> Floats:
         """Return the evidence after one window of each agent, and keep it.
@@ -94,12 +105,9 @@ class Evidence:
         """
         held = [getattr(self, name)[..., rows] for name in _NEWEST + _BEFORE]
         known = certainty > 0
-        moved, now = _follow(held, pace, parts, certainty, known)
+        each = _follow(held, pace, parts, certainty, known)
         for name, array in zip(_NEWEST + _BEFORE, held, strict=True):
             put(getattr(self, name), rows, array)
-        # What is not measured now counts no more, whatever it said (T6); it is kept, fading.
-        still = now * known
-        each = _standardised(moved, still)
         said = np.minimum(each[0], each[1])
         told = np.logical_or.reduce(known, axis=0)
         told &= pace.ahead
@@ -118,18 +126,18 @@ class Evidence:
         return self.deviation[0][:, rows] / own, self.certainty[0][:, rows]
 
 
-_NEWEST = ("deviation", "certainty", "calm", "calm_s")
+_NEWEST = ("deviation", "certainty", "calm", "calm_s", "together", "together_of")
 _BEFORE = tuple(f"{name}_before" for name in _NEWEST)
 
 
 def _follow(
     held: list[Singles], pace: Pace, parts: Singles, certainty: Singles, known: Mask
-) -> tuple[Singles, Singles]:
-    """Return the new averages, in the agent's own spreads, and their certainty.
+) -> Floats:
+    """Return what each of the two averages says after one window, shape (2, n).
 
     Changes `held`, the newest state and the one before it, as far as time runs on.
     """
-    newest, before = held[:4], held[4:]
+    newest, before = held[: len(_NEWEST)], held[len(_NEWEST) :]
     if pace.even:  # what is kept is worked on where it lies
         work, old = newest, before
         for kept, new in zip(before, newest, strict=True):
@@ -137,14 +145,23 @@ def _follow(
     else:
         old = [np.where(pace.again, *pair) for pair in zip(before, newest, strict=True)]
         work = [array.copy() for array in old]
-    moved, now, calm, calm_s = work
+    moved, now, calm, calm_s, together, together_of = work
     own = _own(calm, calm_s)
     _average(moved, now, pace, parts, certainty)
     _learn(calm, calm_s, own, pace, moved[1], known)
+    spreads = moved / own
+    # What is not measured now counts no more, whatever it said (T6); it is kept, fading.
+    still = now * known
+    share, alone, pairs = shares(still)
+    square = counted(together, together_of) * pairs
+    square += alone
+    lasting = spreads[1].clip(-_MOST, _MOST)
+    lasting *= np.float32(1.0 / math.sqrt(_USUAL_SQUARE))
+    learn(together, together_of, pace, lasting, share[1], pairs[1])
     if not pace.even:
         for kept, new in zip(held, (*work, *old), strict=True):
             np.copyto(kept, new, where=pace.ahead)
-    return moved / own, now
+    return _standardised(spreads, still, square)
 
 
 def _average(moved: Singles, now: Singles, pace: Pace, parts: Singles, certainty: Singles) -> None:
@@ -187,7 +204,7 @@ def _learn(  # noqa: PLR0917 - what is kept, and then what was seen
     fade += np.float32(1.0)
     calm_s *= fade
     calm_s += step
-    off = np.maximum(lasting, np.float32(-CALM_MOST * math.sqrt(_USUAL_SQUARE)) * own)
+    off = np.maximum(lasting, -_MOST * own)
     off *= off
     off /= _USUAL_SQUARE
     off -= calm
@@ -220,24 +237,14 @@ def _share_of(step_s: float) -> tuple[Singles, Singles | None]:
     return _share(np.array([step_s]))
 
 
-_DOUBT = 0.25
-"""How fast a doubtful part leaves the yardstick: slower than it leaves the sum.
-
-Doubt then always makes for less evidence.
-"""
-
-
-def _standardised(deviation: Singles, certainty: Singles) -> Floats:
+def _standardised(deviation: Singles, certainty: Singles, square: Singles) -> Floats:
     """Return the sum of the log-likelihood ratios over its spread on calm data, shape (2, n).
 
-    Near the usual a part says about q d z, so as many sure parts as are known
-    spread by the root of their summed (q d)^2. More parts are more noise: over
-    this, one threshold means one false-alert rate whatever somebody wears.
+    `square` is that of the spread, near the usual (:func:`shares`). More parts
+    are more noise: over this, one threshold means one false-alert rate whatever
+    somebody wears.
     """
     total = sum_down(log_ratios(deviation, certainty))
-    doubtful = np.sqrt(np.sqrt(certainty))  # to the power of _DOUBT, ten times as fast
-    doubtful *= _SLOPE_SQUARED
-    square = np.maximum(sum_down(doubtful), NEVER_ZERO)
-    total /= np.sqrt(square, out=square)
+    total /= np.sqrt(np.maximum(square, NEVER_ZERO))
     total *= np.float32(_SCALE)
     return total.astype(np.float64)

@@ -11,7 +11,6 @@ from analytics.scoring import fusion as f
 from analytics.scoring.detector import LEARNING_S
 from analytics.scoring.electrode import FASTEST_SKIN
 from analytics.scoring.evidence import (
-    _DOUBT,
     CALM_HORIZON_S,
     CALM_MOST,
     CALM_PRIOR_S,
@@ -19,11 +18,19 @@ from analytics.scoring.evidence import (
     NOISE_S,
     NOW_S,
 )
+from analytics.scoring.together import (
+    TOGETHER_COUNTS,
+    TOGETHER_HORIZON_S,
+    TOGETHER_PRIOR_S,
+    TOGETHER_SURE,
+)
 from analytics.signals.features import FEATURES, PARTS, RESPONSE, UNKNOWN_LEVEL, Feature, Part
 from sensors.messages import WINDOW_S
 
 SCORED = [feature for feature in FEATURES if feature.weight > 0]
 _DISTURBED = {Part.HEART, Part.SKIN}
+_USUAL = math.sqrt(NOISE_S / (NOISE_S + LASTING_S))
+_SLOPE = {part: RESPONSE[part].chance * RESPONSE[part].effect for part in PARTS}
 
 
 @dataclass
@@ -109,10 +116,33 @@ class Calm:
         if lasting >= 0:
             return
         cut = CALM_MOST * self.own()
-        usual = math.sqrt(NOISE_S / (NOISE_S + LASTING_S))
         self.seconds += step_s * (1 - self.seconds / CALM_HORIZON_S)
-        square = min(-lasting / usual, cut) ** 2
+        square = min(-lasting / _USUAL, cut) ** 2
         self.square += step_s / self.seconds * (square - self.square)
+
+
+@dataclass
+class Together:
+    """How far any two parts stray together, seen below the usual."""
+
+    found: float = 0.0
+    most: float = 0.0
+
+    def counted(self) -> float:
+        """Return for how much of one part any two count."""
+        all_pairs = sum(_SLOPE[a] * _SLOPE[b] for a in PARTS for b in PARTS if a != b)
+        r = max(0.0, self.found / (self.most + TOGETHER_PRIOR_S * all_pairs))
+        return min(1.0, TOGETHER_COUNTS * r) * min(1.0, TOGETHER_SURE * r)
+
+    def learn(self, said: dict[Part, float], share: dict[Part, float], step_s: float) -> None:
+        pairs = [(a, b) for a in said for b in said if a != b]
+        room = sum(share[a] * share[b] for a, b in pairs)
+        if sum(said.values()) >= 0 or room <= 1e-3:
+            return
+        mean_square = sum(x**2 for x in said.values()) / sum(x**2 for x in share.values())
+        keep = 1 - step_s / TOGETHER_HORIZON_S
+        self.found = keep * self.found + step_s * sum(said[a] * said[b] for a, b in pairs)
+        self.most = keep * self.most + step_s * mean_square * room
 
 
 @dataclass
@@ -124,6 +154,7 @@ class OneAgent:
         default_factory=lambda: {(t, p): Gathered() for t in (NOW_S, LASTING_S) for p in PARTS}
     )
     calm: dict[Part, Calm] = field(default_factory=lambda: {p: Calm() for p in PARTS})
+    together: Together = field(default_factory=Together)
     last_s: float | None = None
     skin: float | None = None
     skin_age_s: float = 0.0
@@ -247,28 +278,45 @@ class OneAgent:
     ) -> float | None:
         step_s = WINDOW_S if self.last_s is None else elapsed_s
         own = {part: self.calm[part].own() for part in PARTS}
-        each = []
-        for time_s in (NOW_S, LASTING_S):
-            stands_s = step_s if step_s <= b.LONGEST_STEP_S else WINDOW_S  # the rest is a gap
-            share, total, square = 1 - math.exp(-stands_s / time_s), 0.0, 0.0
-            for part in PARTS:
-                kept, sure = self.gathered[time_s, part], certainty.get(part, 0.0)
-                kept.certainty *= math.exp(-(step_s - stands_s) / time_s)
-                kept.certainty += share * (sure - kept.certainty)
-                if part in deviation:
-                    pull = share * sure / kept.certainty
-                    kept.deviation += pull * (deviation[part] - kept.deviation)
-                if part not in deviation:
-                    continue  # what is not measured now counts no more
-                total += log_ratio(part, kept.deviation / own[part], kept.certainty)
-                slope = RESPONSE[part].chance * RESPONSE[part].effect
-                square += slope**2 * kept.certainty**_DOUBT
-            each.append(total / math.sqrt(square or 1.0))
-        for part in deviation:
-            lasting = self.gathered[LASTING_S, part].deviation
-            self.calm[part].learn(lasting, min(step_s, b.LONGEST_STEP_S))
+        for part in PARTS:
+            for time_s in (NOW_S, LASTING_S):
+                self._average(time_s, part, deviation.get(part), certainty.get(part, 0.0), step_s)
+        each = [self._says(time_s, own, list(deviation)) for time_s in (NOW_S, LASTING_S)]
+        taught_s = min(step_s, b.LONGEST_STEP_S)
+        lasting = {part: self.gathered[LASTING_S, part] for part in deviation}
+        share = {part: _SLOPE[part] * kept.certainty**0.125 for part, kept in lasting.items()}
+        said = {
+            part: share[part] * max(-CALM_MOST, min(CALM_MOST, kept.deviation / own[part] / _USUAL))
+            for part, kept in lasting.items()
+        }
+        self.together.learn(said, share, taught_s)
+        for part, kept in lasting.items():
+            self.calm[part].learn(kept.deviation, taught_s)
         scale = math.sqrt((NOISE_S + LASTING_S) / (NOISE_S + NOW_S))
         return max(0.0, scale * min(each)) if deviation else None
+
+    def _average(
+        self, time_s: float, part: Part, value: float | None, sure: float, step_s: float
+    ) -> None:
+        stands_s = step_s if step_s <= b.LONGEST_STEP_S else WINDOW_S  # the rest is a gap
+        kept, share = self.gathered[time_s, part], 1 - math.exp(-stands_s / time_s)
+        kept.certainty *= math.exp(-(step_s - stands_s) / time_s)
+        kept.certainty += share * (sure - kept.certainty)
+        if value is not None:
+            kept.deviation += share * sure / kept.certainty * (value - kept.deviation)
+
+    def _says(self, time_s: float, own: dict[Part, float], known: list[Part]) -> float:
+        """Return what one average says of the parts that are measured now, over its spread."""
+        total = square = 0.0
+        counted = self.together.counted()
+        for part in known:
+            kept = self.gathered[time_s, part]
+            total += log_ratio(part, kept.deviation / own[part], kept.certainty)
+            for other in known:
+                both = kept.certainty**0.125 * self.gathered[time_s, other].certainty ** 0.125
+                both *= _SLOPE[part] * _SLOPE[other]
+                square += both if other is part else counted * both
+        return total / math.sqrt(square or 1.0)
 
     @staticmethod
     def _level(part: Part, deviation: float | None) -> int:

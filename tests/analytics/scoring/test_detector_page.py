@@ -20,6 +20,7 @@ from analytics.scoring import (
     fusion,
     measured,
     site_prior,
+    together,
 )
 from analytics.signals.features import FEATURES, PARTS, RESPONSE
 
@@ -36,6 +37,7 @@ MODULES = {
     "fusion": fusion,
     "measured": measured,
     "site_prior": site_prior,
+    "together": together,
 }
 LARGEST = 60_000
 
@@ -117,7 +119,8 @@ def test_the_worked_examples_come_out(words: str, deviations: dict[str, float]) 
 def test_numbers_within_sentences_are_those_of_the_code() -> None:
     usual, far = fusion.LEVELS
     assert f"from {usual:g} spreads on, *well above* or *well below* from {far:g}." in PAGE
-    assert f"sum((q d)^2 c^{evidence._DOUBT:g})" in PAGE
+    counts, sure = together.TOGETHER_COUNTS, together.TOGETHER_SURE
+    assert f"min(1, {counts:g} r) x min(1, {sure:g} r)" in PAGE
 
 
 def test_the_version_is_that_of_the_code() -> None:

@@ -30,10 +30,17 @@ class Told:
         """Return the evidence about each agent, or those of `who`, after one window."""
         before_s, self.at_s = self.at_s if last_s is None else np.array(last_s), self.at_s + 5.0
         rows = self.rows if who is None else np.array(who)
+        return self._gather(rows, deviation, certainty, before_s, -np.inf)
+
+    def tell_again(self, deviation):
+        """Return the evidence about the first agent after a second window of the newest moment."""
+        return self._gather(self.rows, deviation, 1.0, self.at_s, self.at_s - 5.0)[0]
+
+    def _gather(self, rows, deviation, certainty, last_s, before_s):
         n = len(rows)
         parts, sure = np.zeros((2, len(PARTS), n), np.float32)
         parts[: self.known], sure[: self.known] = deviation, certainty
-        pace = Pace.of(np.full(n, self.at_s), np.zeros(n) + before_s, np.full(n, -np.inf))
+        pace = Pace.of(np.full(n, self.at_s), np.zeros(n) + last_s, np.full(n, before_s))
         return self.evidence.gather(rows, pace, parts, sure)
 
 

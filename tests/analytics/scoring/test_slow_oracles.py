@@ -59,6 +59,8 @@ class EvidenceSoFar:
     parts: list[PartSoFar] = field(default_factory=lambda: [PartSoFar() for _ in PARTS])
     before: list[PartSoFar] = field(default_factory=lambda: [PartSoFar() for _ in PARTS])
     times_s: tuple[float, float] = (-math.inf, -math.inf)  # of those two
+    together: tuple[float, float] = (0.0, 0.0)  # what pairs said, and would say were they one
+    together_before: tuple[float, float] = (0.0, 0.0)
 
     def tell(self, at_s: float, values: list[float], certainty: list[float]) -> float:
         newest_s, before_s = self.times_s
@@ -66,21 +68,46 @@ class EvidenceSoFar:
             return UNKNOWN
         if at_s > newest_s:
             self.before, before_s = self.parts, newest_s
+            self.together_before = self.together
         self.times_s = at_s, before_s
         step_s = at_s - before_s if math.isfinite(before_s) else WINDOW_S
         own = [part.own() for part in self.before]
         told = zip(self.before, values, certainty, strict=True)
         self.parts = [part.then(step_s, value, sure) for part, value, sure in told]
-        found = []
+        found, counted = [], self._counted()
         for span in (0, 1):
-            said = noise = 0.0
+            said, shares, longer = 0.0, [], []
             for part, spread, sure, name in zip(self.parts, own, certainty, PARTS, strict=True):
                 effect, chance = RESPONSE[name].effect, RESPONSE[name].chance
                 c, z = part.sure[span] * (sure > 0), part.mean[span] / spread
                 said += math.log(1 - chance + chance * math.exp(effect * c * z))
-                noise += c**0.25 * (chance * effect) ** 2
+                shares.append(chance * effect * c**0.125)
+                longer.append(max(-3.0, min(3.0, z * math.sqrt(340.0 / 100.0))))
+            noise = (1 - counted) * sum(x**2 for x in shares) + counted * sum(shares) ** 2
             found.append(said / math.sqrt(noise) * math.sqrt(340.0 / 160.0) if noise else UNKNOWN)
+        self._learn_together(min(step_s, 10.0), shares, longer)
         return min(found) if any(certainty) else UNKNOWN
+
+    def _counted(self) -> float:
+        slopes = [RESPONSE[name].effect * RESPONSE[name].chance for name in PARTS]
+        of = sum(slopes) ** 2 - sum(x**2 for x in slopes)
+        r = max(0.0, self.together_before[0] / (self.together_before[1] + 500.0 * of))
+        return min(1.0, 2.0 * r) * min(1.0, 3.0 * r)
+
+    def _learn_together(self, step_s: float, shares: list[float], longer: list[float]) -> None:
+        """Learn from the longer average, cut, where all of it lies below the usual."""
+        self.together = self.together_before
+        said = [share * z for share, z in zip(shares, longer, strict=True)]
+        squares = sum(x**2 for x in said)
+        pairs = sum(shares) ** 2 - sum(x**2 for x in shares)
+        if sum(said) < 0 and pairs > 1e-3:
+            keep = 1.0 - step_s / (8 * 3600.0)
+            most = pairs * squares / sum(x**2 for x in shares)
+            found = sum(said) ** 2 - squares
+            self.together = (
+                keep * self.together_before[0] + step_s * found,
+                keep * self.together_before[1] + step_s * most,
+            )
 
 
 def _moments(rng: np.random.Generator) -> list[np.ndarray]:
@@ -118,6 +145,7 @@ def test_evidence_is_that_of_plain_arithmetic() -> None:
         before_s = np.where(at_s > last_s, last_s, before_s)
         last_s = np.maximum(last_s, at_s)
     assert np.ptp(fast.calm_s.max(axis=0)) > 60.0
+    assert np.ptp(fast.together / (fast.together_of + 1.0)) > 0.2
 
 
 @dataclass
