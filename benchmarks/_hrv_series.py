@@ -143,11 +143,12 @@ def spread_places(n: int, how_many: int, rng: np.random.Generator) -> list[int]:
 
 
 def spoil(rr_ms: FloatArray, kind: str, how_many: int, rng: np.random.Generator) -> FloatArray:
-    """Return a copy with artefacts of one `kind`: missed, extra, ectopic or reset.
+    """Return a copy with artefacts of one `kind`: missed, extra, ectopic, reset or long.
 
     *missed*: a beat is taken out. *extra*: one is put in, 20 to 80 % through an
     interval. *ectopic*: a beat comes 20 to 35 % early and the next in its own
-    time. *reset*: the same, but the next comes a whole interval later.
+    time. *reset*: the same, but the next comes a whole interval later. *long*:
+    an interval is 15 to 50 % longer, and all that follows comes later.
     """
     rr = rr_ms.copy()
     for k in reversed(spread_places(len(rr), how_many, rng)):
@@ -158,6 +159,8 @@ def spoil(rr_ms: FloatArray, kind: str, how_many: int, rng: np.random.Generator)
             part = rng.uniform(0.2, 0.8) * rr[k]
             rr[k] -= part
             rr = np.insert(rr, k, part)
+        elif kind == "long":
+            rr[k] *= rng.uniform(1.15, 1.50)
         else:
             early = rng.uniform(0.20, 0.35) * rr[k]
             rr[k] -= early

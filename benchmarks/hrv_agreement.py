@@ -30,7 +30,7 @@ IDS = (
     "H2.RMSSD", "H2.SDNN", "H2.SDSD", "H2.SD1", "H2.SD2", "H2.pNN50", "H2.SampEn", "H2.Welch",
 )  # fmt: skip
 TARGET = 1e-9
-_RATE_HZ, _SEGMENT = 4.0, 480
+RATE_HZ, _SEGMENT = 4.0, 480
 
 
 def ours(rr_ms: FloatArray) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def ours(rr_ms: FloatArray) -> dict[str, Any]:
         "SD2": time.sd2_ms[0],
         "pNN50": 100 * time.nn50[0] / time.n_beats[0],
         "SampEn": sample_entropy(rr_ms[None])[0],
-        "Welch": welch_density(_even(rr_ms)[None], _RATE_HZ, _SEGMENT, n_fft=2 * _SEGMENT)[0],
+        "Welch": welch_density(_even(rr_ms)[None], RATE_HZ, _SEGMENT, n_fft=2 * _SEGMENT)[0],
     }
 
 
@@ -57,8 +57,8 @@ def neurokit(nk: Any, rr_ms: FloatArray) -> dict[str, Any]:
     shape = poincare(rr_ms, out={})
     entropy = nk.entropy_sample(rr_ms, delay=1, dimension=2, tolerance=0.2 * rr_ms.std(ddof=1))[0]
     psd = nk.signal_psd(
-        _even(rr_ms), sampling_rate=_RATE_HZ, method="welch", normalize=False,
-        window=_SEGMENT / _RATE_HZ, min_frequency=0, max_frequency=np.inf,
+        _even(rr_ms), sampling_rate=RATE_HZ, method="welch", normalize=False,
+        window=_SEGMENT / RATE_HZ, min_frequency=0, max_frequency=np.inf,
     )  # fmt: skip
     return {
         **{name: found[f"HRV_{name}"] for name in ("RMSSD", "SDNN", "SDSD", "pNN50")},
@@ -72,7 +72,7 @@ def neurokit(nk: Any, rr_ms: FloatArray) -> dict[str, Any]:
 def _even(rr_ms: FloatArray) -> FloatArray:
     """Return intervals on an even grid, around their mean: the same for both."""
     at_s = np.cumsum(rr_ms) / 1000
-    even: FloatArray = np.interp(np.arange(at_s[0], at_s[-1], 1 / _RATE_HZ), at_s, rr_ms)
+    even: FloatArray = np.interp(np.arange(at_s[0], at_s[-1], 1 / RATE_HZ), at_s, rr_ms)
     return even - even.mean()
 
 
@@ -80,7 +80,7 @@ def difference(name: str, mine: Any, theirs: Any) -> float:
     """Return the largest relative difference; 0 where both are not finite."""
     if name == "Welch":
         # neurokit2 drops the frequencies below its lowest
-        grid = np.arange(_SEGMENT + 1) * _RATE_HZ / (2 * _SEGMENT)
+        grid = np.arange(_SEGMENT + 1) * RATE_HZ / (2 * _SEGMENT)
         mine = mine[np.searchsorted(grid, theirs["Frequency"].to_numpy() - 1e-9)]
         theirs = theirs["Power"].to_numpy()
     mine, theirs = np.atleast_1d(mine), np.atleast_1d(theirs)

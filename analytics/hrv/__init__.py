@@ -1,8 +1,9 @@
 """Heart-rate variability over many windows at once; see README.md beside this file."""
 
 from analytics.hrv.arrays import row_median
-from analytics.hrv.artefacts import Corrected, correct
+from analytics.hrv.artefacts import correct
 from analytics.hrv.beats import normal_beats, successive
+from analytics.hrv.corrected import Corrected
 from analytics.hrv.frequency import (
     HF_HZ,
     LF_HZ,

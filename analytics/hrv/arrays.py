@@ -42,6 +42,31 @@ def as_rows(values: ArrayLike) -> Floats:
     return rows
 
 
+LEAST_MEDIAN_MS = 3.0
+"""Intervals whose median lies below are seconds: 3 s is longer than any pause of a
+living heart, 3 ms shorter than any interval. [ms]"""
+
+
+IN_SECONDS = (
+    f"intervals of rr_ms are mostly below {LEAST_MEDIAN_MS:g} ms, as if they were in seconds; "
+    "expected milliseconds: multiply them by 1000"
+)
+
+
+def refuse_seconds(rr_ms: Floats, there: Mask) -> None:
+    """Refuse intervals that are given in seconds, of those that are `there`; none pass.
+
+    Raises
+    ------
+    ValueError
+        If most of them are below 3.
+    """
+    with np.errstate(invalid="ignore"):
+        small = there & (rr_ms < LEAST_MEDIAN_MS)
+    if 2 * np.count_nonzero(small) > np.count_nonzero(there):
+        raise ValueError(IN_SECONDS)
+
+
 def row_median(rr: Floats, present: Mask) -> Floats:
     """Return the median of the present intervals of each row; NaN of none."""
     if not rr.shape[1]:

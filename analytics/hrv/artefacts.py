@@ -1,18 +1,23 @@
 """Finding and correcting beats that were missed, made up, early, late or out of line.
 
-Four kinds are told apart by how many normal intervals the disturbed stretch
+Five kinds are told apart by how many normal intervals the disturbed stretch
 amounts to, which is what the classes of Lipponen & Tarvainen [1]_ come to:
 
 - *extra*: two short intervals that together are one. Joined: nothing is lost.
 - *missed*: one long interval that is two or three. Divided.
 - *ectopic*: a short and a long one that together are two (or the reverse): one
   beat out of its place between neighbours that are in theirs. Put back.
-- *irregular*: one interval out of line that none of these explains.
+- *irregular*: one short interval that none of these explains, or one longer
+  than three: a gap.
+- *long*: one interval below 1.5 that is longer than its neighbours by more than
+  the heart does itself; see :mod:`analytics.hrv.single_long`.
 
 A joined interval is as good as a measured one. Divided, moved and irregular
 ones are estimates: they keep the series and its clock whole, but
 :attr:`Corrected.measured` is false and no difference is taken from them,
-because an interpolated beat makes RMSSD too small.
+because an interpolated beat makes RMSSD too small. A long one was measured, its
+time did pass; variability is taken from :attr:`Corrected.normal`, without those
+far out of line.
 
 References
 ----------
@@ -24,14 +29,15 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, row_median
 from analytics.hrv.beats import HIGHEST_RR_MS, LOWEST_RR_MS
+from analytics.hrv.corrected import Corrected
 from analytics.hrv.series import Places, Series, beside, places, repeat, without_holes
+from analytics.hrv.single_long import single_long
 
 ONE_OR_TWO = math.sqrt(2.0)
 """Below this many usual intervals a sum counts as one, above as two.
@@ -56,9 +62,6 @@ to two than to one.
 
 MOST_MISSED = 2
 """More beats missed in a row than this are a gap: nothing is put in."""
-
-UNLIKE_A_MULTIPLE = 0.25
-"""Farther from a whole number of usual intervals, a long one is irregular."""
 
 STEP_SIGMA, PLACE_SIGMA = 1.7, 3.5
 """What hearts do by themselves: displacements up to the lesser of 1.7 robust deviations of
@@ -97,40 +100,6 @@ _DOUBT = 0.3  # of a usual interval: two readings of a long interval that fit th
 _MOST_PASSES = 3  # extra beats within one interval that are joined
 
 
-@dataclass(slots=True)
-class Corrected:
-    """Windows after correction: beats moved up to the left, NaN behind the last.
-
-    Parameters
-    ----------
-    rr_ms : ndarray of float, shape (n_windows, n_corrected)
-        Normal-to-normal intervals. [ms]
-    beat_s : ndarray of float, shape (n_windows, n_corrected)
-        Time of the beat that ends each; on the clock of the input, or from
-        the window's first beat where none was given. [s]
-    measured : ndarray of bool, shape (n_windows, n_corrected)
-        False for padding and for what is an estimate.
-    follows : ndarray of bool, shape (n_windows, n_corrected)
-        Measured, and directly after another measured one without a gap.
-    missed, extra, ectopic, irregular : ndarray of int, shape (n_windows,)
-        Artefacts found of each kind.
-    """
-
-    rr_ms: Floats
-    beat_s: Floats
-    measured: Mask
-    follows: Mask
-    missed: Counts
-    extra: Counts
-    ectopic: Counts
-    irregular: Counts
-
-    @property
-    def artefacts(self) -> Counts:
-        """All artefacts of each window."""
-        return self.missed + self.extra + self.ectopic + self.irregular
-
-
 def correct(
     rr_ms: ArrayLike, present: Mask | None = None, beat_s: ArrayLike | None = None
 ) -> Corrected:
@@ -142,8 +111,8 @@ def correct(
     Parameters
     ----------
     rr_ms : array_like of float, shape (n_windows, n_beats)
-        RR intervals as measured, oldest first. NaN, infinite and not above
-        zero count as missing. [ms]
+        RR intervals as measured, oldest first. NaN, not above zero and above
+        a minute count as missing. [ms]
     present : ndarray of bool, shape (n_windows, n_beats), optional
         False for padding and beats not to be used.
     beat_s : array_like of float, shape (n_windows, n_beats), optional
@@ -158,7 +127,8 @@ def correct(
     Raises
     ------
     ValueError
-        If the arrays are not two-dimensional and of one shape.
+        If the arrays are not two-dimensional and of one shape, or most
+        intervals are below 3 ms: they are seconds.
 
     Examples
     --------
@@ -181,12 +151,15 @@ def _corrected(series: Series) -> Corrected:
     irregular += _set_aside(series, natural)
     with np.errstate(invalid="ignore"):
         series.measured &= (series.rr >= LOWEST_RR_MS) & (series.rr <= HIGHEST_RR_MS)
+    doubtful, left_out = single_long(series, natural)
     follows = np.zeros_like(series.joined)
     follows[:, 1:] = series.joined[:, 1:] & series.measured[:, 1:] & series.measured[:, :-1]
     return Corrected(
         rr_ms=series.rr,
         beat_s=series.at_s,
         measured=series.measured,
+        normal=series.measured & ~left_out,
+        doubtful=doubtful,
         follows=follows,
         missed=missed,
         extra=extra,
@@ -271,7 +244,7 @@ def _long(series: Series) -> tuple[Counts, Counts, Counts]:
         found = (ratio >= MISSED) & ~_pause(p, p.before, p.earlier, p.after)
         found &= ~_pause(p, p.after, p.later, p.before)
     times = np.rint(ratio[found])
-    divides = (times <= 1 + MOST_MISSED) & (np.abs(ratio[found] / times - 1) <= UNLIKE_A_MULTIPLE)
+    divides = times <= 1 + MOST_MISSED
     row, column = p.row[found], p.column[found]
     copies = np.isfinite(series.rr).astype(np.intp)
     copies[row[divides], column[divides]] = times[divides].astype(np.intp)

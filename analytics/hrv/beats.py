@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytics.hrv.arrays import Floats, Mask, as_rows, row_median
+from analytics.hrv.arrays import Floats, Mask, as_rows, refuse_seconds, row_median
 
 LOWEST_RR_MS = 300.0
 HIGHEST_RR_MS = 2000.0
 """Intervals outside 30 to 200 beats a minute are not believed at a desk. [ms]
 
 The range that hrv-analysis takes by default.
+"""
+
+LONGEST_INTERVAL_MS = 60_000.0
+"""What is longer is no interval, not even one with a gap in it, and is not looked at. [ms]
+
+A minute without a beat: a clock that was set, a fault of a file or of its unit.
 """
 
 LARGEST_JUMP = 0.2
@@ -51,7 +57,7 @@ def normal_beats(rr_ms: ArrayLike, present: Mask | None = None) -> Mask:
     Raises
     ------
     ValueError
-        If `rr_ms` is not two-dimensional.
+        If `rr_ms` is not two-dimensional, or most of it is below 3 ms: seconds.
 
     Examples
     --------
@@ -62,6 +68,7 @@ def normal_beats(rr_ms: ArrayLike, present: Mask | None = None) -> Mask:
     believable = (rr >= LOWEST_RR_MS) & (rr <= HIGHEST_RR_MS)
     if present is not None:
         believable &= present
+    refuse_seconds(rr, rr > 0)
     if not rr.shape[1]:
         return believable
     middle = row_median(rr, believable)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytics.hrv.arrays import Floats, Mask, as_rows, divide
+from analytics.hrv.arrays import Floats, Mask, as_rows, divide, refuse_seconds
+from analytics.hrv.beats import LONGEST_INTERVAL_MS
 from analytics.hrv.resampling import resample
 
 Waves = NDArray[np.complex128]
@@ -108,7 +109,7 @@ def welch(
     rr_ms, beat_s : array_like of float, shape (n_windows, n_beats)
         Normal-to-normal intervals [ms] and when they end [s].
     used : ndarray of bool, shape (n_windows, n_beats), optional
-        :attr:`Corrected.measured`; default: all that is not NaN.
+        :attr:`Corrected.normal`; default: all that is not NaN.
     segment_s : float
         Windows shorter than a segment give NaN. [s]
 
@@ -119,7 +120,7 @@ def welch(
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or most intervals are below 3 ms: seconds.
     """
     rr, at, good = _beats(rr_ms, beat_s, used)
     even = resample(rr, at, good, RATE_HZ)
@@ -305,5 +306,7 @@ def _beats(rr_ms: ArrayLike, beat_s: ArrayLike, used: Mask | None) -> tuple[Floa
     if not rr.shape[1]:  # a window without beats
         rr = at = np.full((len(rr), 1), np.nan)
         used = None
-    good = np.isfinite(rr) & np.isfinite(at)
-    return rr, at, good if used is None else good & used
+    good = np.isfinite(rr) & (rr <= LONGEST_INTERVAL_MS) & np.isfinite(at)
+    good = good if used is None else good & used
+    refuse_seconds(rr, good)
+    return rr, at, good

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, divide
-from analytics.hrv.artefacts import Corrected, correct
+from analytics.hrv.artefacts import correct
+from analytics.hrv.corrected import Corrected
 from analytics.hrv.frequency import HF_HZ, LF_HZ, VLF_HZ, Spectra, lomb_scargle, welch
 from analytics.hrv.nonlinear import baevsky_index, sample_entropy
 from analytics.hrv.time_domain import TimeDomain, time_domain
@@ -57,11 +58,13 @@ class FullSet:
     Parameters
     ----------
     n_beats : ndarray of int, shape (n_windows,)
-        Effective beats: intervals measured or restored exactly, no estimates.
+        Effective beats: intervals measured or restored exactly, no estimates
+        and no long ones far out of line.
     artefacts : ndarray of int, shape (n_windows,)
         Artefacts found.
     quality : ndarray of float, shape (n_windows,)
-        Share of the window's time that those beats cover. 0 to 1.
+        Share of the window's time that beats cover which nothing speaks
+        against: no estimates and no single long ones. 0 to 1.
     time : TimeDomain
     welch, lomb_scargle : Powers
     sample_entropy, baevsky_index : ndarray of float, shape (n_windows,)
@@ -88,7 +91,7 @@ def full_set(
     Parameters
     ----------
     rr_ms, present, beat_s
-        As for :func:`correct`.
+        As for :func:`correct`. Intervals in milliseconds. [ms]
     window_s : float, optional
         Length of the windows, for `quality`; default: from the first beat of
         each to its last. [s]
@@ -100,7 +103,8 @@ def full_set(
     Raises
     ------
     ValueError
-        If the arrays are not two-dimensional and of one shape.
+        If the arrays are not two-dimensional and of one shape, or most
+        intervals are below 3 ms: they are seconds.
 
     Examples
     --------
@@ -129,11 +133,12 @@ def full_set(
 def _piece(rr: Floats, present: Mask | None, at: Floats | None, window_s: float | None) -> FullSet:
     found = correct(rr, present, at)
     span_s = _span(found)
-    covered_s = np.where(found.measured, found.rr_ms, 0.0).sum(axis=1) / 1000.0
+    sure = found.measured & ~found.doubtful
+    covered_s = np.where(sure, found.rr_ms, 0.0).sum(axis=1) / 1000.0
     length_s = span_s if window_s is None else np.full(len(rr), window_s)
-    time = time_domain(found.rr_ms, found.measured, found.follows)
-    even = welch(found.rr_ms, found.beat_s, found.measured)
-    uneven = lomb_scargle(found.rr_ms, found.beat_s, found.measured)
+    time = time_domain(found.rr_ms, found.normal, found.follows)
+    even = welch(found.rr_ms, found.beat_s, found.normal)
+    uneven = lomb_scargle(found.rr_ms, found.beat_s, found.normal)
     variance = time.sdnn_ms**2 * divide(np.maximum(time.n_beats - 1.0, 0.0), time.n_beats)
     return FullSet(
         n_beats=time.n_beats,
@@ -144,8 +149,8 @@ def _piece(rr: Floats, present: Mask | None, at: Floats | None, window_s: float 
         time=time,
         welch=_powers(even, even.variance, span_s),
         lomb_scargle=_powers(uneven, variance, span_s),
-        sample_entropy=sample_entropy(found.rr_ms, found.measured, found.follows),
-        baevsky_index=baevsky_index(found.rr_ms, found.measured),
+        sample_entropy=sample_entropy(found.rr_ms, found.normal, found.follows),
+        baevsky_index=baevsky_index(found.rr_ms, found.normal),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, row_median
-from analytics.hrv.beats import FOLLOWS_WITHIN_MS
+from analytics.hrv.arrays import Counts, Floats, Mask, as_rows, refuse_seconds, row_median
+from analytics.hrv.beats import FOLLOWS_WITHIN_MS, LONGEST_INTERVAL_MS
 
 _REACH = 5  # neighbours on either side whose median says what is usual
 _FEWEST_NEIGHBOURS = 3
@@ -66,14 +66,15 @@ def without_holes(rr: Floats, present: Mask | None, beat_s: ArrayLike | None) ->
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or the intervals are in seconds.
     """
     with np.errstate(invalid="ignore"):
-        there = np.isfinite(rr) & (rr > 0)
+        there = (rr > 0) & (rr <= LONGEST_INTERVAL_MS)
     if present is not None:
         if present.shape != rr.shape:
             raise ValueError(f"present has shape {present.shape}, rr_ms {rr.shape}; expected one")
         there &= present
+    refuse_seconds(rr, there)
     if beat_s is None:
         # The length of a hole is not known; an interval of the usual length stands in.
         at_s = np.cumsum(np.where(there, rr, row_median(rr, there)[:, None]), axis=1) / 1000.0

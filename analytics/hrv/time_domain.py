@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytics.hrv.arrays import Counts, Floats, Mask, aligned, as_rows, divide
+from analytics.hrv.arrays import (
+    IN_SECONDS,
+    LEAST_MEDIAN_MS,
+    Counts,
+    Floats,
+    Mask,
+    aligned,
+    as_rows,
+    divide,
+)
+from analytics.hrv.beats import LONGEST_INTERVAL_MS
 from sensors.errors import InsufficientDataError
 
 PNN50_MS = 50.0
@@ -94,7 +104,7 @@ def time_domain(
         RR intervals, oldest first. [ms]
     normal : ndarray of bool, shape (n_windows, n_beats), optional
         Intervals to use, from :func:`normal_beats` or
-        :attr:`Corrected.measured`. Without it all are used, and the windows
+        :attr:`Corrected.normal`. Without it all are used, and the windows
         must hold no NaN and no gap.
     follows : ndarray of bool, shape (n_windows, n_beats), optional
         Beats that follow the one before, from :func:`successive` or
@@ -106,6 +116,12 @@ def time_domain(
     TimeDomain
         NaN for means of no beat, deviations of fewer than two beats and
         figures of differences for fewer than two of them.
+
+    Raises
+    ------
+    ValueError
+        If `rr_ms` is not two-dimensional, or the mean of every window is below
+        3 ms: they are seconds.
 
     Notes
     -----
@@ -152,8 +168,8 @@ def rmssd(rr_ms: ArrayLike) -> float:
     InsufficientDataError
         If there are fewer than three intervals (two differences).
     ValueError
-        If `rr_ms` is not one-dimensional, or any interval is not a finite
-        number above zero.
+        If `rr_ms` is not one-dimensional, any interval is not a number above
+        zero and up to a minute, or their mean is below 3 ms: they are seconds.
 
     Examples
     --------
@@ -183,8 +199,11 @@ def _one(rr_ms: ArrayLike, fewest: int) -> TimeDomain:
     rr = np.asarray(rr_ms, dtype=np.float64)
     if rr.ndim != 1:
         raise ValueError(f"rr_ms has {rr.ndim} dimensions; expected one")
-    if not (np.isfinite(rr) & (rr > 0)).all():
-        raise ValueError("every interval of rr_ms must be a finite number above zero")
+    if not ((rr > 0) & (rr <= LONGEST_INTERVAL_MS)).all():
+        raise ValueError(
+            "every interval of rr_ms must be a number of milliseconds above zero "
+            f"and up to {LONGEST_INTERVAL_MS:g}"
+        )
     if len(rr) < fewest:
         raise InsufficientDataError(f"{len(rr)} intervals; at least {fewest} are needed")
     return _figures(_all_normal(rr[None, :]))
@@ -279,6 +298,8 @@ def _again(sums: _Sums, rr: Floats, rows: Counts) -> None:
 
 
 def _figures(sums: _Sums) -> TimeDomain:
+    if np.fmax.reduce(sums.mean, initial=np.nan) < LEAST_MEDIAN_MS:
+        raise ValueError(IN_SECONDS)
     pairs = np.where(sums.n_differences >= 2, sums.n_differences, 0)
     fewer = np.maximum(pairs - 1, 0)
     sdsd = np.sqrt(divide(sums.step_spread, fewer))

@@ -2,7 +2,7 @@
 
 What makes a beat an artefact is bounded from both sides by the window's shortest
 and longest interval. Where not even the bounds reach, :func:`correct` would
-find nothing, and need not be called.
+leave every interval as measured, and need not be called by who asks for no more.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SURELY = 1.0 - 1e-4  # of a limit: far more than rounding to single precision t
 
 
 def undisturbed(rr_ms: Floats, present: Mask, beat_s: Floats) -> tuple[Mask, Mask]:
-    """Return in which windows :func:`correct` would find nothing, and which beats follow.
+    """Return in which windows :func:`correct` leaves all as measured, and which beats follow.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ def undisturbed(rr_ms: Floats, present: Mask, beat_s: Floats) -> tuple[Mask, Mas
     -------
     calm : ndarray of bool, shape (n_windows,)
         The present beats stand without a hole at the end of the window, all
-        are believable and none is an artefact. False says nothing.
+        are believable and none is an artefact, but for single long ones, which
+        count as measured. False says nothing.
     follows : ndarray of bool, shape (n_windows, n_beats)
         Present, and directly after another present one without a gap.
     """

@@ -7,6 +7,7 @@ import math
 import statistics
 
 from analytics.hrv import artefacts as rule
+from analytics.hrv import single_long
 
 NAN = math.nan
 
@@ -22,11 +23,11 @@ def _usual(rr, k, wide):
 
 
 def correct(rr_ms, gaps_before=()):
-    """Return (rr, measured, follows, counts) of one window; `gaps_before` are places of gaps."""
+    """Return (rr, measured, normal, follows, counts) of one window; `gaps_before`: places of gaps."""
     rr = list(rr_ms)
     joined = [k > 0 and k not in gaps_before for k in range(len(rr))]
     measured = [True] * len(rr)
-    counts = {"extra": 0, "missed": 0, "ectopic": 0, "irregular": 0}
+    counts = {"extra": 0, "missed": 0, "ectopic": 0, "irregular": 0, "long": 0}
     for _ in range(3):
         joins = _halves(rr, joined)
         counts["extra"] += len(joins)
@@ -40,7 +41,8 @@ def correct(rr_ms, gaps_before=()):
     _set_aside(rr, joined, measured, natural, counts)
     measured = [m and 300.0 <= x <= 2000.0 for m, x in zip(measured, rr, strict=True)]
     follows = [joined[k] and measured[k] and measured[k - 1] for k in range(len(rr))]
-    return rr, measured, follows, counts
+    normal = _without_long(rr, joined, measured, natural, counts)
+    return rr, measured, normal, follows, counts
 
 
 def _around(rr, joined, k):
@@ -108,9 +110,7 @@ def _times(rr, joined, k):
             return 1, True
     ratio = here / max(options)
     times = round(ratio)
-    if times <= 3 and abs(ratio / times - 1) <= rule.UNLIKE_A_MULTIPLE:
-        return times, True
-    return 1, False
+    return (times, True) if times <= 3 else (1, False)
 
 
 def _natural(rr, joined, measured):
@@ -171,6 +171,27 @@ def _set_aside(rr, joined, measured, natural, counts):
     for k, value in found:
         rr[k], measured[k] = value, False
         counts["irregular"] += 1
+
+
+def _without_long(rr, joined, measured, natural, counts):
+    """Return which beats variability is taken from, and count single long ones."""
+    usual = [_usual(rr, k, 1) for k in range(len(rr))]
+    known = [m and u is not None for m, u in zip(measured, usual, strict=True)]
+    far = sorted(abs(x - u) for x, u, k in zip(rr, usual, known, strict=True) if k)
+    quartile = far[math.ceil(0.75 * len(far)) - 1] if far else NAN
+    normal = list(measured)
+    for k, here in enumerate(rr):
+        beside = [x for x in (_at(rr, k - 1), _at(rr, k + 1)) if x is not None]
+        if not known[k] or not beside:
+            continue
+        least = max(single_long.SMALLEST_EXCESS * max(beside), single_long.LEAST_SHIFTS * natural)
+        excess = here - max(x for x in (*_around(rr, joined, k), usual[k]) if x is not None)
+        if not here - max(beside) > least or not excess > single_long.SMALLEST_EXCESS * usual[k]:
+            continue
+        if excess > single_long.LONG_DOUBTED * quartile:
+            counts["long"] += 1
+            normal[k] = not excess > single_long.LONG_LEFT_OUT * max(quartile, natural)
+    return normal
 
 
 def sample_entropy(rr, joined):

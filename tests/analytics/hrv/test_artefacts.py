@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import _hrv_series as series
 import naive
 
-KINDS = ("missed", "extra", "ectopic", "irregular")
+KINDS = ("missed", "extra", "ectopic", "irregular", "long")
 
 
 def hearts(seconds=120.0, seed=1):
@@ -34,7 +34,7 @@ def pack(rows):
 
 
 def rmssd(found):
-    return hrv.time_domain(found.rr_ms, found.measured, found.follows).rmssd_ms
+    return hrv.time_domain(found.rr_ms, found.normal, found.follows).rmssd_ms
 
 
 def counts(found, row=0):
@@ -70,7 +70,8 @@ def with_(*changes):
         pytest.param(with_((12, [600.0])), {"irregular": 1}, id="early without a pause"),
         pytest.param(with_((12, [600.0, 940.0])), {"ectopic": 1}, id="early, incomplete pause"),
         pytest.param(with_((12, [8000.0])), {"irregular": 1}, id="a pause in finding"),
-        pytest.param(with_((12, [1000.0])), {}, id="one long beat is the heart's own"),
+        pytest.param(with_((12, [1000.0])), {"long": 1}, id="a long beat in a steady heart"),
+        pytest.param(with_((12, [1000.0, 1000.0])), {}, id="a slower stretch"),
         pytest.param(with_((12, [770.0, 830.0])), {}, id="small displacements are left alone"),
         pytest.param([500.0] * 30, {}, id="fast"),
     ],
@@ -128,14 +129,15 @@ def test_the_rules_agree_with_beat_by_beat_code(data):
         rr = series.spoil(rr, kind, data.draw(st.integers(0, 4)), rng)
     for k in data.draw(st.lists(st.integers(0, max(len(rr) - 1, 0)), max_size=4)):
         if len(rr):
-            rr[k] *= data.draw(st.sampled_from([0.1, 0.5, 0.7, 1.5, 1.8, 2.2, 3.1, 9.0]))
+            rr[k] *= data.draw(st.sampled_from([0.1, 0.5, 0.7, 1.15, 1.3, 1.5, 1.8, 2.2, 3.1, 9.0]))
     gaps = data.draw(st.sets(st.integers(1, max(len(rr) - 1, 1)), max_size=2))
     at = np.cumsum(rr) / 1000 + np.array([5.0 * sum(g <= k for g in gaps) for k in range(len(rr))])
     found = hrv.correct(rr[None], beat_s=at[None])
-    expected, measured, follows, kinds = naive.correct(rr.tolist(), gaps)
+    expected, measured, normal, follows, kinds = naive.correct(rr.tolist(), gaps)
     n = len(expected)
     assert found.rr_ms[0, :n] == pytest.approx(expected, rel=1e-9)
     assert found.measured[0, :n].tolist() == measured
+    assert found.normal[0, :n].tolist() == normal
     assert found.follows[0, :n].tolist() == follows
     assert np.isnan(found.rr_ms[0, n:]).all()
     assert counts(found) == {kind: number for kind, number in kinds.items() if number}
@@ -159,6 +161,7 @@ def test_rows_know_nothing_of_each_other_nor_of_padding(order, behind, before):
         for found, at in ((together, row), (shuffled, place)):
             assert np.array_equal(found.rr_ms[at, :n], alone.rr_ms[0], equal_nan=True)
             assert np.array_equal(found.measured[at, :n], alone.measured[0])
+            assert np.array_equal(found.normal[at, :n], alone.normal[0])
             assert not found.measured[at, n:].any()
             assert counts(found, at) == counts(alone)
 
