@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sensors.errors import RecordingError
 from sensors.messages import WINDOW_S, Absence, ReadingMessage
+from sensors.recording_rows import ENDINGS, read_rows, window_of
 from sensors.reduction import (
     WINDOW,
     Content,
@@ -31,12 +30,10 @@ from sensors.reduction import (
     reduce_channel,
     window_end_until,
 )
-from sensors.signals import HEADER, LABEL, SIGNALS, Channel, readable_names
+from sensors.signals import HEADER, LABEL, SIGNALS, Channel, Reduction, readable_names
 
 UNLABELLED = -1
 _LABELS = (1, 0, UNLABELLED)
-# A month: longer than any session, and what a time in another unit (ms, epoch) would be.
-_MAX_S = 31 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,14 @@ class Series:
         In the catalogue's unit and range.
     skipped_t_s : ndarray of float, shape (m,)
         Times of the values that lay outside the catalogue's range. [s]
+    repeated : int
+        How many rows said again what an earlier one had said, and were dropped.
     """
 
     t_s: NDArray[np.float64]
     values: NDArray[np.float64]
     skipped_t_s: NDArray[np.float64]
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,11 @@ class Recording:
         return {name: count for name, count in counts.items() if count}
 
     @property
+    def repeated(self) -> dict[str, int]:
+        """How many rows of each signal were exact repeats and were dropped."""
+        return {name: one.repeated for name, one in self.series.items() if one.repeated}
+
+    @property
     def channels(self) -> frozenset[Channel]:
         """The channels this recording has values of."""
         return frozenset(SIGNALS[name].channel for name in self.series)
@@ -138,14 +143,15 @@ def read_recording(path: str | Path) -> Recording:
         If the file cannot be read, its header is another one, a row is not
         three columns of time, known signal and finite number, times go back,
         a label is none of 1, 0, -1, or a signal has no value in range (which
-        is a wrong unit). Single values out of range are skipped and counted.
+        is a wrong unit), or hardly any window of more than a day holds a row
+        (which is a wrong unit of time, or a stray row). Single values out of
+        range are skipped and counted, and so are exact repeats of a row:
+        a row says when and what, so a second one says nothing new, except of
+        signals that are counted, where it is a second event.
     """
     path = Path(path)
-    rows, lines = _rows(path)
-    times = _numbers(path, [row[0] for row in rows], lines, "t_s")
-    values = _numbers(path, [row[2] for row in rows], lines, "value")
-    names = np.array([row[1].strip() for row in rows], dtype=np.str_)
-    _check_times(path, times, lines)
+    rows = read_rows(path)
+    times, names, values, lines = rows.t_s, rows.names, rows.values, rows.lines
     duration_s = float(times[-1])
     series: dict[str, Series] = {}
     labels = LabelTrack(np.empty(0), np.empty(0, dtype=np.int8), duration_s)
@@ -167,96 +173,9 @@ def read_recording(path: str | Path) -> Recording:
 
 
 def _stem(path: Path) -> str:
-    name = path.name.removesuffix(".gz")
-    return name.removesuffix(".csv")
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        if path.name.endswith(".gz"):
-            data = gzip.decompress(data)
-        return data.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise RecordingError(f"cannot read {path}: {why}") from None
-    except UnicodeDecodeError:
-        raise RecordingError(f"{path} is not text in UTF-8; expected a CSV file") from None
-
-
-def _rows(path: Path) -> tuple[list[list[str]], NDArray[np.intp]]:
-    """Return the rows below the header and the line each stands in."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""))
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        header = tuple(cell.strip() for cell in next(reader, []))
-        if header[: len(HEADER)] != HEADER:
-            shown = ",".join(header)[:60]
-            raise RecordingError(
-                f"{path}, line 1: the header is {shown!r}; expected {','.join(HEADER)}"
-            )
-        for row in reader:
-            if not row:
-                continue
-            if len(row) < len(HEADER):
-                raise RecordingError(
-                    f"{path}, line {reader.line_num}: {len(row)} columns; "
-                    f"expected {','.join(HEADER)}"
-                )
-            rows.append(row)
-            lines.append(reader.line_num)
-    except csv.Error as error:
-        raise RecordingError(f"{path}, line {reader.line_num}: not CSV: {error}") from None
-    if not rows:
-        raise RecordingError(f"{path} has no rows below its header")
-    return rows, np.array(lines, dtype=np.intp)
-
-
-def _numbers(
-    path: Path, cells: list[str], lines: NDArray[np.intp], column: str
-) -> NDArray[np.float64]:
-    try:
-        numbers = np.array([float(cell) for cell in cells], dtype=np.float64)
-    except ValueError:
-        at = next(i for i, cell in enumerate(cells) if not _is_number(cell))
-        raise RecordingError(
-            f"{path}, line {lines[at]}: {column} is {cells[at][:40]!r}; expected a number"
-        ) from None
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if bad.size:
-        raise RecordingError(
-            f"{path}, line {lines[bad[0]]}: {column} is {cells[bad[0]].strip()!r}; "
-            "leave the row out where nothing was measured"
-        )
-    return numbers
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_times(path: Path, times: NDArray[np.float64], lines: NDArray[np.intp]) -> None:
-    if times[0] < 0:
-        raise RecordingError(
-            f"{path}, line {lines[0]}: t_s is {times[0]:g}; expected seconds from the start, 0 or more"
-        )
-    back = np.flatnonzero(np.diff(times) < 0)
-    if back.size:
-        at = int(back[0]) + 1
-        raise RecordingError(
-            f"{path}, line {lines[at]}: t_s goes back from {times[at - 1]:g} to {times[at]:g}; "
-            "sort the rows by t_s"
-        )
-    if times[-1] > _MAX_S:
-        raise RecordingError(
-            f"{path}, line {lines[-1]}: t_s is {times[-1]:g}; expected seconds from the start of "
-            f"the recording, {_MAX_S:g} (31 days) at most"
-        )
+    ending = path.name.lower()
+    length = next((len(known) for known in ENDINGS if ending.endswith(known)), 0)
+    return path.name[: len(path.name) - length]
 
 
 def _series(
@@ -267,13 +186,27 @@ def _series(
     lines: NDArray[np.intp],
 ) -> Series:
     signal = SIGNALS[name]
+    rows = times.size
+    if signal.reduction is not Reduction.SUM:
+        times, values = _once(times, values)
     good = (values >= signal.low) & (values <= signal.high)
     if not good.any():
         raise RecordingError(
             f"{path}, line {lines[0]}: no value of {name} lies between {signal.low:g} and "
             f"{signal.high:g} {signal.unit}, the first is {values[0]:g}; convert the unit"
         )
-    return Series(times[good], values[good], times[~good])
+    return Series(times[good], values[good], times[~good], rows - times.size)
+
+
+def _once(
+    times: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rows without those that repeat an earlier one, in the same order."""
+    order = np.lexsort((values, times))
+    again = (np.diff(times[order]) == 0) & (np.diff(values[order]) == 0)
+    kept = np.ones(times.size, dtype=bool)
+    kept[order[1:][again]] = False
+    return times[kept], values[kept]
 
 
 def _label_track(
@@ -340,12 +273,6 @@ def _runs(seqs: NDArray[np.intp]) -> Iterator[tuple[int, int, int]]:
     starts = np.flatnonzero(np.diff(seqs, prepend=-1))
     ends = np.append(starts, seqs.size)[1:]
     yield from zip(seqs[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
-
-
-def window_of(t_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the number of the window that holds each recording time `t_s` (seconds)."""
-    found: NDArray[np.intp] = np.maximum(0, np.ceil(t_s / WINDOW_S) - 1).astype(np.intp)
-    return found
 
 
 def write_recording(path: str | Path, rows: Iterable[tuple[float, str, float]]) -> int:

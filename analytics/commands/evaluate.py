@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from analytics.evaluation.evaluate import Trace, traces
-from analytics.evaluation.plot import check_plot, draw_curve
+from analytics.evaluation.files import LeftOut, chosen, names, read_all
+from analytics.evaluation.plot import check_plot, draw_curve, has_curve
 from analytics.evaluation.report import report
 from analytics.evaluation.simulated_report import report_floor
-from analytics.simulation import SCENARIOS
+from analytics.evaluation.text import floor_text, recordings_text, skipped_text
+from analytics.simulation import SCENARIOS, Scenario
 from sensors import codec
-from sensors.command_line import JsonOption, columns, plain_app
-from sensors.errors import ConfigurationError
-from sensors.recording import read_recording
+from sensors.command_line import JsonOption, plain_app, progress_bar
+from sensors.errors import ConfigurationError, RecordingError
 
 app = plain_app()
 
-_ENDINGS = (".csv", ".csv.gz")
 _AT_ONCE = 32  # recordings read side by side: sooner than one by one, in bounded memory
 
 
@@ -81,6 +80,8 @@ def evaluate(  # noqa: PLR0917 - the options of a command line
     """Score labelled recordings offline, with the code that runs live.
 
     Each recording is a new agent; nothing carries over from one to the next.
+    One with calm labels only counts for false alerts, one with strained labels
+    only for what is found. What cannot be used is named and left out.
     With --simulate, a floor of simulated agents takes the place of recordings:
     episodes of known strength are put in, and what supervisors would be told
     is counted too.
@@ -89,19 +90,24 @@ def evaluate(  # noqa: PLR0917 - the options of a command line
     _check(files or [], floor, simulate=simulate)
     if plot is not None:
         check_plot(plot)
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        found = (
-            _simulated(floor, team_size, bar) if simulate else _read(files or [], team_size, bar)
-        )
+    if simulate:
+        found = _simulated(floor, team_size, draws=plot is not None)
+    else:
+        found = _recordings(files or [], team_size)
     if plot is not None:
-        draw_curve(found["overall"], plot)
+        if has_curve(found["overall"]):
+            draw_curve(found["overall"], plot)
+        else:
+            _note(f"--plot {plot}: not drawn; a curve needs strained and calm time")
     if as_json:
         sys.stdout.write(codec.dump_json(found).decode() + "\n")
-    elif simulate:
-        _show_floor(found["overall"])
-    else:
-        _show(found)
+        return
+    for line in floor_text(found["overall"]) if simulate else recordings_text(found):
+        typer.echo(line)
+
+
+def _note(text: str) -> None:
+    typer.echo(f"wellbeing evaluate: {text}", err=True)
 
 
 def _check(files: Sequence[Path], floor: _Floor, *, simulate: bool) -> None:
@@ -126,33 +132,63 @@ def _check(files: Sequence[Path], floor: _Floor, *, simulate: bool) -> None:
                 )
 
 
-def _read(files: list[Path], team_size: int, bar: Progress) -> dict[str, Any]:
-    """Return the figures of recordings."""
-    paths = _recordings(files)
-    task = bar.add_task("reading", total=len(paths))
+def _recordings(files: list[Path], team_size: int) -> dict[str, Any]:
+    """Return the figures of recordings; what is left out or skipped is said.
+
+    Raises
+    ------
+    RecordingError
+        If none of them can be judged.
+    """
+    paths = chosen(files)
+    with progress_bar() as bar:
+        found, left_out = _read(list(zip(paths, names(paths), strict=True)), bar)
+    if not found and len(left_out) == 1:
+        raise RecordingError(left_out[0].reason)
+    for one in left_out:
+        _note(f"left out: {one.reason}")
+    if not found:
+        raise RecordingError(f"none of the {len(left_out)} recordings can be judged; see above")
+    with progress_bar() as bar:
+        task = bar.add_task("scoring", total=1.0)
+        told = report(found, team_size, lambda share: bar.update(task, completed=share))
+    skipped = skipped_text(told["per_recording"])
+    if skipped is not None:
+        _note(skipped)
+    return {**told, "left_out": [asdict(one) for one in left_out]}
+
+
+def _read(named: Sequence[tuple[Path, str]], bar: Progress) -> tuple[list[Trace], list[LeftOut]]:
+    """Return what can be judged, and what cannot."""
+    task = bar.add_task("reading", total=len(named))
     found: list[Trace] = []
-    for start in range(0, len(paths), _AT_ONCE):
-        some = [read_recording(path) for path in paths[start : start + _AT_ONCE]]
-        found += traces(some, partial(_reading, bar, task, start, len(some)))
-    task = bar.add_task("scoring", total=1.0)
-    return report(found, team_size, lambda share: bar.update(task, completed=share))
+    left_out: list[LeftOut] = []
+    for start in range(0, len(named), _AT_ONCE):
+        some = named[start : start + _AT_ONCE]
+        recordings, others = read_all(some)
+        left_out += others
+        if recordings:
+            found += traces(recordings, partial(_reading, bar, task, start, len(some)))
+    return found, left_out
 
 
 def _reading(bar: Progress, task: TaskID, before: int, count: int, share: float) -> None:
     bar.update(task, completed=before + count * share)
 
 
-def _simulated(floor: _Floor, team_size: int, bar: Progress) -> dict[str, Any]:
+def _simulated(floor: _Floor, team_size: int, *, draws: bool) -> dict[str, Any]:
     """Return the figures of a simulated floor.
 
     Raises
     ------
     ConfigurationError
-        If there is no such scenario, or an option is out of its range.
+        If there is no such scenario, an option is out of its range, or it
+        would change nothing.
     """
     name = floor.scenario or "hard"
     if name not in SCENARIOS:
         raise ConfigurationError(f"--scenario {name}: expected one of {', '.join(SCENARIOS)}")
+    _check_effect(name, SCENARIOS[name], floor, draws=draws)
     known = SCENARIOS[name]
     scenario = replace(
         known,
@@ -162,94 +198,37 @@ def _simulated(floor: _Floor, team_size: int, bar: Progress) -> dict[str, Any]:
     hours = 8.0 if floor.hours is None else floor.hours
     if not 0.1 <= hours <= 24:
         raise ConfigurationError(f"--hours {hours:g}: expected 0.1 to 24; a shift")
-    task = bar.add_task("simulating and scoring", total=1.0)
-    return report_floor(
-        floor.agents or 100,
-        hours,
-        1 if floor.seed is None else floor.seed,
-        scenario,
-        team_size=team_size,
-        progress=lambda share: bar.update(task, completed=share),
-    )
+    with progress_bar() as bar:
+        task = bar.add_task("simulating and scoring", total=1.0)
+        return report_floor(
+            floor.agents or 100,
+            hours,
+            1 if floor.seed is None else floor.seed,
+            scenario,
+            team_size=team_size,
+            name=name,
+            progress=lambda share: bar.update(task, completed=share),
+        )
 
 
-def _recordings(files: list[Path]) -> list[Path]:
-    """Return the files named, with folders opened, each once, in a fixed order.
+def _check_effect(name: str, scenario: Scenario, floor: _Floor, *, draws: bool) -> None:
+    """Refuse what would change nothing in `scenario`.
 
     Raises
     ------
     ConfigurationError
-        If a name is neither, or a folder holds no recording.
+        Naming the option.
     """
-    found: list[Path] = []
-    for path in files:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.name.endswith(_ENDINGS))
-            if not inside:
-                raise ConfigurationError(f"{path} holds no recording; expected *.csv or *.csv.gz")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise ConfigurationError(f"there is no file or folder {path}")
-    return list(dict.fromkeys(found))
-
-
-def _show(found: dict[str, Any]) -> None:
-    headings = ("recording", "AUC", "matched", "coverage", "found", "false", "calm h")
-    rows = [
-        (
-            row["name"],
-            _figure(row["auc"]),
-            _figure(row["auc_time_matched"]),
-            _figure(row["coverage"]),
-            f"{row['found']}/{row['stretches']}",
-            str(row["false_alerts"]),
-            _figure(row["calm_hours"]),
-        )
-        for row in found["per_recording"]
-    ]
-    for line in columns(headings, rows):
-        typer.echo(line)
-    whole = found["overall"]
-    low, high = whole["auc_ci95"]
-    typer.echo(
-        f"AUC {_figure(whole['auc_mean'])} (95 % over people {_figure(low)} to {_figure(high)}), "
-        f"time-matched {_figure(whole['auc_time_matched_mean'])}; {whole['recordings']} recordings"
-    )
-    typer.echo(
-        f"Team of {whole['team_size']}: found {_figure(whole['found_fraction'])} of the strained "
-        f"stretches at {_figure(whole['false_alerts_per_hour'])} false alerts per hour "
-        f"(at random {_figure(whole['chance_found_fraction'])}), "
-        f"median delay {_figure(whole['median_delay_s'], 0)} s"
-    )
-
-
-def _show_floor(whole: dict[str, Any]) -> None:
-    episodes, teams = whole["episodes"], whole["teams"]
-    low, high = whole["found_fraction_ci95"]
-    typer.echo(
-        f"{whole['agents']} simulated agents, {whole['shifts']} x {whole['hours_per_shift']:g} h; "
-        f"{episodes} episodes of strength {whole['strength']:g}, each group of channels reacting "
-        f"with probability {whole['react']:g}"
-    )
-    typer.echo(
-        f"Found {_figure(whole['found_fraction'])} (95 % over agents {_figure(low)} to "
-        f"{_figure(high)}; at random {_figure(whole['chance_found_fraction'])}), "
-        f"{_figure(whole['found_fraction_reachable'])} of those that show in a measured channel; "
-        f"{_figure(whole['found_before_full_fraction'])} of the found before full intensity, "
-        f"median delay {_figure(whole['median_delay_s'], 0)} s"
-    )
-    typer.echo(
-        f"False alerts: {_figure(whole['false_alerts_per_agent_shift'])} per agent-shift of 8 h"
-    )
-    typer.echo(
-        f"Told, in {teams} teams of {whole['team_size']}: "
-        f"{_figure(whole['personal_alerts_told_per_team_hour'])} personal alerts per team-hour, at "
-        f"most {whole['most_told_to_one_supervisor_in_an_hour']} to one supervisor in an hour; "
-        f"{whole['team_alerts']} team alerts"
-    )
-
-
-def _figure(value: float | None, digits: int = 2) -> str:
-    return "unknown" if value is None else f"{value:.{digits}f}"
+    if scenario.episodes_per_shift > 0:
+        return
+    without_effect = {
+        "strength": floor.strength is not None,
+        "react": floor.react is not None and not scenario.common,
+        "plot": draws,
+    }
+    for option, is_given in without_effect.items():
+        if is_given:
+            raise ConfigurationError(
+                f"--{option} has no effect: scenario {name} has no personal episodes; "
+                "leave it out, or use --scenario hard or clear"
+            )

@@ -7,8 +7,8 @@ label before everything is scored. Definitions stand beside each function.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -55,6 +55,9 @@ class Trace:
         1 strained, 0 not, -1 not labelled, of the moment the window ends.
     stretches : list of (float, float)
         Start and end of each strained stretch that is scored at all. [s]
+    skipped : mapping
+        Why rows were not used (``out_of_range``, ``repeated``) to how many of
+        each signal.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Trace:
     batch: FeatureBatch
     label: NDArray[np.int8]
     stretches: list[tuple[float, float]]
+    skipped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def counted(self) -> Mask:
@@ -127,15 +131,17 @@ def traces(recordings: Sequence[Recording], progress: Progress | None = None) ->
     Raises
     ------
     RecordingError
-        If one has no label, or none of a kind that can be compared.
+        If one has no label that counts; see :func:`check_labels`.
     """
+    for one in recordings:
+        check_labels(one)
     sent = [_messages(one) for one in recordings]
     found = []
     for one, messages in zip(recordings, sent, strict=True):
         t_s: Floats = WINDOW_S * np.arange(1, len(messages) + 1, dtype=np.float64)
-        found.append((t_s, _labels(one, t_s)))
+        found.append((t_s, one.labels.at(t_s)))
     return [
-        Trace(one.name, t_s, batch, label, _strained(one, t_s))
+        Trace(one.name, t_s, batch, label, _strained(one, t_s), _skipped(one))
         for one, (t_s, label), batch in zip(
             recordings, found, _features(sent, progress), strict=True
         )
@@ -150,17 +156,29 @@ def _messages(recording: Recording) -> list[ReadingMessage]:
     )
 
 
-def _labels(recording: Recording, t_s: Floats) -> NDArray[np.int8]:
-    label = recording.labels.at(t_s)
-    counted = (t_s >= SCORED_FROM_S) & (label >= CALM)
-    for kind, word in ((STRAINED, "1 (strained)"), (CALM, "0 (not strained)")):
-        if not (counted & (label == kind)).any():
-            raise RecordingError(
-                f"{recording.name}: no time labelled {word} after the first "
-                f"{SCORED_FROM_S:g} s, so nothing can be judged on it; "
-                f"add a row t_s,label,{kind}, or leave the recording out"
-            )
-    return label
+def check_labels(recording: Recording) -> None:
+    """Refuse a recording on which nothing can be judged.
+
+    One kind of label is enough: calm time counts false alerts, strained time
+    counts what is found; only the AUC needs both.
+
+    Raises
+    ------
+    RecordingError
+        If no window is labelled from :data:`SCORED_FROM_S` on.
+    """
+    ends_s = WINDOW_S * np.arange(1, recording.duration_s // WINDOW_S + 1)
+    if not (recording.labels.at(ends_s[ends_s >= SCORED_FROM_S]) >= CALM).any():
+        raise RecordingError(
+            f"{recording.name}: no time labelled 0 (not strained) or 1 (strained) after the first "
+            f"{SCORED_FROM_S:g} s, so nothing can be judged on it; add a row t_s,label,0 or "
+            "t_s,label,1, or leave the recording out"
+        )
+
+
+def _skipped(recording: Recording) -> dict[str, dict[str, int]]:
+    found = {"out_of_range": recording.skipped, "repeated": recording.repeated}
+    return {why: counts for why, counts in found.items() if counts}
 
 
 def _strained(recording: Recording, t_s: Floats) -> list[tuple[float, float]]:
@@ -307,18 +325,29 @@ def tally(one: Trace, alerts_s: Floats) -> Tally:
 
 
 def chance_found(traces: Sequence[Trace], alerts_per_hour: float) -> float:
-    """Return the share of stretches that alerts at random, at this rate, would find."""
+    """Return the share of stretches that alerts at random would find; NaN if there is none.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+    alerts_per_hour : float
+        How often such alerts begin. [1/h]
+    """
     lengths_s = np.array([end - start + TAIL_S for one in traces for start, end in one.stretches])
     return chance(lengths_s, alerts_per_hour)
 
 
 def chance(lengths_s: Floats, alerts_per_hour: float) -> float:
     """Return the share of stretches of these lengths that alerts at random would find."""
-    return float(np.mean(1.0 - np.exp(-alerts_per_hour * lengths_s / 3600.0)))
+    found = 1.0 - np.exp(-alerts_per_hour * lengths_s / 3600.0)
+    return float(np.mean(found)) if found.size else float("nan")
 
 
 def bootstrap_ci(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean over people: percentile bootstrap, fixed seed."""
+    """Return the 95 % interval of the mean over people: percentile bootstrap, fixed seed.
+
+    NaN for fewer than two people: one says nothing about how people differ.
+    """
     known = [value for value in values if np.isfinite(value)]
     return bootstrap_ratio_ci(known, [1.0] * len(known))
 
@@ -327,10 +356,10 @@ def bootstrap_ratio_ci(parts: Sequence[float], wholes: Sequence[float]) -> tuple
     """Return the 95 % interval over people of the sum of `parts` over the sum of `wholes`.
 
     Percentile bootstrap with a fixed seed, one part and one whole per person;
-    NaN where there is nothing to divide by.
+    NaN where fewer than two people have anything to divide by.
     """
     part, whole = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
-    if not part.size or not whole.sum():
+    if np.count_nonzero(whole) < 2:
         return float("nan"), float("nan")
     rng = np.random.default_rng(_SEED)
     drawn = rng.integers(0, part.size, (_RESAMPLES, part.size))

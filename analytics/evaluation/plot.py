@@ -72,17 +72,7 @@ def draw_curve(overall: dict[str, Any], path: Path) -> None:
 
 
 def _lines(axes: Any, overall: dict[str, Any]) -> None:
-    curve = sorted(
-        (
-            (
-                point["false_alerts_per_hour"],
-                point["found_fraction"],
-                point["chance_found_fraction"],
-            )
-            for point in overall["operating_curve"]
-            if point["false_alerts_per_hour"] is not None and point["found_fraction"] is not None
-        ),
-    )
+    curve = _points(overall)
     rates = [point[0] for point in curve]
     version = overall["detector_version"]
     axes.plot(rates, [point[1] for point in curve], "o-", color="#1f4e79", ms=4, label="found")
@@ -104,11 +94,29 @@ def _lines(axes: Any, overall: dict[str, Any]) -> None:
     axes.legend(loc="lower right", frameon=False)
 
 
+def _points(overall: dict[str, Any]) -> list[tuple[float, float, float | None]]:
+    """Return rate, found and chance of every threshold where both are known, by rate."""
+    return sorted(
+        (
+            point["false_alerts_per_hour"],
+            point["found_fraction"],
+            point["chance_found_fraction"],
+        )
+        for point in overall["operating_curve"]
+        if point["false_alerts_per_hour"] is not None and point["found_fraction"] is not None
+    )
+
+
+def has_curve(overall: dict[str, Any]) -> bool:
+    """Return whether there is anything to draw: found and false alerts both measured."""
+    return bool(_points(overall))
+
+
 def _what(overall: dict[str, Any]) -> str:
     if not overall.get("simulated"):
         return f"{overall['recordings']} recordings"
     return (
-        f"simulated floor: {overall['agents']} agents, {overall['shifts']} x "
+        f"simulated floor, {overall['scenario']}: {overall['agents']} agents, {overall['shifts']} x "
         f"{overall['hours_per_shift']:g} h, strength {overall['strength']:g}, "
         f"reacting {overall['react']:g}"
     )

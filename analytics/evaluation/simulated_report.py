@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analytics.evaluation.evaluate import TAIL_S, bootstrap_ci, bootstrap_ratio_ci, chance
+from analytics.evaluation.evaluate import TAIL_S, bootstrap_ci, chance
+from analytics.evaluation.intervals import rate_ci, share_ci
 from analytics.evaluation.report import mean, rounded
 from analytics.evaluation.run import Progress
 from analytics.evaluation.simulated import (
@@ -31,6 +32,7 @@ def report_floor(
     scenario: Scenario,
     *,
     team_size: int,
+    name: str,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Return everything that is told about a simulated floor, ready for JSON.
@@ -44,6 +46,8 @@ def report_floor(
     scenario : Scenario
     team_size : int
         Agents in a team, and the team that production's threshold is for.
+    name : str
+        What the scenario is called.
     progress : callable, optional
         Told the share that is done.
 
@@ -66,6 +70,8 @@ def report_floor(
     )
     hours_told = scenario.days * hours
     overall = {
+        "simulated": True,
+        "scenario": name,
         **_asked(n_agents, hours, seed, scenario),
         **_point(judged.tallies[0]),
         **_over_agents(judged.agents),
@@ -83,7 +89,6 @@ def report_floor(
 
 def _asked(n_agents: int, hours: float, seed: int, scenario: Scenario) -> dict[str, Any]:
     return {
-        "simulated": True,
         "agents": n_agents,
         "hours_per_shift": hours,
         "shifts": scenario.days,
@@ -138,12 +143,13 @@ def _over_agents(agents: list[JudgedAgent]) -> dict[str, Any]:
     """Return what has an interval over people."""
     found = [float(one.tally.found) for one in agents]
     episodes = [float(one.tally.episodes) for one in agents]
-    false = [SHIFT_H * one.tally.false_alerts for one in agents]
+    false = [float(one.tally.false_alerts) for one in agents]
     calm = [one.tally.calm_hours for one in agents]
+    false_per_shift = [SHIFT_H * x for x in rate_ci(false, calm)]
     aucs = [one.auc for one in agents]
     return {
-        "found_fraction_ci95": [rounded(x) for x in bootstrap_ratio_ci(found, episodes)],
-        "false_alerts_per_agent_shift_ci95": [rounded(x) for x in bootstrap_ratio_ci(false, calm)],
+        "found_fraction_ci95": [rounded(x) for x in share_ci(found, episodes)],
+        "false_alerts_per_agent_shift_ci95": [rounded(x) for x in false_per_shift],
         "auc_mean": mean(aucs),
         "auc_ci95": [rounded(x) for x in bootstrap_ci(aucs)],
         "coverage": mean(one.coverage for one in agents),

@@ -88,7 +88,7 @@ def _recording(folder: Path, rows: str, header: str = HEADER, name: str = "given
     ("header", "rows", "words"),
     [
         pytest.param("time,signal,value\n", "0,hr_bpm,70\n", "line 1: the header is", id="header"),
-        pytest.param("", "", "line 1: the header is ''", id="empty"),
+        pytest.param("", "", "line 1: the file is empty", id="empty"),
         pytest.param(HEADER, "", "has no rows", id="no rows"),
         pytest.param(HEADER, "0,hr_bmp,70\n", "line 2: unknown signal 'hr_bmp'; known: ", id="signal"),
         pytest.param(HEADER, "5,hr_bpm,70\n0,hr_bpm,71\n", "line 3: t_s goes back", id="unsorted"),

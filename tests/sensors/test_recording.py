@@ -1,5 +1,6 @@
 import gzip
 import math
+import os
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,8 @@ from hypothesis import strategies as st
 
 from sensors.errors import RecordingError
 from sensors.messages import Absence
-from sensors.recording import (
-    LabelTrack,
-    read_recording,
-    window_of,
-    windows,
-    write_recording,
-)
+from sensors.recording import LabelTrack, read_recording, windows, write_recording
+from sensors.recording_rows import window_of
 from sensors.reduction import Gathered, grid_shift_ms
 from sensors.signals import SIGNALS, Channel
 
@@ -72,7 +68,29 @@ def test_time_before_the_first_label_is_unlabelled(tmp_path):
     ("text", "line", "said"),
     [
         pytest.param("time,signal,value\n", 1, "expected t_s,signal,value", id="header"),
-        pytest.param("", 1, "expected t_s,signal,value", id="empty"),
+        pytest.param("", 1, "the file is empty", id="empty"),
+        pytest.param(
+            "t_s;signal;value\n0,5;hr_bpm;70\n", 1, "separated by a semicolon", id="semicolons"
+        ),
+        pytest.param("t_s\tsignal\tvalue\n0\thr_bpm\t70\n", 1, "separated by a tab", id="tabs"),
+        pytest.param(
+            't_s,signal,value\n0,hr_bpm,"70,5"\n', 2, "decimal point '.'", id="decimal comma"
+        ),
+        pytest.param("t_s,signal,value\n0,hr_bpm,7_0\n", 2, "'7_0'; expected", id="underscore"),
+        pytest.param("t_s,signal,value\n1_0,hr_bpm,70\n", 2, "t_s is '1_0'", id="1_0 s"),
+        pytest.param(
+            "t_s,signal,value\n0,hr_bpm,70\n5,hr_bpm,70\n2678000,hr_bpm,80\n",
+            4,
+            "jumps by 2677995 to 2678000",
+            id="a stray late row",
+        ),
+        pytest.param("t_s,signal,value\n90000,hr_bpm,70\n", 2, "stray row", id="one late row"),
+        pytest.param(
+            "t_s,signal,value\n" + "".join(f"{250 * k},eda_us,1\n" for k in range(400)),
+            3,
+            "expected seconds, not ms",
+            id="ms",
+        ),
         pytest.param("t_s,signal,value\n0,hr_bmp,70\n", 2, "known: label, hr_bpm", id="signal"),
         pytest.param("t_s,signal,value\n0,dwell_iqr_ms,7\n", 2, "known: label", id="derived"),
         pytest.param(
@@ -120,6 +138,13 @@ def test_unreadable_files_say_so_in_one_line(tmp_path, make, said):
         read_recording(path)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names, as POSIX has them")
+def test_a_pipe_that_nobody_fills_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "r.csv")
+    with pytest.raises(RecordingError, match="no file on a disk"):
+        read_recording(tmp_path / "r.csv")
+
+
 def test_a_broken_gzip_says_so(tmp_path):
     path = tmp_path / "r.csv.gz"
     whole = gzip.compress(b"t_s,signal,value\n" + b"0,hr_bpm,70\n" * 999)
@@ -127,6 +152,50 @@ def test_a_broken_gzip_says_so(tmp_path):
         path.write_bytes(data)
         with pytest.raises(RecordingError, match="cannot read"):
             read_recording(path)
+
+
+@pytest.mark.parametrize("name", ["S14.CSV", "S14.Csv.GZ"])
+def test_capitals_in_the_ending_are_the_same_ending(tmp_path, name):
+    text = b"t_s,signal,value\n0,hr_bpm,70\n"
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    recording = read_recording(tmp_path / name)
+    assert recording.name == "S14"
+    assert recording.series["hr_bpm"].values.tolist() == [70]
+
+
+def test_a_row_that_is_repeated_says_nothing_new(tmp_path):
+    rows = [
+        "0,hr_bpm,70",
+        "0,hr_bpm,71",
+        "0.5,eda_us,0",
+        "1,eda_us,2",
+        "3,rr_ms,800",
+        "4,hr_bpm,70",
+    ]
+    once = read_recording(written(tmp_path, "\n".join(["t_s,signal,value", *rows])))
+    # Every row but one twice, one of them not beside its twin.
+    doubled = [rows[0], rows[1], rows[0], *(row for row in rows[2:] for _ in "ab")]
+    twice = read_recording(written(tmp_path, "\n".join(["t_s,signal,value", *doubled])))
+    assert once.repeated == {}
+    assert twice.repeated == {"hr_bpm": 2, "eda_us": 2, "rr_ms": 1}
+    assert twice.skipped == once.skipped == {"eda_us": 1}
+    for name, series in once.series.items():
+        assert twice.series[name].t_s.tolist() == series.t_s.tolist()
+        assert twice.series[name].values.tolist() == series.values.tolist()
+
+
+def test_two_clicks_of_the_same_moment_are_two(tmp_path):
+    path = written(tmp_path, "t_s,signal,value\n3,pointer_clicks,1\n3,pointer_clicks,1\n")
+    recording = read_recording(path)
+    assert recording.repeated == {}
+    assert recording.series["pointer_clicks"].values.tolist() == [1, 1]
+
+
+def test_a_week_with_its_nights_and_a_weekend_is_a_recording(tmp_path):
+    hours = [9 + 24 * day + hour for day in (0, 1, 2, 3, 7) for hour in range(8)]
+    rows = [f"{3600 * hour + 5 * k},hr_bpm,70" for hour in hours for k in range(720)]
+    path = written(tmp_path, "\n".join(["t_s,signal,value", *rows]))
+    assert read_recording(path).duration_s == 3600 * hours[-1] + 3595
 
 
 def test_what_is_written_is_read_back(tmp_path):

@@ -78,6 +78,8 @@ def replay(  # noqa: PLR0917 - typer reads the options from the parameters
     for recording in recordings:
         for name, count in recording.skipped.items():
             _line(f"{recording.name}: {count} values of {name} out of range, skipped")
+        for name, count in recording.repeated.items():
+            _line(f"{recording.name}: {count} repeated rows of {name}, counted once")
     with tempfile.TemporaryDirectory(prefix="wellbeing-replay-") as folder:
         report = asyncio.run(
             _replay(
@@ -147,6 +149,7 @@ async def _replay(
                 "sent": session.progress.sent,
                 "stored": session.progress.stored,
                 "skipped": recording.skipped,
+                "repeated": recording.repeated,
             }
             for session, recording in zip(sessions, recordings, strict=True)
         },

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import sys
+import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -15,26 +18,16 @@ from hypothesis import strategies as st
 
 from analytics.evaluation import evaluate
 from analytics.evaluation.evaluate import Trace
+from analytics.evaluation.files import names
 from analytics.scoring.measured import UNMEASURED_S
 from analytics.signals.windows import FeatureBatch
 from sensors.errors import RecordingError
 from sensors.recording import read_recording
+from tests.analytics.evaluation.made import made
 from wellbeing import main
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings"
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "strain"
-
-
-def made(stretches, *, end_s=3000.0, unlabelled=()):
-    """Return a trace whose labels are `stretches`; its features are never looked at."""
-    t_s = np.arange(5.0, end_s + 1, 5.0)
-    label = np.zeros(len(t_s), dtype=np.int8)
-    for start, end in stretches:
-        label[(t_s >= start) & (t_s < end)] = 1
-    for start, end in unlabelled:
-        label[(t_s >= start) & (t_s < end)] = -1
-    empty = FeatureBatch(t_s, np.empty((len(t_s), 0)), np.empty((len(t_s), 0)), t_s < 0)
-    return Trace("made", t_s, empty, label, list(stretches))
 
 
 @given(
@@ -125,10 +118,29 @@ def test_a_stretch_without_a_scored_moment_is_none(tmp_path, extra):
     assert evaluate.trace(written(tmp_path / "r.csv", labels)).stretches == [(500.0, 700.0)]
 
 
-@pytest.mark.parametrize("kind", [0, 1])
-def test_a_recording_with_one_label_only_says_which_row_to_add(tmp_path, kind):
-    with pytest.raises(RecordingError, match=rf"add a row t_s,label,{1 - kind}"):
-        evaluate.trace(written(tmp_path / "r.csv", [(0.0, kind)]))
+@pytest.mark.parametrize("labels", [[], [(0.0, -1)], [(0.0, 1), (299.0, -1)]])
+def test_a_recording_without_a_label_that_counts_says_which_row_to_add(tmp_path, labels):
+    recording = written(tmp_path / "r.csv", labels)
+    for read in (evaluate.check_labels, evaluate.trace):
+        with pytest.raises(RecordingError, match="add a row t_s,label,0"):
+            read(recording)
+
+
+@pytest.mark.parametrize(("kind", "stretches"), [(0, []), (1, [(300.0, 1199.0)])])
+def test_one_kind_of_label_is_enough(tmp_path, kind, stretches):
+    one = evaluate.trace(written(tmp_path / "r.csv", [(300.0, kind)]))
+    assert set(one.label[one.counted].tolist()) == {kind}
+    assert one.stretches == stretches
+    assert np.isnan(evaluate.auc_of(one, one.t_s))
+
+
+def test_what_was_skipped_is_counted_with_its_reason(tmp_path):
+    path = tmp_path / "r.csv"
+    written(path, [(0.0, 0)])
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows[:3], rows[2], "0.5,hr_bpm,0", *rows[3:]]))
+    one = evaluate.trace(read_recording(path))
+    assert one.skipped == {"out_of_range": {"hr_bpm": 1}, "repeated": {"hr_bpm": 1}}
 
 
 def test_the_interval_is_the_same_every_time_and_holds_the_mean():
@@ -214,6 +226,85 @@ def test_the_command_finds_the_simulated_strain(capsys):
     assert capsys.readouterr().out == text
 
 
+def test_calm_recordings_count_for_false_alerts_only(tmp_path, capsys):
+    written(tmp_path / "calm.csv", [(0.0, 0)])
+    shutil.copy(RECORDINGS / "simulated1.csv.gz", tmp_path)
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    calm, strained = found["per_recording"]
+    assert (calm["auc"], calm["auc_time_matched"], calm["stretches"]) == (None, None, 0)
+    assert calm["calm_hours"] == pytest.approx(895 / 3600, abs=0.01)
+    assert found["overall"]["auc_mean"] == strained["auc"]
+    assert found["left_out"] == []
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_is_judged(tmp_path, capsys):
+    shutil.copy(RECORDINGS / "simulated1.csv.gz", tmp_path / "good.csv.gz")
+    written(tmp_path / "unlabelled.csv", [])
+    (tmp_path / "bad.csv").write_text("time,name,value\n0,hr_bpm,70\n")
+    (tmp_path / "._good.csv").write_text("what a Mac knows about a file")
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert [one["name"] for one in found["per_recording"]] == ["good"]
+    assert [one["name"] for one in found["left_out"]] == ["bad", "unlabelled"]
+    lines = shown.err.strip().splitlines()
+    assert lines == [f"wellbeing evaluate: left out: {one['reason']}" for one in found["left_out"]]
+    assert "bad.csv, line 1: the header is" in lines[0]
+    assert "add a row" in lines[1]
+
+
+def test_if_nothing_can_be_used_each_reason_is_told(tmp_path, capsys):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("")
+    assert main(["evaluate", str(tmp_path), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.strip().splitlines()
+    assert "a.csv, line 1: the file is empty" in lines[0]
+    assert "b.csv, line 1: the file is empty" in lines[1]
+    assert lines[2:] == ["wellbeing evaluate: none of the 2 recordings can be judged; see above"]
+
+
+def test_skipped_values_are_told_in_one_line(tmp_path, capsys):
+    path = tmp_path / "r.csv"
+    written(path, [(0.0, 0), (500.0, 1), (700.0, 0)])
+    path.write_text(path.read_text() + "1199.0,hr_bpm,0\n")
+    assert main(["evaluate", str(path)]) == 0
+    assert capsys.readouterr().err == (
+        "wellbeing evaluate: skipped in 1 of 1 recordings: 1 values of hr_bpm out of range\n"
+    )
+
+
+def test_the_bar_moves_on_a_terminal_and_only_there(capsys, monkeypatch):
+    command = ["evaluate", str(RECORDINGS / "simulated1.csv.gz"), "--json"]
+    assert main(command) == 0
+    assert capsys.readouterr().err == ""
+    pty = pytest.importorskip("pty")
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    heard = []
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        reader = threading.Thread(target=lambda: heard.extend(_until_closed(ours)))
+        reader.start()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert main(command) == 0
+    reader.join()
+    monkeypatch.undo()
+    text = b"".join(heard).decode()
+    assert "reading" in text
+    assert "scoring" in text
+    assert "100%" in text
+    json.loads(capsys.readouterr().out)  # nothing of it among the figures
+
+
+def _until_closed(terminal):
+    """Yield what is written to the other end of `terminal`, then close it."""
+    with os.fdopen(terminal, "rb", buffering=0) as ours, contextlib.suppress(OSError):
+        while data := ours.read(4096):  # Linux says EIO when the last writer is gone
+            yield data
+
+
 def test_a_bigger_team_is_told_less(capsys):
     one = str(RECORDINGS / "simulated1.csv.gz")
     thresholds = []
@@ -233,14 +324,13 @@ def test_people_get_a_table(capsys):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("t_s,signal,value\n0,hr_bpm,70\n400,hr_bpm,70\n", "labelled 1", id="no label"),
+        pytest.param("t_s,signal,value\n0,hr_bpm,70\n400,hr_bpm,70\n", "labelled 0", id="no label"),
         pytest.param("time,name,value\n0,hr_bpm,70\n", "header", id="bad header"),
         pytest.param("t_s,signal,value\n0,hr,70\n", "unknown signal", id="unknown signal"),
         pytest.param(
-            "t_s,signal,value\n0,label,0\n1,hr_bpm,70\n400,label,1\n401,hr_bpm,70\n900,hr_bpm,70\n"
-            .replace("0,label,0\n", "0,label,1\n", 1),
-            "labelled 0",
-            id="never calm",
+            "t_s,signal,value\n0,label,1\n1,hr_bpm,70\n290,label,-1\n900,hr_bpm,70\n",
+            "after the first 300 s",
+            id="labels too early",
         ),
     ],
 )  # fmt: skip
@@ -266,6 +356,27 @@ def test_the_same_file_twice_counts_once(tmp_path, capsys):
     shutil.copy(RECORDINGS / "simulated1.csv.gz", copy)
     assert main(["evaluate", str(copy), str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["overall"]["recordings"] == 1
+
+
+def test_a_recording_is_one_however_its_path_is_spelt(tmp_path, capsys, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for folder, number in (("a", 1), ("b", 2)):
+        source = RECORDINGS / f"simulated{number}.csv.gz"
+        shutil.copy(source, tmp_path / folder / "S14.CSV.GZ")
+    shutil.copy(RECORDINGS / "simulated3.csv.gz", tmp_path / "a")
+    (tmp_path / "link.csv.gz").symlink_to(tmp_path / "a" / "S14.CSV.GZ")
+    monkeypatch.chdir(tmp_path)
+    files = ["a", "a/../b", "./b/S14.CSV.GZ", str(tmp_path / "a" / "S14.CSV.GZ"), "link.csv.gz"]
+    assert main(["evaluate", *files, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["per_recording"]
+    assert [one["name"] for one in rows] == ["a/S14", "simulated3", "b/S14"]
+
+
+def test_names_are_as_short_as_tells_them_apart():
+    files = ["x/a/S1.csv", "x/a/S1.csv.gz", "x/b/S1.csv", "y/b/S1.csv", "y/b/S2.csv", "x/c/S1.csv"]
+    paths = [Path(file).resolve() for file in files]
+    assert names(paths) == ["a/S1.csv", "a/S1.csv.gz", str(paths[2]), str(paths[3]), "S2", "c/S1"]
 
 
 def test_real_people_are_told_apart_better_than_by_chance(capsys):

@@ -12,9 +12,11 @@ import pytest
 from analytics.evaluation import evaluate
 from analytics.evaluation import plot as evaluate_plot
 from analytics.evaluation.simulated import FloorTally, judge_floor, judge_simulated, tally
-from analytics.evaluation.told import Told
+from analytics.evaluation.told import Supervised, Told
+from analytics.events import Outputs, Publication
 from analytics.scoring.episodes import threshold_for
 from analytics.simulation import SCENARIOS, CommonCause, Group, Scenario, SimulatedEpisode, simulate
+from sensors.messages import AlertKind, AlertMessage, AlertState
 from wellbeing import main
 
 EVERYTHING = {f"has_{x}": 1.0 for x in ("heart", "beats", "skin", "desk", "voice")}
@@ -161,12 +163,58 @@ def test_the_command_prints_the_same_twice_and_draws_the_same(tmp_path, capsys, 
     assert overall["coverage"] > 0.9
 
 
-def test_people_are_told_in_words(capsys):
+def test_a_calm_floor_tells_only_what_applies(capsys):
+    assert main([*SIMULATE, "--scenario", "calm", "--json"]) == 0
+    overall = json.loads(capsys.readouterr().out)["overall"]
+    assert overall["scenario"] == "calm"
     assert main([*SIMULATE, "--scenario", "calm"]) == 0
-    shown = capsys.readouterr().out
-    assert "false alerts" in shown.lower()
-    assert "per team-hour" in shown
-    assert "unknown" in shown  # no episode, no share of them
+    first, false, told = capsys.readouterr().out.splitlines()
+    assert first == "6 simulated agents, scenario calm, 1 x 0.8 h; no personal episodes"
+    low, high = overall["false_alerts_per_agent_shift_ci95"]
+    assert f" per agent-shift of 8 h (95 % over agents {low:.2f} to {high:.2f})" in false
+    assert "per team-hour" in told
+
+
+def test_a_floor_with_episodes_tells_what_was_found(capsys, monkeypatch):
+    monkeypatch.setitem(SCENARIOS, "clear", STRONG)
+    assert main([*SIMULATE, "--scenario", "clear", "--json"]) == 0
+    overall = json.loads(capsys.readouterr().out)["overall"]
+    assert overall["scenario"] == "clear"
+    assert main([*SIMULATE, "--scenario", "clear"]) == 0
+    first, found, false, _ = capsys.readouterr().out.splitlines()
+    assert "scenario clear, 1 x 0.8 h" in first
+    assert f"{overall['episodes']} episodes of strength 2, each group" in first
+    low, high = overall["found_fraction_ci95"]
+    assert found.startswith(f"Found {overall['found_fraction']:.2f} (95 % over agents {low:.2f} to")
+    assert f" {high:.2f}; at random {overall['chance_found_fraction']:.2f})" in found
+    assert "False alerts" in false
+
+
+def test_a_common_cause_reacts_as_asked(capsys):
+    """`--react` has an effect there: what it changes is not refused."""
+    assert main([*SIMULATE, "--scenario", "team_cause", "--react", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["overall"]["react"] == 1.0
+
+
+def test_supervisors_answer_every_card_after_five_minutes():
+    at = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+    supervised = Supervised(1, 1, at)
+    card = AlertMessage(
+        alert_id="0" * 16,
+        kind=AlertKind.PERSONAL,
+        state=AlertState.FIRING,
+        team="team0",
+        agent="a0",
+        started_at=at,
+        told_at=at,
+        told_to=("lead0",),
+    )
+    supervised._hear(Outputs(publications=[Publication("alert", card)] * 2), at)
+    assert supervised.told.personal == {"lead0": [at]}  # a retelling is no second alert
+    assert supervised._due(at + timedelta(seconds=299)) == []
+    [answer] = supervised._due(at + timedelta(seconds=300))
+    assert (answer.message.alert_id, answer.message.by) == ("0" * 16, "lead0")
+    assert supervised._due(at + timedelta(seconds=305)) == []
 
 
 def _too_late(n_agents, hours, seed, scenario, **_):
@@ -181,6 +229,20 @@ def _too_late(n_agents, hours, seed, scenario, **_):
         pytest.param(["x.csv", "--simulate"], "not both", id="both"),
         pytest.param(["x.csv", "--agents", "3"], "--agents is for a simulated floor", id="agents"),
         pytest.param(["--simulate", "--scenario", "odd"], "expected one of calm", id="scenario"),
+        *(
+            pytest.param(
+                ["--simulate", "--scenario", scenario, option, value],
+                f"{option} has no effect: scenario {scenario} has no personal episodes; leave it",
+                id=f"{option} of {scenario}",
+            )
+            for scenario, option, value in (
+                ("calm", "--strength", "3"),
+                ("calm", "--react", "0.5"),
+                ("calm", "--plot", "a.svg"),
+                ("day_offset", "--react", "0.5"),
+                ("team_cause", "--strength", "3"),
+            )
+        ),
         pytest.param(["--simulate", "--react", "2"], "react is 2; expected 0 to 1", id="react"),
         pytest.param(["--simulate", "--hours", "0"], "--hours 0: expected", id="hours"),
         pytest.param(["--simulate", "--seed", "-1"], "seed of a simulated floor is -1", id="seed"),
@@ -212,16 +274,57 @@ def test_drawing_without_matplotlib_names_the_extra(tmp_path, monkeypatch, capsy
     assert "pip install 'agent-wellbeing[plots]'" in capsys.readouterr().err
 
 
+def point(rate, found, chance):
+    return {
+        "false_alerts_per_hour": rate,
+        "found_fraction": found,
+        "chance_found_fraction": chance,
+    }
+
+
+CURVE = {
+    "recordings": 3,
+    "team_size": 20,
+    "detector_version": "x",
+    **point(0.5, 0.3, 0.05),
+    # As thresholds rise, rates fall; what is unknown has no place.
+    "operating_curve": [point(4.0, 0.9, 0.4), point(1.0, 0.5, 0.1), point(None, None, None)],
+}
+
+
+def test_the_lines_are_where_the_figures_say():
+    axes = pytest.importorskip("matplotlib.figure").Figure().add_subplot()
+    evaluate_plot._lines(axes, CURVE)
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+    assert drawn == {
+        "found": [[1.0, 0.5], [4.0, 0.9]],
+        "alerts at random": [[1.0, 0.1], [4.0, 0.4]],
+        "production, team of 20": [[0.5, 0.3]],
+    }
+    assert axes.get_title() == "3 recordings; detector x"
+
+
+def test_the_title_of_a_simulated_floor_names_its_scenario():
+    asked = {"agents": 6, "shifts": 1, "hours_per_shift": 0.8, "strength": 1.5, "react": 1.0}
+    axes = pytest.importorskip("matplotlib.figure").Figure().add_subplot()
+    evaluate_plot._lines(axes, {**CURVE, "simulated": True, "scenario": "hard", **asked})
+    assert axes.get_title() == (
+        "simulated floor, hard: 6 agents, 1 x 0.8 h, strength 1.5, reacting 1; detector x"
+    )
+
+
 def test_a_curve_of_recordings_is_drawn_too(tmp_path):
-    overall = {
-        "recordings": 3, "team_size": 20, "detector_version": "x", "found_fraction": None,
-        "false_alerts_per_hour": None,
-        "operating_curve": [
-            {"found_fraction": 0.5, "false_alerts_per_hour": 1.0, "chance_found_fraction": 0.1},
-            {"found_fraction": None, "false_alerts_per_hour": None, "chance_found_fraction": None},
-        ],
-    }  # fmt: skip
     path = tmp_path / "curve.png"
-    evaluate_plot.draw_curve(overall, path)
+    evaluate_plot.draw_curve(CURVE, path)
     assert path.read_bytes().startswith(b"\x89PNG")
-    assert SCENARIOS["hard"].react == 0.6
+
+
+def test_where_there_is_no_curve_none_is_drawn_but_the_figures_are_told(tmp_path, capsys):
+    calm = tmp_path / "calm.csv"
+    rows = "".join(f"{t},hr_bpm,{70 + t % 7}\n" for t in range(900))
+    calm.write_text(f"t_s,signal,value\n0,label,0\n{rows}")
+    assert main(["evaluate", str(calm), "--plot", str(tmp_path / "a.svg")]) == 0
+    shown = capsys.readouterr()
+    assert not (tmp_path / "a.svg").exists()
+    assert "a.svg: not drawn; a curve needs strained and calm time" in shown.err
+    assert "AUC unknown" in shown.out

@@ -114,10 +114,8 @@ def test_a_recording_ends_after_what_the_reader_takes_and_says_so_once(tmp_path)
     for seq in (0, 30 * day, 31 * day, 32 * day):
         recorder.write(window(seq, heart=heart))
     recorder.close()
-    assert read_recording(tmp_path / "own.csv").series["hr_bpm"].t_s.tolist() == [
-        5.0,
-        30 * 86_400 + 5,
-    ]
+    rows = (tmp_path / "own.csv").read_text().splitlines()[1:]
+    assert [float(row.partition(",")[0]) for row in rows] == [5.0, 30 * 86_400 + 5]
     assert len(said.lines) == 1
     assert "holds 31 days and ends here" in said.lines[0]
 
