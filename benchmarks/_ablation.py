@@ -1,9 +1,10 @@
 """Whether the parts that an alert names are those that it rests on: by leaving each out.
 
-At every alert of a simulated floor the window that raised it is scored again
-by the same detector in the same state, once without each part's features. A
-part counts for as much as the evidence of the last minute falls when it is
-left out.
+At every alert of a simulated floor the window that raised it is scored again,
+by detectors that were in the same state before it: one for each part, which
+is not shown that part's features. A part counts for as much as the evidence
+that the threshold is held against, as any detector says it, falls without it;
+nothing of what the alert itself went by is asked.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.alerts.common_cause import contributions
-from analytics.scoring.detector import Detector, ScoreBatch
+from analytics.scoring.detector import Detector
 from analytics.scoring.episodes import Episodes, threshold_for
+from analytics.scoring.explanation import contributions
 from analytics.scoring.measured import good
-from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
+from analytics.signals.features import FEATURES, PARTS
 from analytics.signals.windows import FeatureBatch
 from analytics.simulation import Scenario, simulate
+from sensors.messages import Contribution
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +48,8 @@ class Explained:
     named : tuple of str
         Parts, largest first.
     falls : dict of str to float
-        By how much the evidence falls without the part; infinite if none is left,
-        absent for a part that is unknown.
+        By how much the evidence falls without the part: to 0 if nothing is left
+        that is known; absent for a part that is unknown.
     """
 
     named: tuple[str, ...]
@@ -55,9 +57,10 @@ class Explained:
 
     @property
     def right(self) -> bool:
-        """Whether no part that goes unnamed counts for more than one that is named."""
+        """Whether the evidence needs every part that is named, and none unnamed more than it."""
         others = [fall for part, fall in self.falls.items() if part not in self.named]
-        return all(self.falls[part] >= max(others, default=-np.inf) - _SAME for part in self.named)
+        least = max(others, default=-np.inf) - _SAME
+        return not self.harmless and all(self.falls[part] >= least for part in self.named)
 
     @property
     def in_order(self) -> bool:
@@ -71,16 +74,8 @@ class Explained:
         return sum(self.falls[part] <= _SAME for part in self.named)
 
 
-def said(detector: Detector, rows: NDArray[np.intp], scores: ScoreBatch) -> Floats:
-    """Return what each known part adds to the evidence of the last minute, shape (n, P)."""
-    return np.where(scores.part_level == UNKNOWN_LEVEL, np.nan, detector.lasting(rows))
-
-
 def falls(before: dict[str, NDArray[np.generic]], row: int, window: FeatureBatch) -> Floats:
-    """Return by how much the evidence of the last minute falls without each part, shape (P,).
-
-    NaN where the part is unknown anyway, infinite where nothing would be left.
-    """
+    """Return by how much the evidence falls without each part, shape (P,); NaN where unknown."""
     n = len(PARTS) + 1
     detector = Detector.from_arrays(
         {
@@ -94,23 +89,25 @@ def falls(before: dict[str, NDArray[np.generic]], row: int, window: FeatureBatch
         of_part = [feature.part is part for feature in FEATURES]
         values[p, of_part], quality[p, of_part] = np.nan, 0.0
     batch.values, batch.quality = values, quality
-    each = said(detector, rows, detector.step(rows, batch, learn=np.zeros(n, bool)))
-    known = np.isfinite(each)
-    total = np.where(known.any(axis=1), np.where(known, each, 0.0).sum(axis=1), -np.inf)
-    return np.where(known[-1], total[-1] - total[:-1], np.nan)
+    scores = detector.step(rows, batch, learn=np.zeros(n, bool))
+    found = np.nan_to_num(scores.evidence)
+    known = np.isfinite(scores.part_contribution[-1])
+    return np.where(known, found[-1] - found[:-1], np.nan)
 
 
-def explain(contribution: Floats, drops: Floats) -> Explained:
-    """Return one alert's explanation, of shape (P,) both, beside the truth."""
+def explain(named: tuple[Contribution, ...], drops: Floats) -> Explained:
+    """Return what one alert names beside the truth, the latter of shape (P,)."""
     return Explained(
-        named=tuple(part.part for part in contributions(contribution[None])),
+        named=tuple(part.part for part in named),
         falls={p.value: float(f) for p, f in zip(PARTS, drops, strict=True) if not np.isnan(f)},
     )
 
 
-def explanations(n_agents: int, hours: float, seed: int) -> list[Explained]:
+def explanations(
+    n_agents: int, hours: float, seed: int, scenario: Scenario = SCENARIO
+) -> list[Explained]:
     """Return the explanation of every alert of a simulated floor."""
-    floor = simulate(n_agents, hours, seed, SCENARIO)
+    floor = simulate(n_agents, hours, seed, scenario)
     detector, episodes = Detector(), Episodes()
     detector.ensure(n_agents)
     episodes.ensure(n_agents)
@@ -122,6 +119,7 @@ def explanations(n_agents: int, hours: float, seed: int) -> list[Explained]:
         scores = detector.step(rows, batch, learn=learn)
         now = episodes.step(rows, batch.at_s, scores.evidence, threshold, ~scores.learning)
         for row in np.flatnonzero(now.began).tolist():
+            named = contributions(*detector.rests_on(rows[[row]], scores.part_level[[row]]))
             drops = falls(before, row, batch.take(np.array([row])))
-            found.append(explain(said(detector, rows, scores)[row], drops))
+            found.append(explain(named, drops))
     return found

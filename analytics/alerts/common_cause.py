@@ -5,14 +5,15 @@ One team alert then stands for many personal ones (DESIGN, Scoring 5).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.scoring.fusion import band, is_usual
-from analytics.signals.features import PARTS
-from sensors.messages import Contribution
+from analytics.scoring.episodes import NULL_CURVE
+from analytics.scoring.leanings import LINE
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,21 +27,29 @@ An outage is felt by everyone within a few calls. (this project)
 LEAST_AGENTS = 3
 """Two people may have had a bad call each; below three nobody speaks of the work."""
 
-LEAST_SHARE = 0.4
-"""Share of the judged agents from which the work is the simpler explanation."""
+LEAST_SHARE = 0.2
+"""Fewer than one in five of the judged agents are no common cause, however unlikely by chance.
+
+Five of fifty who sit at one table may well share something; it is hardly the work. (this project)
+"""
+
+CALM_TOGETHER = 2.0
+"""By chance all of a team may for a while lean this many times as often as they usually do.
+
+Calm agents are not quite independent: a meeting ends, lunch is over, the room
+is warm. How many are needed is sized on that. (this project)
+"""
+
+FALSE_PER_TEAM_HOUR = 0.01
+"""Team alerts by chance while that is so. [1/h]
+
+Else at most an eighth, of three people who come half as often: once in five
+months of shifts. A personal alert may be false once in two hours of a team.
+(this project)
+"""
 
 LEAST_GATHERING = 2
 """One person alone is never the beginning of a common cause."""
-
-TOP = 3
-"""Contributions that an alert names."""
-
-LEAST_NAMED = 0.2
-"""Share of the evidence from which a part is named that lies within its usual range.
-
-Averaged over a minute, somewhat above the usual in one part can weigh more than
-far above in another. The largest of five is never smaller. (this project)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,28 @@ class Cause:
     judged: int
 
 
+@cache
 def needed(judged: int) -> int:
-    """Return how many of `judged` agents must differ together."""
-    return max(LEAST_AGENTS, int(np.ceil(LEAST_SHARE * judged)))
+    """Return how many of `judged` agents must differ together, whom chance would not bring together.
+
+    Calm agents come above the line like a Poisson process: one begins, and
+    others follow within `TOGETHER_S`. It makes too much of chance: they must
+    still stand there.
+    """
+    per_hour = CALM_TOGETHER * dict(NULL_CURVE)[LINE] * judged
+    many = max(LEAST_AGENTS, math.ceil(LEAST_SHARE * judged))
+    while per_hour * _at_least(many - 1, per_hour * TOGETHER_S / 3600.0) > FALSE_PER_TEAM_HOUR:
+        many += 1
+    return many
+
+
+def _at_least(count: int, mean: float) -> float:
+    """Return the chance that a Poisson variable is `count` or more."""
+    just, fewer = math.exp(-mean), 0.0
+    for k in range(count):
+        fewer += just
+        just *= mean / (k + 1)
+    return 1.0 - fewer
 
 
 def find(active: Mask, pending: Mask, started_s: Floats, judged: Mask) -> Cause | None:
@@ -123,26 +151,3 @@ def persists(active: Mask, pending: Mask, judged: Mask) -> bool:
     """Return whether a cause that was found still holds: half of what raised it suffices."""
     above = int(((active | pending) & judged).sum())
     return 2 * above >= needed(int(judged.sum()))
-
-
-def contributions(contribution: Floats) -> tuple[Contribution, ...]:
-    """Return the parts that the evidence rests on, largest first, with their direction.
-
-    The three largest; but from the first on that lies within the usual range
-    and adds little (`LEAST_NAMED`), none: it would explain nothing, and what
-    adds more is never left out before it.
-
-    Parameters
-    ----------
-    contribution : ndarray of float64, shape (n, P)
-        What each part adds to the evidence of one agent, or of all who differ
-        together; NaN unknown.
-    """
-    known = np.isfinite(contribution)
-    total = np.where(known, contribution, 0.0).sum(axis=0)
-    mean = total / np.maximum(known.sum(axis=0), 1)  # of those in whom it is known
-    level, order = band(mean), np.argsort(-total, kind="stable")[:TOP]
-    small = total < LEAST_NAMED * np.maximum(total, 0.0).sum()
-    worth = (total > 0) & ~(is_usual(mean) & small)  # what speaks against it explains nothing
-    named = order[np.logical_and.accumulate(worth[order])]
-    return tuple(Contribution(part=PARTS[i].value, level=int(level[i])) for i in named)

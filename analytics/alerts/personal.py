@@ -24,7 +24,6 @@ from analytics.alerts.alerting import (
     turn_again,
 )
 from analytics.alerts.budget import Budget
-from analytics.alerts.common_cause import contributions
 from analytics.alerts.matters import ENDS_AFTER, Matters
 from analytics.alerts.team_causes import TeamCauses
 from analytics.alerts.technical import Technical
@@ -89,7 +88,7 @@ class PersonalAlerts:
             agent=agent,
             started_at=started_at,
             quality=self._quality(row),
-            contributions=contributions(self._floor.contribution[row : row + 1]),
+            contributions=self._floor.explanation([row]),
             unknown=self._unknown(row),
             detector_version=DETECTOR_VERSION,
         )
@@ -294,7 +293,7 @@ class PersonalAlerts:
     def _update(self, alert: Alert, row: int, now: datetime) -> None:
         if alert.updated_at is not None and now - alert.updated_at < UPDATE_EVERY:
             return
-        found = contributions(self._floor.contribution[row : row + 1])
+        found = self._floor.explanation([row])
         unknown = self._unknown(row)
         changed = (found, unknown) != (alert.message.contributions, alert.message.unknown)
         # Evidence outlasts the bands for a moment: keep what it rested on.

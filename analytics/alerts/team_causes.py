@@ -13,13 +13,14 @@ from analytics.alerts.alerting import UPDATE_EVERY, Alert, Event, alert_id
 from analytics.alerts.common_cause import (
     LEAST_AGENTS,
     Cause,
-    contributions,
+    Floats,
+    Mask,
     find,
     gathers,
     persists,
 )
 from analytics.scoring.detector import DETECTOR_VERSION
-from analytics.scoring.floor import Floor
+from analytics.scoring.floor import Floor, Rows
 from sensors.codec import convert
 from sensors.messages import AlertKind, AlertMessage, AlertState
 
@@ -59,16 +60,30 @@ class TeamCauses:
 
     def gathers(self, team: str, now: datetime) -> bool:
         """Return whether so many of `team` begin to differ that a cause may be about to show."""
-        rows, columns = self._floor.members(team), self._floor.columns
-        above = columns["active"][rows] | columns["pending"][rows]
+        rows = self._floor.members(team)
+        active, pending, started_s = self._above(rows)
         judged = self._floor.judged(rows, now.timestamp())
-        return gathers(above, columns["started_s"][rows], judged)
+        return gathers(active | pending, started_s, judged)
+
+    def _above(self, rows: Rows) -> tuple[Mask, Mask, Floats]:
+        """Return who of `rows` differs, who does not yet for long enough, and since when.
+
+        Who leans differs; so does who has an episode of their own: above the
+        lower line they may have been for so long that it counts no more.
+        """
+        columns, leanings = self._floor.columns, self._floor.leanings
+        since_s = leanings.since_s(rows)
+        leans = np.isfinite(since_s)
+        active = leanings.active(rows) | columns["active"][rows]
+        pending = (leans | columns["pending"][rows]) & ~active
+        return active, pending, np.where(leans, since_s, columns["started_s"][rows])
 
     def step(self, now: datetime) -> None:
         """Find causes that begin, follow those that stand, let go of those that ended."""
-        columns = self._floor.columns
-        above = columns["active"] | columns["pending"]
-        crowd = np.bincount(columns["team"][above] + 1, minlength=len(self._floor.team_names) + 1)
+        everybody = np.arange(len(self._floor.agents))
+        active, pending, _ = self._above(everybody)
+        teams = self._floor.columns["team"][everybody[active | pending]]
+        crowd = np.bincount(teams + 1, minlength=len(self._floor.team_names) + 1)
         for index, team in enumerate(self._floor.team_names):
             if team in self._standing or crowd[index + 1] >= LEAST_AGENTS:
                 self._follow(team, now)
@@ -78,8 +93,7 @@ class TeamCauses:
 
     def _follow(self, team: str, now: datetime) -> None:
         rows = self._floor.members(team)
-        columns = self._floor.columns
-        active, pending = columns["active"][rows], columns["pending"][rows]
+        active, pending, started_s = self._above(rows)
         judged = self._floor.judged(rows, now.timestamp())
         standing = self._standing.get(team)
         if standing is not None and standing.ended_at is None:
@@ -88,7 +102,7 @@ class TeamCauses:
             else:
                 self._end(standing, now)
             return
-        cause = find(active, pending, columns["started_s"][rows], judged)
+        cause = find(active, pending, started_s, judged)
         if cause is not None:
             self._begin(team, cause, rows[cause.affected], now)
         elif standing is not None and now - (standing.ended_at or now) >= AFTERMATH:
@@ -142,7 +156,7 @@ class TeamCauses:
             "affected": len(affected) if shown else None,
             "team_size": judged if shown else None,
             "quality": round(float(known.mean()), 3) if known.size else None,
-            "contributions": contributions(floor.contribution[affected]),
+            "contributions": floor.explanation(affected),
         }
 
     def _update(self, standing: _Standing, affected: Any, judged: int, now: datetime) -> None:

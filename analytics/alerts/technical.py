@@ -16,7 +16,7 @@ from typing import Any
 
 from analytics.alerts.alert_book import AlertBook
 from analytics.alerts.alerting import UPDATE_EVERY, Alert, Event, alert_id
-from analytics.alerts.common_cause import LEAST_AGENTS, LEAST_SHARE
+from analytics.alerts.common_cause import LEAST_AGENTS
 from analytics.signals.features import PART_CHANNEL, Part
 from sensors.codec import convert
 from sensors.messages import (
@@ -34,6 +34,9 @@ FAULT_AFTER_S = 60.0
 
 SILENT_AFTER = timedelta(seconds=30)
 """Six windows missing in a row: the edge, or the way to it, is down."""
+
+LEAST_SILENT = 0.4
+"""Share of a team's edges from which one fault of all is the simpler explanation."""
 
 FORGOTTEN_AFTER = timedelta(hours=12)
 """An edge that stayed away so long has gone home; it is news again when it returns."""
@@ -358,7 +361,7 @@ def _finding(link: _Link, channel: Channel, fault: _Fault, team: str) -> _Findin
 
 def _of_team(team: str, silent: list[_Link], tracked: int, *, shown: bool) -> list[_Finding]:
     """Return one finding for a team that went silent together, else one per edge."""
-    if len(silent) >= max(LEAST_AGENTS, LEAST_SHARE * tracked):
+    if len(silent) >= max(LEAST_AGENTS, LEAST_SILENT * tracked):
         return [
             _Finding(
                 key=f"{team}|{_OFFLINE}",

@@ -130,8 +130,12 @@ class Supervised:
             ("quality", scores.quality),
         ):
             columns[name][rows] = found
+        self._floor.leanings.follow(
+            rows, batch.at_s, scores.evidence, columns["threshold"][rows], ~scores.learning
+        )
         self._floor.level[rows] = scores.part_level
-        self._floor.contribution[rows] = scores.part_contribution
+        # Of one window, not of the evidence: alerts are counted here, not what they name.
+        self._floor.adds[rows] = self._floor.says[rows] = scores.part_contribution
         if episodes.began.any():
             nothing = np.zeros(len(rows), np.int8)  # states are for the screens
             judged = Judged(self._windows, batch, rows, rows, batch, scores, episodes, nothing)

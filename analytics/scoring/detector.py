@@ -20,7 +20,7 @@ from analytics.scoring.choice import blank, first_of_span, keep, words
 from analytics.scoring.electrode import Electrode
 from analytics.scoring.evidence import Evidence
 from analytics.scoring.pace import Pace
-from analytics.signals.features import FEATURES, PART_CHANNEL, PARTS
+from analytics.signals.features import FEATURES, PART_CHANNEL, PARTS, UNKNOWN_LEVEL
 from analytics.signals.windows import CONTEXTS, FeatureBatch
 from sensors.messages import WINDOW_S, ContextState
 from sensors.signals import Channel
@@ -166,15 +166,24 @@ class Detector:
         """
         self._baseline.follow_site(self._n)
 
-    def lasting(self, rows: Rows) -> Floats:
-        """Return what each part says for strain over the last minute, shape (n, P).
+    def rests_on(self, rows: Rows, level: NDArray[np.int8]) -> tuple[Floats, Floats]:
+        """Return what each part adds to the newest evidence, and what it says by itself.
 
-        The terms whose sum is the evidence (`evidence.NOW_S`): log-likelihood
-        ratios, NaN of what was not seen.
+        Parameters
+        ----------
+        rows : ndarray of intp, shape (n,)
+        level : ndarray of int8, shape (n, P)
+            `part_level` of their newest window: unknown parts say nothing.
+
+        Returns
+        -------
+        adds, says : ndarray of float64, shape (n, P)
+            Fall of the evidence without the part [spreads], and the part's
+            log-likelihood ratio; NaN of what was not seen, and without evidence
+            (:meth:`analytics.scoring.evidence.Evidence.rests_on`).
         """
-        deviation, certainty = self._evidence.last_minute(rows)
-        said = fusion.log_ratios(deviation, certainty)
-        return np.where(certainty > 0, said, np.nan).T.astype(np.float64)
+        adds, says = self._evidence.rests_on(rows, (level != UNKNOWN_LEVEL).T)
+        return adds.T, says.T
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return a copy of the whole state."""

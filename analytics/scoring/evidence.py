@@ -113,17 +113,43 @@ class Evidence:
         told &= pace.ahead
         return np.where(told, said, np.nan)
 
-    def last_minute(self, rows: Rows) -> tuple[Singles, Singles]:
-        """Return what the evidence rests on: the last minute's deviations, and their certainty.
+    def rests_on(self, rows: Rows, known: Mask) -> tuple[Floats, Floats]:
+        """Return what each part adds to the newest evidence, and what it says by itself.
+
+        The evidence is computed once more without each part, as if it were not
+        measured now: from the same averages, in spreads of the parts that are
+        left, with all that was learnt before the newest window.
+
+        Parameters
+        ----------
+        rows : ndarray of intp or slice
+            n agents.
+        known : ndarray of bool, shape (P, n)
+            Which parts the newest window measured.
 
         Returns
         -------
-        ndarray of float32, shape (P, n)
-            As far as they stray when this agent is calm. [spreads]
-        ndarray of float32, shape (P, n)
+        adds : ndarray of float64, shape (P, n)
+            By how much the evidence falls without the part; at or below 0 is
+            what it does not need. No shares of a whole: of parts that stray
+            together each can be spared. [spreads]
+        says : ndarray of float64, shape (P, n)
+            Log-likelihood ratio of the part, in whichever of the two averages
+            it is larger; above 0 of every part that adds.
+
+        Both are NaN where a part is unknown, and where there is no evidence.
         """
-        own = _own(self.calm[:, rows], self.calm_s[:, rows])
-        return self.deviation[0][:, rows] / own, self.certainty[0][:, rows]
+        own = _own(self.calm_before[:, rows], self.calm_s_before[:, rows])
+        pair = counted(self.together_before[rows], self.together_of_before[rows])
+        spreads, still = self.deviation[..., rows] / own, self.certainty[..., rows] * known
+        left = _without_each(still)
+        _, alone, pairs = shares(left)
+        each = _standardised(spreads, left, pair * pairs + alone)
+        found = np.where(alone > 0, each, 0.0).min(axis=1)
+        without, whole = found[:-1], found[-1]
+        says = log_ratios(spreads, still).max(axis=0).astype(np.float64)
+        told = known & (whole > 0)
+        return np.where(told, whole - without, np.nan), np.where(told, says, np.nan)
 
 
 _NEWEST = ("deviation", "certainty", "calm", "calm_s", "together", "together_of")
@@ -162,6 +188,12 @@ def _follow(
         for kept, new in zip(held, (*work, *old), strict=True):
             np.copyto(kept, new, where=pace.ahead)
     return _standardised(spreads, still, square)
+
+
+def _without_each(certainty: Singles) -> Singles:
+    """Return the certainties without each part, and last of all with every one, (P + 1, 2, P, n)."""
+    left = ~np.eye(len(PARTS) + 1, len(PARTS), dtype=bool)
+    return certainty * left[:, None, :, None]
 
 
 def _average(moved: Singles, now: Singles, pace: Pace, parts: Singles, certainty: Singles) -> None:
@@ -238,7 +270,7 @@ def _share_of(step_s: float) -> tuple[Singles, Singles | None]:
 
 
 def _standardised(deviation: Singles, certainty: Singles, square: Singles) -> Floats:
-    """Return the sum of the log-likelihood ratios over its spread on calm data, shape (2, n).
+    """Return the sum of the log-likelihood ratios over its spread on calm data, shape (..., 2, n).
 
     `square` is that of the spread, near the usual (:func:`shares`). More parts
     are more noise: over this, one threshold means one false-alert rate whatever

@@ -19,11 +19,13 @@ from analytics.events import Arrival, is_late
 from analytics.people.teams import Teams
 from analytics.scoring.detector import DETECTOR_VERSION, Detector, ScoreBatch
 from analytics.scoring.episodes import EpisodeBatch, Episodes, threshold_for
+from analytics.scoring.explanation import contributions
+from analytics.scoring.leanings import Leanings
 from analytics.scoring.measured import CHANNELS, blank_unmeasured, given, good
 from analytics.scoring.person_state import states
 from analytics.signals.features import FEATURES, PARTS, UNKNOWN_LEVEL
 from analytics.signals.windows import CONTEXTS, FeatureBatch, FeatureWindows
-from sensors.messages import ContextState, ReadingMessage
+from sensors.messages import ContextState, Contribution, ReadingMessage
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -33,6 +35,7 @@ STALE_S = 30.0
 """An agent without a window for so long is no longer judged. [s] Six windows."""
 
 _STATE = [name for kind in (FeatureWindows, Detector, Episodes) for name in kind().to_arrays()]
+_STATE += [f"leanings.{name}" for name in Leanings().to_arrays()]
 SCORING_VERSION = "|".join((DETECTOR_VERSION, *(f.name for f in FEATURES), *PARTS, *_STATE))
 """What the scoring arrays of a snapshot mean; those of another version are not read."""
 
@@ -103,11 +106,13 @@ class Floor:
         self._windows = FeatureWindows()
         self._detector = Detector()
         self._episodes = Episodes()
+        self.leanings = Leanings()
         self.columns: dict[str, NDArray[Any]] = {
             name: np.zeros(0, dtype) for name, (dtype, _) in _COLUMNS.items()
         }
         self.level = np.zeros((0, len(PARTS)), np.int8)
-        self.contribution = np.zeros((0, len(PARTS)))
+        # Of those who differ: see `analytics.scoring.explanation`.
+        self.adds, self.says = _nothing(0), _nothing(0)
         self.measured_s = np.zeros((0, len(CHANNELS)))  # newest reading of each channel
         self._site_due_s = np.zeros(1)
 
@@ -118,7 +123,7 @@ class Floor:
             row = self._row_of[agent] = len(self.agents)
             self.agents.append(agent)
             if row >= self._capacity:
-                self._grow(max(64, 2 * self._capacity))
+                self._grow(max(64, self._capacity + self._capacity // 4))
         return row
 
     def known_row(self, agent: str) -> int | None:
@@ -126,17 +131,18 @@ class Floor:
         return self._row_of.get(agent)
 
     def _grow(self, capacity: int) -> None:
+        """Make room for `capacity` agents, in all parts alike."""
         added = capacity - self._capacity
         for name, (dtype, blank) in _COLUMNS.items():
             column = np.full(added, blank).astype(dtype)
             self.columns[name] = np.concatenate((self.columns[name], column))
         unknown = np.full((added, len(PARTS)), UNKNOWN_LEVEL, np.int8)
         self.level = np.concatenate((self.level, unknown))
-        nothing = np.full((added, len(PARTS)), np.nan)
-        self.contribution = np.concatenate((self.contribution, nothing))
+        self.adds = np.concatenate((self.adds, _nothing(added)))
+        self.says = np.concatenate((self.says, _nothing(added)))
         never = np.full((added, len(CHANNELS)), -np.inf)
         self.measured_s = np.concatenate((self.measured_s, never))
-        for part in (self._windows, self._detector, self._episodes):
+        for _, part in self._parts():
             part.ensure(capacity)
         self._capacity = capacity
 
@@ -235,6 +241,7 @@ class Floor:
         self._windows.forget(back)
         self._detector.forget_time(back)
         self._episodes.forget(back)
+        self.leanings.forget(back)
         columns["scored_s"][back] = -np.inf
         self.measured_s[back] = -np.inf
 
@@ -268,7 +275,8 @@ class Floor:
         ):
             columns[name][rows] = found
         self.level[rows] = scores.part_level
-        self._explain(rows, scores.part_level, episodes)
+        leaning = self.leanings.follow(rows, batch.at_s, scores.evidence, threshold, live)
+        self._explain(rows, scores.part_level, episodes.active | episodes.pending | leaning)
         return scores, episodes
 
     def follow_site(self, now_s: float) -> None:
@@ -277,13 +285,16 @@ class Floor:
             self._site_due_s[0] = (now_s // _SITE_EVERY_S + 1) * _SITE_EVERY_S
             self._detector.follow_site()
 
-    def _explain(self, rows: Rows, level: NDArray[np.int8], episodes: EpisodeBatch) -> None:
-        """Keep what each part adds to the evidence of those who differ: an alert names it."""
-        differ = np.flatnonzero(episodes.active | episodes.pending)
+    def _explain(self, rows: Rows, level: NDArray[np.int8], differs: Mask) -> None:
+        """Keep what the evidence of those who differ rests on: an alert names it."""
+        differ = np.flatnonzero(differs)
         if differ.size:
-            said = self._detector.lasting(rows[differ])
-            said[level[differ] == UNKNOWN_LEVEL] = np.nan
-            self.contribution[rows[differ]] = said
+            of = rows[differ]
+            self.adds[of], self.says[of] = self._detector.rests_on(of, level[differ])
+
+    def explanation(self, rows: Rows | list[int]) -> tuple[Contribution, ...]:
+        """Return the parts that what differs in `rows` rests on together, largest first."""
+        return contributions(self.adds[rows], self.says[rows])
 
     def members(self, team: str) -> Rows:
         """Return the rows whose newest window belongs to `team`; none of one that is no more."""
@@ -310,8 +321,8 @@ class Floor:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return a copy of all arrays, by name."""
         arrays = {f"floor.{name}": column.copy() for name, column in self.columns.items()}
-        arrays |= {"floor.level": self.level.copy(), "floor.contribution": self.contribution.copy()}
-        arrays["floor.measured_s"] = self.measured_s.copy()
+        for name in ("level", "adds", "says", "measured_s"):
+            arrays[f"floor.{name}"] = getattr(self, name).copy()
         arrays["floor.site_due_s"] = self._site_due_s.copy()
         for prefix, part in self._parts():
             arrays |= {f"{prefix}.{name}": a for name, a in part.to_arrays().items()}
@@ -322,6 +333,7 @@ class Floor:
             ("windows", self._windows),
             ("detector", self._detector),
             ("episodes", self._episodes),
+            ("leanings", self.leanings),
         )
 
     def restore(
@@ -353,21 +365,28 @@ class Floor:
             self.columns["team"][:] = -1
             self.columns["team_checked_s"][:] = -np.inf
         if scoring_version == SCORING_VERSION:
-            self.level, self.contribution = arrays["floor.level"], arrays["floor.contribution"]
+            self.level = arrays["floor.level"]
+            self.adds, self.says = arrays["floor.adds"], arrays["floor.says"]
             self._windows = FeatureWindows.from_arrays(_of(arrays, "windows"))
             self._detector = Detector.from_arrays(_of(arrays, "detector"))
             self._episodes = Episodes.from_arrays(_of(arrays, "episodes"))
+            self.leanings = Leanings.from_arrays(_of(arrays, "leanings"))
         else:
             self._windows, self._detector, self._episodes = (
                 FeatureWindows(),
                 Detector(),
                 Episodes(),
             )
+            self.leanings = Leanings()
             for _, part in self._parts():
                 part.ensure(self._capacity)
             self.level = np.full((self._capacity, len(PARTS)), UNKNOWN_LEVEL, np.int8)
-            self.contribution = np.full((self._capacity, len(PARTS)), np.nan)
+            self.adds, self.says = _nothing(self._capacity), _nothing(self._capacity)
             self.columns["learning"][:] = True
+
+
+def _nothing(n_rows: int) -> NDArray[np.float32]:
+    return np.full((n_rows, len(PARTS)), np.nan, np.float32)
 
 
 def _of(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -108,8 +108,9 @@ class Evidence:
                 inner.columns[name][row] = value
             inner.level[row] = 0
             inner.level[row, _HEART] = 2 if since_s is not None else 0
-            inner.contribution[row] = 0.0
-            inner.contribution[row, _HEART] = 1.2 if since_s is not None else 0.0
+            for kept in (inner.adds, inner.says):
+                kept[row] = 0.0
+                kept[row, _HEART] = 1.2 if since_s is not None else 0.0
 
     def _send_windows(self) -> None:
         """Let the machine of everybody whose headset ever broke say how it is."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from analytics.alerts.common_cause import TOP
+from analytics.people.teams import Teams, parse_teams
 from analytics.pipeline.pipeline import Pipeline
+from analytics.scoring.detector import Detector
+from analytics.scoring.explanation import TOP
 from analytics.store.points import Measurement
-from benchmarks._ablation import Explained, explanations
+from benchmarks._ablation import Explained, explain, explanations, falls
 from sensors.messages import Absence, AlertKind
 from sensors.signals import Channel
 from tests.analytics.synthetic_floor import (
@@ -31,12 +34,54 @@ def test_the_parts_named_are_those_that_the_evidence_falls_most_without() -> Non
     assert all(one.in_order for one in found)
 
 
+def each_alone(people: list[Person]) -> Teams:
+    """Return a team of one for everybody: nobody's card waits for another's."""
+    return parse_teams(
+        {
+            f"team-{one.agent}": {
+                "supervisors": [f"lead-{one.agent}"],
+                "time_zone": "UTC",
+                "agents": [one.agent],
+            }
+            for one in people
+        }
+    )
+
+
 def test_a_wrong_explanation_is_seen_to_be_wrong() -> None:
     falls = {"heart": 0.1, "skin": 0.9, "voice": -0.2}
     assert Explained(("skin",), falls).right
     assert not Explained(("heart",), falls).right
     assert not Explained(("heart", "skin"), falls).in_order
-    assert Explained(("skin", "voice"), falls).harmless == 1
+    spared = Explained(("skin", "heart", "voice"), falls)
+    assert spared.in_order
+    assert spared.harmless == 1
+    assert not spared.right
+
+
+def test_a_card_names_the_parts_that_its_evidence_falls_most_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step, asked = Detector.step, []
+
+    def remembered(self, rows, batch, *, learn):
+        asked.append((self.to_arrays(), rows, batch.take(np.arange(len(rows)))))
+        return step(self, rows, batch, learn=learn)
+
+    people = [Person(f"k{i}", strained_after(CALM_S + 20.0 * i)) for i in range(24)]
+    f = Floor(people, Pipeline(SITE, each_alone(people)))
+    at_begin = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(Detector, "step", remembered)
+        while len(at_begin) < len(people) and f.run(5.0, until=lambda: True):
+            before, rows, batch = asked.pop()
+            for alert in f.open(AlertKind.PERSONAL):
+                row = int(alert.agent.removeprefix("k"))
+                window = batch.take(np.flatnonzero(rows == row))
+                at_begin.setdefault(alert.agent, (alert, before, row, window))
+    found = [explain(alert.contributions, falls(*what)) for alert, *what in at_begin.values()]
+    assert all(one.named and one.right and one.in_order for one in found)
+    assert len({one.named for one in found}) > 1
 
 
 @pytest.mark.parametrize("missing", [(), (Channel.KEYBOARD,), (Channel.MODULES, Channel.KEYBOARD)])

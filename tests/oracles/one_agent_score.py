@@ -198,6 +198,15 @@ class OneAgent:
         self.last_s = at_s
         return found
 
+    def usual(self, name: str) -> tuple[float, float, float]:
+        """Return from where to where a feature is as usual outside calls, and hours that rest on it."""
+        level = self.levels[name]
+        if level.seconds < f.KNOWN_S - 2 * WINDOW_S:
+            return math.nan, math.nan, 0.0
+        middle = level.usual(in_call=False) + (self.moved if name == "log_eda" else 0.0)
+        half = f.LEVELS[0] * level.scale()
+        return middle - half, middle + half, level.spread_s / 3600
+
     def _without_electrode(self, values: dict[str, float], elapsed_s: float) -> dict[str, float]:
         now, before = values.get("log_eda"), self.skin
         self.skin_age_s += elapsed_s

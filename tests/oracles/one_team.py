@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analytics.alerts.common_cause import LEAST_AGENTS, LEAST_SHARE, TOGETHER_S
+from scipy.stats import poisson
+
+from analytics.alerts.common_cause import (
+    CALM_TOGETHER,
+    FALSE_PER_TEAM_HOUR,
+    LEAST_AGENTS,
+    LEAST_SHARE,
+    TOGETHER_S,
+)
+from analytics.scoring.episodes import NULL_CURVE
+from analytics.scoring.leanings import LINE
 
 
 @dataclass(frozen=True)
@@ -21,8 +31,19 @@ class Member:
 
 
 def needed(judged: int) -> int:
-    """Return three, or as many as make four in ten."""
-    return max(LEAST_AGENTS, math.ceil(LEAST_SHARE * judged))
+    """Return the first number that is three, one in five, and too many for chance."""
+    many = LEAST_AGENTS
+    while many < LEAST_SHARE * judged or by_chance(many, judged) > FALSE_PER_TEAM_HOUR:
+        many += 1
+    return many
+
+
+def by_chance(many: int, judged: int) -> float:
+    """Return how often an hour one of `judged` begins to lean and enough others follow."""
+    (a_calm_one,) = [rate for threshold, rate in NULL_CURVE if threshold == LINE]
+    beginning = CALM_TOGETHER * a_calm_one * judged
+    others = beginning * TOGETHER_S / 3600.0
+    return float(beginning * poisson.sf(many - 2, others))
 
 
 def find(team: list[Member]) -> tuple[list[bool], float, int] | None:

@@ -31,7 +31,7 @@ def columns(team):
     }
 
 
-@given(st.lists(_MEMBERS, min_size=1, max_size=12))
+@given(st.lists(_MEMBERS, min_size=1, max_size=16))
 @settings(deadline=None, max_examples=400)
 def test_arrays_find_what_counting_people_finds(team):
     found, plain = common_cause.find(**columns(team)), one_team.find(team)
@@ -44,6 +44,27 @@ def test_arrays_find_what_counting_people_finds(team):
     assert common_cause.persists(**three) == one_team.persists(team)
 
 
-@given(st.integers(0, 60))
-def test_how_many_are_needed(judged):
-    assert common_cause.needed(judged) == one_team.needed(judged)
+def test_how_many_are_needed():
+    found = [common_cause.needed(judged) for judged in range(200)]
+    assert found == [one_team.needed(judged) for judged in range(200)]
+
+
+@given(st.integers(0, 2000))
+@settings(deadline=None)
+def test_one_more_who_is_judged_needs_at_most_one_more_and_never_fewer(judged):
+    more = common_cause.needed(judged + 1) - common_cause.needed(judged)
+    assert more in {0, 1}
+
+
+@given(st.lists(_MEMBERS, min_size=1, max_size=12), st.data())
+@settings(deadline=None)
+def test_one_more_who_differs_along_never_hides_a_cause(team, data):
+    found = one_team.find(team)
+    calm = [i for i, one in enumerate(team) if one.judged and not one.differs]
+    if found is None or not calm:
+        return
+    joining = Member(active=True, pending=False, started_s=found[1], judged=True)
+    team[data.draw(st.sampled_from(calm))] = joining
+    cause = common_cause.find(**columns(team))
+    assert cause is not None
+    assert cause.affected.sum() >= sum(found[0]) + 1

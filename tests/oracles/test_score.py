@@ -67,6 +67,7 @@ def test_arrays_score_what_one_number_at_a_time_scores(seed, steps_s, share, siz
                 learn=bool(learn[a]),
             )
             _agree(found, a, one)
+        _agree_on_the_usual(detector, alone)
 
 
 def _agree(found, a, one):
@@ -84,3 +85,25 @@ def _agree(found, a, one):
     said = [one.contributions.get(part, math.nan) for part in PARTS]
     assert np.allclose(found.part_contribution[a], said, **near)
     assert found.part_level[a].tolist() == [one.levels[part] for part in PARTS]
+
+
+def _agree_on_the_usual(detector, alone):
+    order = np.arange(len(alone))[::-1]  # whoever is asked for, in any order
+    found = detector.usual(order)
+    assert all(array.shape == (len(alone), D) for array in found)
+    low, high, hours = (array[order] for array in found)
+    for a, agent in enumerate(alone):
+        for i, feature in enumerate(FEATURES):
+            usual = agent.usual(feature.name) if feature in SCORED else (math.nan, math.nan, 0.0)
+            assert np.allclose(hours[a, i], usual[2], rtol=1e-3)
+            if usual[2] > 0:  # else the range means nothing
+                near = 2e-3 * (usual[1] - usual[0]) + 1e-4 * abs(usual[1])
+                assert np.allclose((low[a, i], high[a, i]), usual[:2], atol=near), feature.name
+
+
+def test_nobody_and_who_was_never_seen_have_no_usual_range():
+    detector = Detector()
+    detector.ensure(1)
+    for rows in (np.arange(0), np.arange(1)):
+        assert [array.shape for array in detector.usual(rows)] == [(len(rows), D)] * 3
+        assert not detector.usual(rows)[2].any()

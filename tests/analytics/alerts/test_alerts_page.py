@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from analytics.alerts import alert_book, alerting, matters, personal, silences, team_causes
+from analytics.alerts import (
+    alert_book,
+    alerting,
+    common_cause,
+    matters,
+    personal,
+    silences,
+    team_causes,
+)
 from analytics.alerts.alerting import TABLE, Event
-from analytics.scoring import episodes
+from analytics.scoring import episodes, leanings
 from sensors.edge.telling import telling
 from sensors.messages import AlertKind, AlertState
 from sensors.policy import ALERTS_PER_SUPERVISOR_HOUR
@@ -51,6 +59,7 @@ TIMES = {
     "on-delay": episodes.ON_DELAY_S,
     "off-delay": episodes.OFF_DELAY_S,
     "longest episode": episodes.LONGEST_EPISODE_S,
+    "common cause": common_cause.TOGETHER_S,
     "group wait": alerting.GROUP_WAIT,
     "group interval": alerting.UPDATE_EVERY,
     "repeat interval": alerting.REPEAT_AFTER,
@@ -82,3 +91,18 @@ def test_counts_are_those_of_the_code() -> None:
     assert KEPT[AlertKind.TEAM] == KEPT[AlertKind.PERSONAL], "one row stands for both"
     assert f"| {ALERTS_PER_SUPERVISOR_HOUR} of 1 to 6 per hour |" in PAGE
     assert f"| {telling.LIMIT} |" in PAGE
+
+
+def test_how_many_make_a_common_cause_is_what_the_code_needs() -> None:
+    row = re.search(r"^\| needed \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
+    assert row
+    sizes = re.search(
+        r"^\| simulated teams of \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE
+    )
+    assert sizes
+    assert [common_cause.needed(int(n)) for n in sizes.groups()] == [int(n) for n in row.groups()]
+    assert [common_cause.needed(n) for n in (11, 12)] == [3, 4], "3 of up to 11"
+    assert "3 of up to 11 who are judged, 4 of 20, 10 of 50" in PAGE
+    rate = dict(episodes.NULL_CURVE)[leanings.LINE]
+    assert f"Above {leanings.LINE} a calm agent comes {rate} times an hour" in PAGE
+    assert f"once in {1 / common_cause.FALSE_PER_TEAM_HOUR:g} team-hours" in PAGE

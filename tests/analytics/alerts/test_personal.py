@@ -321,7 +321,8 @@ def test_the_question_comes_once_for_an_answered_matter() -> None:
 
 def test_a_flood_is_grouped_into_what_waits_and_nothing_is_dropped_silently() -> None:
     """More than ten within ten minutes: each supervisor is told the ceiling, the rest wait."""
-    e = Evidence(40, supervisors=["ana", "bo", "cy"])  # sixteen would be a cause
+    # Twelve within five minutes would be a cause.
+    e = Evidence(60, supervisors=["ana", "bo", "cy"])
     for i in range(15):
         e.begin(f"k{i}")
         e.wait(35)

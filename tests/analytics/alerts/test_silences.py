@@ -79,7 +79,7 @@ def test_what_still_stands_at_the_end_is_told_and_what_went_is_in_the_record(
 
 
 def test_others_are_told_as_ever() -> None:
-    e = Evidence(12)
+    e = Evidence(24)
     silence(e, K0)
     e.begin("k0", "k1")
     e.step()
@@ -87,7 +87,7 @@ def test_others_are_told_as_ever() -> None:
 
 
 def test_a_card_nobody_took_gives_way_and_one_that_somebody_took_stays() -> None:
-    e = Evidence(12)
+    e = Evidence(24)
     e.begin("k0", "k1")
     e.step()
     taken = next(a for a in e.floor.open() if a.agent == "k1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field, replace
 
@@ -88,6 +89,16 @@ class EvidenceSoFar:
         self._learn_together(min(step_s, 10.0), shares, longer)
         return min(found) if any(certainty) else UNKNOWN
 
+    def falls(self, at_s: float, values: list[float], certainty: list[float]) -> list[float]:
+        """Return how far what :meth:`tell` would say falls when it is not told each part."""
+        whole = copy.copy(self).tell(at_s, values, certainty)
+        falls = []
+        for part, sure in enumerate(certainty):
+            others = [0.0 if part == i else c for i, c in enumerate(certainty)]
+            left = copy.copy(self).tell(at_s, values, others) if any(others) else 0.0
+            falls.append(whole - left if sure and whole > 0 else UNKNOWN)
+        return falls
+
     def _counted(self) -> float:
         slopes = [RESPONSE[name].effect * RESPONSE[name].chance for name in PARTS]
         of = sum(slopes) ** 2 - sum(x**2 for x in slopes)
@@ -123,29 +134,39 @@ def _moments(rng: np.random.Generator) -> list[np.ndarray]:
     return made
 
 
-def test_evidence_is_that_of_plain_arithmetic() -> None:
-    rng = np.random.default_rng(3)
-    fast, slow = Evidence(), [EvidenceSoFar() for _ in range(N)]
+def _nobody_known() -> Evidence:
+    """Return the evidence of N agents before anything is known."""
+    made = Evidence()
     for name in Evidence.ARRAYS:
-        held = getattr(fast, name)
-        setattr(fast, name, np.zeros((*held.shape[:-1], N), np.float32))
+        setattr(made, name, np.zeros((*getattr(made, name).shape[:-1], N), np.float32))
+    return made
+
+
+def test_evidence_and_what_it_rests_on_are_those_of_plain_arithmetic() -> None:
+    rng = np.random.default_rng(3)
+    fast, slow = _nobody_known(), [EvidenceSoFar() for _ in range(N)]
     last_s, before_s = np.full((2, N), -np.inf)
+    needed = spared = 0
     level, worn = rng.normal(0.0, 0.7, (len(PARTS), N)), rng.uniform(size=(len(PARTS), N)) < 0.7
     for at_s in _moments(rng):
         worn ^= rng.uniform(size=worn.shape) < 0.02
         level += rng.normal(0.0, 0.1, level.shape) - 0.01 * level
         sure = (worn * rng.choice([0.05, 0.4, 1.0], worn.shape)).astype(np.float32)
         parts = (level * worn).astype(np.float32)
+        told = list(zip(slow, at_s.tolist(), parts.T.tolist(), sure.T.tolist(), strict=True))
+        falls = np.array([one.falls(*what) for one, *what in told]).T
+        expected = [one.tell(*what) for one, *what in told]
         found = fast.gather(np.arange(N), Pace.of(at_s, last_s, before_s), parts, sure)
-        expected = [
-            one.tell(float(at_s[a]), parts[:, a].tolist(), sure[:, a].tolist())
-            for a, one in enumerate(slow)
-        ]
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
+        adds, _ = fast.rests_on(np.arange(N), sure > 0)
+        ahead = np.isfinite(expected)
+        np.testing.assert_allclose(adds[:, ahead], falls[:, ahead], rtol=2e-3, atol=2e-3)
+        needed, spared = needed + int((adds > 0.1).sum()), spared + int((adds < -0.1).sum())
         before_s = np.where(at_s > last_s, last_s, before_s)
         last_s = np.maximum(last_s, at_s)
     assert np.ptp(fast.calm_s.max(axis=0)) > 60.0
     assert np.ptp(fast.together / (fast.together_of + 1.0)) > 0.2
+    assert min(needed, spared) > 1000
 
 
 @dataclass

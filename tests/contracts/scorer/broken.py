@@ -14,7 +14,7 @@ from analytics.scoring.detector import ScoreBatch
 from analytics.signals.features import FEATURE_INDEX
 from analytics.signals.windows import FeatureBatch
 from tests.contracts.scorer import contracts
-from tests.contracts.scorer.protocol import Floats, Mask, Rows, Scorer, State, no, yes
+from tests.contracts.scorer.protocol import STEP_S, Floats, Mask, Rows, Scorer, State, no, yes
 from tests.contracts.scorer.two_signals import TwoSignals
 
 _HEART = FEATURE_INDEX["heart_rate_bpm"]
@@ -57,8 +57,13 @@ class SaysZeroForUnknown(TwoSignals):
 
 
 class GoesBackInTime(TwoSignals):
-    def _is_new(self, at_s: Floats, newest_s: Floats) -> Mask:
-        return at_s != newest_s
+    def _in_order(self, at_s: Floats, newest_s: Floats) -> Mask:
+        return yes(len(at_s))
+
+
+class HearsTheFirstOnly(TwoSignals):
+    def _in_order(self, at_s: Floats, newest_s: Floats) -> Mask:
+        return at_s > newest_s
 
 
 class RemembersEverything(TwoSignals):
@@ -82,8 +87,10 @@ class ForgetsItsEvidence(TwoSignals):
 
 
 class LearnsFromNothing(TwoSignals):
-    def _learn(self, rows: Rows, values: Floats, teach: Mask) -> None:
-        super()._learn(rows, values, teach | (np.isnan(values) & teach.any(axis=0)))
+    def _learn(self, rows: Rows, at_s: Floats, values: Floats, teach: Mask) -> None:
+        silent_s = at_s - self.taught_s[:, rows]  # for longer than another source takes
+        gone = np.isnan(values) & (silent_s > STEP_S) & (silent_s < np.inf)
+        super()._learn(rows, at_s, values, teach | (gone & teach.any(axis=0)))
 
 
 class BelievesAnything(TwoSignals):
@@ -91,8 +98,22 @@ class BelievesAnything(TwoSignals):
 
 
 class CountsTheSameTwice(TwoSignals):
-    def _is_new(self, at_s: Floats, newest_s: Floats) -> Mask:
-        return at_s >= newest_s
+    """Knows a second source by what it adds: the same once more is a new window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = np.zeros(0)
+
+    def ensure(self, n_rows: int) -> None:
+        super().ensure(n_rows)
+        self.told = np.pad(self.told, (0, len(self.at_s) - len(self.told)))
+
+    def step(self, rows: Rows, batch: FeatureBatch, *, learn: Mask) -> ScoreBatch:
+        told = np.isfinite(batch.values).sum(axis=1)
+        same = (batch.at_s == self.at_s[rows]) & (told == self.told[rows])
+        self.taught_s[:, rows[same]] = -np.inf
+        self.told[rows] = told
+        return super().step(rows, batch, learn=learn)
 
 
 class HasFavourites(TwoSignals):
@@ -125,6 +146,7 @@ BROKEN: dict[contracts.Contract, type[Scorer]] = {
     contracts.a_batch_is_one_by_one: MindsTheCompany,
     contracts.copes_with_any_channels: NeverReadyWithoutHeart,
     contracts.nothing_known_is_learning: SaysZeroForUnknown,
+    contracts.channels_come_in_any_order: HearsTheFirstOnly,
     contracts.late_windows_change_nothing: GoesBackInTime,
     contracts.memory_is_bounded: RemembersEverything,
     contracts.survives_a_restart: ForgetsItsEvidence,

@@ -18,6 +18,7 @@ from analytics.signals.features import PARTS, UNKNOWN_LEVEL
 from analytics.signals.windows import FeatureBatch
 from tests.contracts.scorer.protocol import (
     CENTRE,
+    LEARNT_S,
     SCORED,
     SIGN,
     SPREAD,
@@ -29,6 +30,7 @@ from tests.contracts.scorer.protocol import (
     bytes_of,
     everyone,
     features_of,
+    near,
     no,
     same,
     same_score,
@@ -108,6 +110,28 @@ def copes_with_any_channels(make: type[Scorer]) -> None:
     for values in (found.score, found.strain_index, found.evidence):
         assert np.isfinite(values[some]).all()
     assert not found.learning[some].any()
+
+
+def channels_come_in_any_order(make: type[Scorer]) -> None:
+    """Two sources tell different channels of a moment, one first: all of it counts, and once."""
+    n, calm = len(PARTS), Calm(len(PARTS), 8)
+    own = np.stack([features_of(part) for part in PARTS])  # agent p has part p at a second machine
+    at_once, orders = make(), ((make(), own), (make(), ~own))
+    for one in (at_once, *(one for one, _ in orders)):
+        one.ensure(n)
+    for k in range(1, 130):
+        batch = window(START_S + STEP_S * k, calm.values() + (k > 100) * SIGN * SPREAD)
+        whole = tell(at_once, batch, yes(n))
+        for one, first in orders:
+            for told in (first, ~first):
+                tell(one, window(batch.at_s, np.where(told, batch.values, np.nan)), yes(n))
+            found = tell(one, batch, yes(n))
+            if k > LEARNT_S / STEP_S:  # what was told first is learnt by then: nearly as if at once
+                assert near(found.part_contribution, whole.part_contribution), f"window {k}"
+                assert near(found.evidence, whole.evidence), f"window {k}"
+    batch = window(batch.at_s + STEP_S, calm.values())
+    whole = tell(at_once, batch, no(n))
+    assert all(same_score(tell(one, batch, no(n)), whole) for one, _ in orders)
 
 
 def nothing_known_is_learning(make: type[Scorer]) -> None:
@@ -213,7 +237,7 @@ def a_duplicate_teaches_once(make: type[Scorer]) -> None:
         batch = window(START_S + STEP_S * k, calm.values())
         found, plain = tell(scorer, batch, yes(n)), tell(other, batch, yes(n))
         assert same_score(found, plain), f"window {k}"
-        assert np.allclose(found.evidence, plain.evidence, atol=0.1, equal_nan=True)
+        assert near(found.evidence, plain.evidence)
         tell(scorer, batch, yes(n))
 
 
@@ -275,6 +299,7 @@ CONTRACTS: tuple[Contract, ...] = (
     leaves_its_inputs_alone,
     a_batch_is_one_by_one,
     copes_with_any_channels,
+    channels_come_in_any_order,
     nothing_known_is_learning,
     late_windows_change_nothing,
     memory_is_bounded,

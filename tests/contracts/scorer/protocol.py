@@ -165,6 +165,11 @@ def same_score(one: ScoreBatch, other: ScoreBatch) -> bool:
     ) and bool((one.learning == other.learning).all())
 
 
+def near(one: Floats, other: Floats) -> bool:
+    """Return whether two answers differ by no more than what one window teaches."""
+    return np.allclose(one, other, rtol=0.0, atol=0.1, equal_nan=True)
+
+
 def bytes_of(scorer: Scorer) -> dict[str, bytes]:
     """Return the whole state as bytes."""
     return {name: array.tobytes() for name, array in scorer.to_arrays().items()}

@@ -29,21 +29,29 @@ _EVIDENCE_S = 20.0
 
 
 class TwoSignals:
-    """Mean of each signal, time it rests on, evidence; one column per agent."""
+    """Mean of each signal, time it rests on, evidence; one column per agent.
+
+    Another source may tell more of the newest moment: each signal is learnt
+    from once per moment, and the evidence of a moment told again is made anew.
+    """
 
     largest = 1e4  # nothing a body does comes near it
 
     def __init__(self) -> None:
         self.mean = np.zeros((2, 0))
         self.seconds = np.zeros((2, 0))
+        self.taught_s = np.zeros((2, 0))
         self.evidence = np.zeros(0)
+        self.before = np.zeros(0)  # the evidence of earlier moments than the newest
         self.at_s = np.zeros(0)
 
     def ensure(self, n_rows: int) -> None:
         added = max(0, n_rows - len(self.at_s))
         self.mean = np.pad(self.mean, ((0, 0), (0, added)))
         self.seconds = np.pad(self.seconds, ((0, 0), (0, added)))
+        self.taught_s = np.pad(self.taught_s, ((0, 0), (0, added)), constant_values=-np.inf)
         self.evidence = np.pad(self.evidence, (0, added))
+        self.before = np.pad(self.before, (0, added))
         self.at_s = np.pad(self.at_s, (0, added), constant_values=-np.inf)
 
     def to_arrays(self) -> State:
@@ -68,25 +76,30 @@ class TwoSignals:
         found.score[some] = np.log1p(np.exp(total[some]))
         found.strain_index[some] = 100.0 * ndtr(total[some])
         found.quality[some] = np.where(usable, quality, 0.0).max(axis=0)[some]
-        new = self._is_new(batch.at_s, self.at_s[rows])
-        step = np.where(new & some, 5.0 / _EVIDENCE_S, 0.0)
-        self.evidence[rows] += step * (np.nan_to_num(total) - self.evidence[rows])
+        in_order = self._in_order(batch.at_s, self.at_s[rows])
+        new = batch.at_s > self.at_s[rows]
+        before = np.where(new, self.evidence[rows], self.before[rows])
+        after = before + 5.0 / _EVIDENCE_S * (total - before)
+        self.evidence[rows] = np.where(in_order & some, after, self.evidence[rows])
+        self.before[rows] = before
         found.evidence[some] = np.maximum(self.evidence[rows], 0.0)[some]
         level = np.sum([off >= line for line in _LEVELS], axis=0)
         level -= np.sum([off <= -line for line in _LEVELS], axis=0)
         found.part_level[:, _PARTS] = np.where(usable, level, UNKNOWN_LEVEL).T
         found.part_contribution[:, _PARTS] = np.where(usable, off, np.nan).T
-        self.at_s[rows] = np.where(new, batch.at_s, self.at_s[rows])
-        self._learn(rows, values, given & learn & new)
+        self.at_s[rows] = np.where(in_order, batch.at_s, self.at_s[rows])
+        untaught = batch.at_s > self.taught_s[:, rows]
+        self._learn(rows, batch.at_s, values, given & learn & in_order & untaught)
         return found
 
-    def _is_new(self, at_s: Floats, newest_s: Floats) -> Mask:
-        return at_s > newest_s
+    def _in_order(self, at_s: Floats, newest_s: Floats) -> Mask:
+        return at_s >= newest_s
 
     def _fuse(self, off: Floats) -> Floats:
         return off[0] + off[1]
 
-    def _learn(self, rows: Rows, values: Floats, teach: Mask) -> None:
+    def _learn(self, rows: Rows, at_s: Floats, values: Floats, teach: Mask) -> None:
+        self.taught_s[:, rows] = np.where(teach, at_s, self.taught_s[:, rows])
         seconds = np.minimum(self.seconds[:, rows] + np.where(teach, 5.0, 0.0), _HORIZON_S)
         share = np.where(teach, 5.0 / np.maximum(seconds, 5.0), 0.0)
         taken = np.where(teach, values, self.mean[:, rows])
