@@ -125,7 +125,7 @@ class Recording:
 
     @property
     def repeated(self) -> dict[str, int]:
-        """How many rows of each signal were exact repeats and were dropped."""
+        """How many rows of each signal were dropped, since every one was written more than once."""
         return {name: one.repeated for name, one in self.series.items() if one.repeated}
 
     @property
@@ -145,9 +145,9 @@ def read_recording(path: str | Path) -> Recording:
         a label is none of 1, 0, -1, or a signal has no value in range (which
         is a wrong unit), or hardly any window of more than a day holds a row
         (which is a wrong unit of time, or a stray row). Single values out of
-        range are skipped and counted, and so are exact repeats of a row:
-        a row says when and what, so a second one says nothing new, except of
-        signals that are counted, where it is a second event.
+        range are skipped and counted, and so are the repeats of a signal
+        whose every row stands there twice (or more often): it was written
+        twice. Of signals that are counted, an equal row is a second event.
     """
     path = Path(path)
     rows = read_rows(path)
@@ -201,11 +201,20 @@ def _series(
 def _once(
     times: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the rows without those that repeat an earlier one, in the same order."""
+    """Return the rows as often as they were written once, in the same order.
+
+    Values that come in bursts are stamped with one time, and some of them are
+    equal: these are measured, and stay. Only where every row stands there k
+    times, or a multiple of it, was the recording written k times.
+    """
     order = np.lexsort((values, times))
-    again = (np.diff(times[order]) == 0) & (np.diff(values[order]) == 0)
-    kept = np.ones(times.size, dtype=bool)
-    kept[order[1:][again]] = False
+    anew = (np.diff(times[order]) != 0) | (np.diff(values[order]) != 0)
+    first = np.flatnonzero(np.r_[True, anew])
+    many = np.diff(np.r_[first, order.size])
+    times_written = int(np.gcd.reduce(many))
+    place = np.arange(order.size) - np.repeat(first, many)
+    kept = np.zeros(times.size, dtype=bool)
+    kept[order[place < np.repeat(many // times_written, many)]] = True
     return times[kept], values[kept]
 
 

@@ -42,6 +42,7 @@ PACKAGES = {
     "libasound2-plugins": "microphone without a sound card",
     "libportaudio2": "microphone",
     "espeak-ng": "speech to analyse",
+    "sox": "music to be told from speech",
     "gcc": "the firmware, and evdev",
     "g++": "the firmware's headers in C++",
     "make": "the firmware's Makefile",

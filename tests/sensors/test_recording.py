@@ -163,9 +163,10 @@ def test_capitals_in_the_ending_are_the_same_ending(tmp_path, name):
     assert recording.series["hr_bpm"].values.tolist() == [70]
 
 
-def test_a_row_that_is_repeated_says_nothing_new(tmp_path):
+def test_a_recording_that_was_written_twice_is_read_once(tmp_path):
     rows = [
         "0,hr_bpm,70",
+        "0,hr_bpm,71",
         "0,hr_bpm,71",
         "0.5,eda_us,0",
         "1,eda_us,2",
@@ -173,15 +174,22 @@ def test_a_row_that_is_repeated_says_nothing_new(tmp_path):
         "4,hr_bpm,70",
     ]
     once = read_recording(written(tmp_path, "\n".join(["t_s,signal,value", *rows])))
-    # Every row but one twice, one of them not beside its twin.
-    doubled = [rows[0], rows[1], rows[0], *(row for row in rows[2:] for _ in "ab")]
+    # Every row twice, one of them not beside its twin.
+    doubled = [rows[0], rows[1], rows[0], rows[1], *(row for row in rows[2:] for _ in "ab")]
     twice = read_recording(written(tmp_path, "\n".join(["t_s,signal,value", *doubled])))
     assert once.repeated == {}
-    assert twice.repeated == {"hr_bpm": 2, "eda_us": 2, "rr_ms": 1}
+    assert twice.repeated == {"hr_bpm": 4, "eda_us": 2, "rr_ms": 1}
     assert twice.skipped == once.skipped == {"eda_us": 1}
     for name, series in once.series.items():
         assert twice.series[name].t_s.tolist() == series.t_s.tolist()
         assert twice.series[name].values.tolist() == series.values.tolist()
+
+
+def test_equal_values_of_one_burst_are_all_measured(tmp_path):
+    rows = ["1,eda_us,3.5", "1,eda_us,3.5", "1,eda_us,3.6", "2,eda_us,3.5", "2,eda_us,3.5"]
+    recording = read_recording(written(tmp_path, "\n".join(["t_s,signal,value", *rows])))
+    assert recording.repeated == {}
+    assert recording.series["eda_us"].values.tolist() == [3.5, 3.5, 3.6, 3.5, 3.5]
 
 
 def test_two_clicks_of_the_same_moment_are_two(tmp_path):

@@ -153,7 +153,13 @@ def test_replay_sends_every_window_once_and_live(mosquitto, recording, speed):
         assert ended.returncode == 0, ended.stderr
         report = json.loads(ended.stdout)
         assert report["agents"] == {
-            "kim-1": {"windows": 24, "sent": 24, "stored": 24, "skipped": {"eda_us": 1}}
+            "kim-1": {
+                "windows": 24,
+                "sent": 24,
+                "stored": 24,
+                "skipped": {"eda_us": 1},
+                "repeated": {},
+            }
         }
         assert "1 values of eda_us out of range" in ended.stderr
         (numbers,) = server.runs.values()
