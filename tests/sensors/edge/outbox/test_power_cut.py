@@ -137,9 +137,11 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path):
     """The system's own refusal, not ours: the process may write no file beyond 128 KiB."""
     script = (
         "import resource, sys; from pathlib import Path\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (131072, 131072))\n"
+        # Before the limit: it would cut off what Python compiles, for every process after it.
         "from sensors.errors import StateError\n"
         "from tests.sensors.edge.outbox.test_outbox import CIPHER, NOW, Outbox, window\n"
+        "sys.dont_write_bytecode = True\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (131072, 131072))\n"
         "outbox = Outbox(Path(sys.argv[1]), CIPHER); kept = refused = 0\n"
         "for seq in range(400):\n"
         "    try: outbox.put([window(seq=seq)], NOW); kept += 1\n"
