@@ -14,7 +14,8 @@ from analytics.store.settings import StoreSettings
 from tests.rig.influx import ON_A_SERVER
 from wellbeing import main
 
-NOW = datetime.now(UTC)
+# At noon: what is kept goes by whole days, and rows of an hour ago must lie on the same one.
+NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 SITES = ("north", "south")
 DAYS = {Database.RAW: 30, Database.DERIVED: 90}
 
