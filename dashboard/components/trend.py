@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from html import escape
 
+import streamlit as st
+
 from dashboard.trend import IN_WORDS, Column, Plan, Span, columns, most
 from dashboard.trend_reader import Stage, Trend
 from sensors.shown import clock, first_upper
@@ -36,26 +38,39 @@ def legend(words: Words) -> str:
     return f'<p class="wb-legend" aria-hidden="true">{marks}</p><p class="wb-note">{note}</p>'
 
 
-def html(
+def render(
     words: Words,
     seen: Trend,
     zones: Mapping[str, tzinfo],
     smallest: int,
     places: Mapping[str, str],
-) -> str:
-    """Return each team's picture and table on its own clocks, and how far the reading has come.
+) -> None:
+    """Draw how far the reading has come, and each team's picture and table on its own clocks.
 
-    `places` says where a team's clocks hang, if that has to be said.
+    `places` says where a team's clocks hang, if that has to be said. Every part
+    has its own place in the page: what somebody unfolded or stands on by key
+    stays so while older days are still coming in.
     """
-    drawn = [
-        _team(words, replace(seen, plan=replace(seen.plan, zone=zone)), team, smallest, places)
-        for team, zone in zones.items()
-    ]
-    # The plan is on the first team's clocks.
-    return _progress(words, seen, next(iter(places.values()), "")) + "".join(drawn)
+    with st.container(key="trend-progress"):
+        # The plan is on the first team's clocks.
+        _put(progress(words, seen, next(iter(places.values()), "")))
+    for team, zone in zones.items():
+        there = replace(seen, plan=replace(seen.plan, zone=zone))
+        with st.container(key=f"trend-{team}"):
+            _put(picture(words, there, team, smallest, places))
+            rows = table(words, there, team)
+            # Also while there is nothing in it yet: what goes away comes back folded.
+            if rows or there.stage is Stage.READING:
+                with st.expander(words.say("The same in words"), key=f"trend-words-{team}"):
+                    _put(rows)
 
 
-def _progress(words: Words, seen: Trend, place: str) -> str:
+def _put(html: str) -> None:
+    if html:
+        st.html(html)
+
+
+def progress(words: Words, seen: Trend, place: str) -> str:
     """Return what is missing, in the one place where it is said; `place` names the plan's zone."""
     since = _moment(words, seen.plan, seen.read_from) + (f" ({place})" if place else "")
     if seen.stage is Stage.AWAY:
@@ -69,13 +84,14 @@ def _progress(words: Words, seen: Trend, place: str) -> str:
     return ""
 
 
-def _team(words: Words, seen: Trend, team: str, smallest: int, places: Mapping[str, str]) -> str:
+def picture(words: Words, seen: Trend, team: str, smallest: int, places: Mapping[str, str]) -> str:
+    """Return `team`'s name, what was most, and the columns; or why there are none."""
     title = f'<h2 class="wb-section">{escape(first_upper(team))}</h2>'
     if team in places:
         where = words.say("Times as in {place}.", place=places[team])
         title += f'<p class="wb-note">{escape(where)}</p>'
     found = columns(seen.plan, team, seen.different, seen.as_usual)
-    if all(column.different is None for column in found):
+    if _is_blank(found):
         nothing = words.say(
             "Nothing is shown: in this time there were never {n} people at once of whom anything "
             "was sent.",
@@ -85,12 +101,28 @@ def _team(words: Words, seen: Trend, team: str, smallest: int, places: Mapping[s
         return title + ("" if waiting else f'<p class="wb-quiet">{escape(nothing)}</p>')
     said = _summary(words, seen.plan, found)
     name = words.say("{team}: people who differed, over time", team=first_upper(team))
-    coarse = columns(seen.plan, team, seen.different, seen.as_usual, IN_WORDS[seen.plan.span])
-    return (
-        f'{title}<p class="wb-text">{escape(said)}</p>'
-        + _picture(words, seen.plan, found, name)
-        + _table(words, seen.plan, coarse)
+    return f'{title}<p class="wb-text">{escape(said)}</p>' + _drawn(words, seen.plan, found, name)
+
+
+def table(words: Words, seen: Trend, team: str) -> str:
+    """Return the same in few lines, newest first: for ears, and for who wants figures."""
+    found = columns(seen.plan, team, seen.different, seen.as_usual, IN_WORDS[seen.plan.span])
+    if _is_blank(found):
+        return ""
+    head = "".join(
+        f'<th scope="col">{escape(text)}</th>'
+        for text in (words.say("Since"), words.say("Different"), words.say("Not known"))
     )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(_stretch(words, seen.plan, column))}</th>'
+        f"{_cells(words, column)}</tr>"
+        for column in reversed(found)
+    )
+    return f'<table class="wb-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _is_blank(found: Sequence[Column]) -> bool:
+    return all(column.different is None for column in found)
 
 
 def _summary(words: Words, plan: Plan, found: Sequence[Column]) -> str:
@@ -104,7 +136,7 @@ def _summary(words: Words, plan: Plan, found: Sequence[Column]) -> str:
     )
 
 
-def _picture(words: Words, plan: Plan, found: Sequence[Column], name: str) -> str:
+def _drawn(words: Words, plan: Plan, found: Sequence[Column], name: str) -> str:
     bars = "".join(_bar(column) for column in found)
     marks = "".join(
         f"<span>{escape(_moment(words, plan, found[at].begin_at))}</span>"
@@ -127,23 +159,6 @@ def _bar(column: Column) -> str:
     return (
         f'<i><b class="wb-blank" style="height: {blank:.1f}%"></b><b class="wb-mid"></b>'
         f'<b class="wb-high" style="height: {high:.1f}%"></b></i>'
-    )
-
-
-def _table(words: Words, plan: Plan, found: Sequence[Column]) -> str:
-    """Return the same in few lines, newest first, folded: for ears, and for who wants figures."""
-    head = "".join(
-        f'<th scope="col">{escape(text)}</th>'
-        for text in (words.say("Since"), words.say("Different"), words.say("Not known"))
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{escape(_stretch(words, plan, column))}</th>{_cells(words, column)}</tr>'
-        for column in reversed(found)
-    )
-    caption = escape(words.say("The same in words"))
-    return (
-        f'<details class="wb-details"><summary>{caption}</summary>'
-        f'<table class="wb-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>'
     )
 
 

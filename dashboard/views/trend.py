@@ -58,4 +58,4 @@ def _live(desk: Desk, words: Words, span: Span) -> None:
     zones = {team: team_zone(desk.teams, team, now) for team in teams}
     seen = desk.trend.look(span, around.zone)
     with st.container(key="section-trend"):
-        st.html(trend.html(words, seen, zones, desk.trend.smallest, around.places))
+        trend.render(words, seen, zones, desk.trend.smallest, around.places)

@@ -128,10 +128,10 @@ def test_each_team_is_drawn_on_its_own_clocks(desk: Desk, store: EmbeddedStore) 
         lambda: desk.trend.look(Span.DAY, zone).stage is Stage.READY, what="the floor's past"
     )
     seen = desk.trend.look(Span.DAY, zone)
-    there = {"billing": ZoneInfo("Asia/Manila")}
-    said = trend.html(EN, seen, there, 5, {"billing": "Manila"})
+    there = replace(seen, plan=replace(seen.plan, zone=ZoneInfo("Asia/Manila")))
+    said = trend.picture(EN, there, "billing", 5, {"billing": "Manila"})
     assert "Times as in Manila." in said
     assert "% differed (Wed 15:15)" in said
     long = replace(seen, stage=Stage.TOO_LONG, read_from=NOW)
-    said = trend.html(EN, long, there, 5, {"billing": "Berlin"})
+    said = trend.progress(EN, long, "Berlin")
     assert "Read back to Wed 10:30 (Berlin); more takes too long" in said

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.needs("mosquitto", "chromium")
 
 HOUR = timedelta(hours=1)
+DAYS = 6
 
 
 @pytest.fixture(scope="module")
 def week(module_floor: Floor) -> Floor:
     """Let a week of shifts go by, each with a harder hour, and an hour in which few were there."""
     now = utc_now()
-    for day in range(6):
+    for day in range(DAYS):
         began = now - timedelta(days=day, hours=7)
         for hour in range(7):
             few = hour == 3
@@ -54,6 +55,9 @@ def test_looking_back_by_key_in_both_languages(
     way.press("Enter")
     page.locator(".wb-columns").first.wait_for()
     shoot(page, f"past-shift-{language}-{width}")
+    folded = page.get_by_test_id("stExpander").first
+    folded.locator("summary").press("Enter")
+    folded.locator("table").wait_for()
     page.get_by_role("radio").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -61,11 +65,10 @@ def test_looking_back_by_key_in_both_languages(
         "不同.周" if language == "zh_CN" else r"differed \((Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
     )
     page.get_by_text(most).first.wait_for()
-    folded = page.locator("summary").first
-    folded.focus()
-    folded.press("Enter")
-    page.wait_for_timeout(2500)  # two redraws: what was unfolded stays so
-    assert page.locator(".wb-details table").first.is_visible()
+    # What was unfolded stays so while day after day is still being read and drawn.
+    told = folded.locator("td:not([colspan])")
+    wait_until(lambda: told.count() >= 2 * DAYS, what="every day in words")
+    assert folded.locator("table").is_visible()
     fits(page)
     shoot(page, f"past-week-{language}-{width}")
     axe_finds_nothing(page)
