@@ -95,15 +95,19 @@ def evaluate(  # noqa: PLR0917 - the options of a command line
     else:
         found = _recordings(files or [], team_size)
     if plot is not None:
-        if has_curve(found["overall"]):
-            draw_curve(found["overall"], plot)
-        else:
-            _note(f"--plot {plot}: not drawn; a curve needs strained and calm time")
+        _draw(found["overall"], plot)
     if as_json:
         sys.stdout.write(codec.dump_json(found).decode() + "\n")
         return
     for line in floor_text(found["overall"]) if simulate else recordings_text(found):
         typer.echo(line)
+
+
+def _draw(overall: dict[str, Any], plot: Path) -> None:
+    if has_curve(overall):
+        draw_curve(overall, plot)
+    else:
+        _note(f"--plot {plot}: not drawn; a curve needs strained and calm time")
 
 
 def _note(text: str) -> None:

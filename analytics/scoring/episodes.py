@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ class Episodes:
         return {name: array[: self._n].copy() for name, array in self._arrays.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Episodes:
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Self:
         """Return episodes in the state of :meth:`to_arrays`, bit for bit."""
         made = cls()
         made._arrays = {name: arrays[name].astype(kind) for name, kind in cls._DTYPES.items()}

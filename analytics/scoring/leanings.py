@@ -8,7 +8,6 @@ said by their number (`analytics.alerts.common_cause`).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytics.scoring.episodes import Episodes, Floats, Mask, Rows
 
@@ -42,10 +41,3 @@ class Leanings(Episodes):
         """
         found: Floats = self._arrays["since"][rows]
         return found
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Leanings:
-        """Return leanings in the state of :meth:`to_arrays`, bit for bit."""
-        made = super().from_arrays(arrays)
-        assert isinstance(made, cls)  # noqa: S101 - made by that class
-        return made
