@@ -115,7 +115,7 @@ def explanations(
     for k in range(len(floor.t_s)):
         batch = floor.moment(k)
         before = detector.to_arrays()
-        learn = ~episodes.active(rows) & good(batch)
+        learn = ~episodes.firing(rows) & good(batch)
         scores = detector.step(rows, batch, learn=learn)
         now = episodes.step(rows, batch.at_s, scores.evidence, threshold, ~scores.learning)
         for row in np.flatnonzero(now.began).tolist():

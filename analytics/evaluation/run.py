@@ -124,7 +124,7 @@ def run(
         if copies > 1:
             index = np.repeat(np.arange(len(here)), copies)
             batch, clean = batch.take(index), clean[index]
-        learn = clean & ~episodes.active(rows)
+        learn = clean & ~episodes.firing(rows)
         scores = detector.step(rows, batch, learn=learn)
         found = episodes.step(rows, batch.at_s, scores.evidence, lines, live=~scores.learning)
         yield Scored(window, rows, moment, scores, found)

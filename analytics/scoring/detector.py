@@ -30,7 +30,7 @@ Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-DETECTOR_VERSION = "6"
+DETECTOR_VERSION = "7"
 """Changes whenever the same readings would give another score."""
 
 LEARNING_S = 300.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,14 @@ Evidence is smooth by itself; a lower line would keep an episode standing into
 the next one, which then would be found by nobody.
 """
 
+RECOVERS_BELOW = 0.8
+"""Below this share of its highest evidence an episode recovers, and the baseline follows again.
+
+What falls is no strain that a level would swallow. Were the level held until
+the line is crossed, skin that dries slowly would keep the episode standing
+into the next one.
+"""
+
 LONGEST_GAP_S = 30.0
 """A longer silence breaks a run above the threshold: it was not seen to stay there. [s]"""
 
@@ -41,6 +49,7 @@ LONGEST_EPISODE_S = 3600.0
 """What lasts longer is the new usual: the episode ends and the baseline follows (A5). [s]"""
 
 _QUIET, _PENDING, _ACTIVE, _SPENT = 0, 1, 2, 3
+_WHEN = ("state", "since", "below", "free", "last")
 
 
 @dataclass(slots=True)
@@ -70,19 +79,26 @@ class EpisodeBatch:
 class Episodes:
     """The state of every agent's episode: quiet, pending, active or spent."""
 
-    _DTYPES: ClassVar = {"state": np.int8, "since": np.float64, "below": np.float64, "free": np.float64,
-               "last": np.float64}  # fmt: skip
+    _DTYPES: ClassVar[dict[str, type[np.generic]]] = {
+        "state": np.int8,
+        **dict.fromkeys(("since", "below", "free", "last", "highest"), np.float64),
+        "recovers": np.bool_,
+    }
     _BLANK: ClassVar = {
         "state": _QUIET,
         "since": np.nan,
         "below": np.nan,
         "free": -np.inf,
         "last": -np.inf,
+        "highest": 0.0,
+        "recovers": False,
     }
 
     def __init__(self) -> None:
         self._n = 0
-        self._arrays = {name: np.zeros(0, dtype=kind) for name, kind in self._DTYPES.items()}
+        self._arrays: dict[str, NDArray[Any]] = {
+            name: np.zeros(0, dtype=kind) for name, kind in self._DTYPES.items()
+        }
 
     def ensure(self, n_rows: int) -> None:
         """Make room for agents 0 to n_rows - 1; never shrinks."""
@@ -115,6 +131,11 @@ class Episodes:
     def active(self, rows: Rows) -> Mask:
         """Return which agents are in an episode now."""
         found: Mask = self._arrays["state"][rows] == _ACTIVE
+        return found
+
+    def firing(self, rows: Rows) -> Mask:
+        """Return who is in an episode that does not recover: such windows must not teach."""
+        found: Mask = self.active(rows) & ~self._arrays["recovers"][rows]
         return found
 
     def step(
@@ -150,14 +171,22 @@ class Episodes:
             line = threshold[some] if isinstance(threshold, np.ndarray) else threshold
             low = ~(evidence[some] >= HYSTERESIS * line)
             self._advance(rows[some], at_s[some], above[some], low, found, some)
+            newer = some[at_s[some] > last[some]]
+            self._recover(rows[newer], evidence[newer], found.active[newer])
         arrays["last"][rows] = np.maximum(last, at_s)
         return found
+
+    def _recover(self, rows: Rows, evidence: Floats, active: Mask) -> None:
+        """Note the highest evidence of each episode, and whether the newest lies well below it."""
+        highest = np.where(active, np.fmax(self._arrays["highest"][rows], evidence), 0.0)
+        self._arrays["highest"][rows] = highest
+        self._arrays["recovers"][rows] = evidence < RECOVERS_BELOW * highest
 
     def _advance(  # noqa: PLR0917 - whose, when and what, then what is filled in
         self, rows: Rows, at_s: Floats, above: Mask, low: Mask, found: EpisodeBatch, some: Rows
     ) -> None:
         """Advance those who are above the line or not quiet; fill in `some` entries of `found`."""
-        state, since, below, free, last = (self._arrays[name][rows] for name in self._DTYPES)
+        state, since, below, free, last = (self._arrays[name][rows] for name in _WHEN)
         new, gap = at_s > last, at_s - last > LONGEST_GAP_S
         was_active = state == _ACTIVE
         # A run above the line, unbroken and unfree, becomes an episode.
@@ -197,8 +226,9 @@ NULL_CURVE: tuple[tuple[float, float], ...] = (
 From 4,800 simulated calm agent-hours: people of different channels and
 restlessness with calls, walks, meals and brief ordinary arousal
 (``benchmarks/null_alerts.py --curve --agents 300``, seeds 11 and 12), times 1.3 for
-what that many hours cannot tell. People vary more than a simulation: the alert
-budget is what holds whatever happens.
+what that many hours cannot tell. Counted with version 6, and anew with 7: the same
+within 5 %. People vary more than a simulation: the alert budget is what holds
+whatever happens.
 """
 
 

@@ -255,7 +255,7 @@ class Floor:
     ) -> tuple[ScoreBatch, EpisodeBatch]:
         columns = self.columns
         blank_unmeasured(batch, self.measured_s[rows])
-        learn = learn & ~columns["active"][rows] & good(batch)
+        learn = learn & ~self._episodes.firing(rows) & good(batch)
         scores = self._detector.step(rows, batch, learn=learn)
         threshold = columns["threshold"][rows]
         live = live & np.isfinite(threshold) & ~scores.learning

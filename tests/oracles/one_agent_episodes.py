@@ -11,6 +11,7 @@ from analytics.scoring.episodes import (
     LONGEST_GAP_S,
     OFF_DELAY_S,
     ON_DELAY_S,
+    RECOVERS_BELOW,
     REFRACTORY_S,
 )
 
@@ -33,10 +34,26 @@ class OneAgent:
         self.below_s: float | None = None
         self.free_s = -math.inf
         self.last_s = -math.inf
+        self.highest: float | None = None  # evidence of the episode
+        self.recovers = False
+
+    @property
+    def firing(self) -> bool:
+        return self.state == "active" and not self.recovers
 
     def step(self, at_s: float, evidence: float, threshold: float, *, live: bool) -> Found:
         if at_s <= self.last_s:
             return self._found()
+        found = self._advance(at_s, evidence, threshold, live=live)
+        self.recovers = False
+        if self.state != "active":
+            self.highest = None
+        elif not math.isnan(evidence):
+            self.highest = evidence if self.highest is None else max(self.highest, evidence)
+            self.recovers = evidence < RECOVERS_BELOW * self.highest
+        return found
+
+    def _advance(self, at_s: float, evidence: float, threshold: float, *, live: bool) -> Found:
         known = not math.isnan(evidence)
         above = known and live and evidence >= threshold
         low = not known or evidence < HYSTERESIS * threshold

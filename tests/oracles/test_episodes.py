@@ -49,5 +49,6 @@ def test_arrays_find_what_one_agent_after_another_finds(agents):
             one = alone[a].step(*agents[a][k][:3], live=agents[a][k][3])
             assert (found.pending[i], found.active[i]) == (one.pending, one.active)
             assert (found.began[i], found.ended[i]) == (one.began, one.ended)
+            assert together.firing(np.array([a]))[0] == alone[a].firing
             started_s = math.nan if one.started_at_s is None else one.started_at_s
             assert np.array_equal(found.started_at_s[i], started_s, equal_nan=True)

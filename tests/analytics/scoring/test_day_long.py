@@ -57,7 +57,7 @@ class Floor:
                 context=np.full(_N, _IN_CALL if talking else 0, np.int8),
                 source=np.full((_N, len(Channel)), source, np.int64),
             )
-            learn = ~self.episodes.active(_ROWS)
+            learn = ~self.episodes.firing(_ROWS)
             scores = self.detector.step(_ROWS, batch, learn=learn)
             found = self.episodes.step(
                 _ROWS, batch.at_s, scores.evidence, self.threshold, ~scores.learning

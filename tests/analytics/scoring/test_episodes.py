@@ -114,6 +114,32 @@ def test_what_lasts_for_ever_is_spent_and_can_come_again_after_a_calm():
     assert second > first + 2 * LONGEST_EPISODE_S
 
 
+def test_what_falls_well_below_its_highest_teaches_again():
+    episodes = Episodes()
+    episodes.ensure(1)
+    held = []
+    for k, value in enumerate([0, *[5] * 8, 10, 8.1, 7.9, 7.9, 9, np.nan, 11, 8.7, *[0] * 8]):
+        at_s, evidence = np.array([1000.0 + 5 * k]), np.array([float(value)])
+        episodes.step(_ROW, at_s, evidence, 1.0, _LIVE)
+        held.append(bool(episodes.firing(_ROW)[0]))
+    began = 7
+    assert held[: began + 4] == [False] * began + [True] * 4
+    assert held[began + 4 : began + 10] == [False, False, True, True, True, False]
+    assert not any(held[began + 10 :]), "nor does it once it is over"
+
+
+def test_an_older_window_does_not_say_whether_it_recovers():
+    episodes = Episodes()
+    episodes.ensure(1)
+    for k in range(10):
+        episodes.step(_ROW, np.array([1000.0 + 5 * k]), np.array([10.0]), 1.0, _LIVE)
+    for at_s, evidence in ((1045.0, 2.0), (1000.0, 50.0)):
+        episodes.step(_ROW, np.array([at_s]), np.array([evidence]), 1.0, _LIVE)
+        assert episodes.firing(_ROW)[0]
+    episodes.step(_ROW, np.array([1050.0]), np.array([9.0]), 1.0, _LIVE)
+    assert episodes.firing(_ROW)[0], "50 was never its highest"
+
+
 def test_every_began_has_one_ended_and_agents_do_not_mix():
     rng = np.random.default_rng(11)
     n = 40

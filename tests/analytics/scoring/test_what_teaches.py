@@ -41,6 +41,14 @@ def poor(arrival: Arrival) -> Arrival:
     return replace(arrival, message=of_quality(arrival.message, LEARN_QUALITY / 2))
 
 
+EASES_S = CALM_S + 900.0
+
+
+def easing(t_s: float) -> float:
+    """Return strain that a quarter of an hour later is half of what it was."""
+    return strained_after(CALM_S)(t_s) * (1.0 if t_s < EASES_S else 0.25)
+
+
 def level(f: Floor) -> np.ndarray:
     return f.pipeline.floor.to_arrays()["detector.mean"][:, 0]
 
@@ -57,6 +65,21 @@ def test_only_good_windows_in_time_teach(
         if window == 11:  # the last minute is of such windows alone
             before = level(f)
     assert (level(f) != before).any() == teaches
+
+
+def test_strain_does_not_teach_what_recovers_does() -> None:
+    """An episode swallows nothing, and nothing that only dries slowly keeps it standing."""
+    f = Floor([Person("k0", easing)], Pipeline(SITE, teams(1)))
+    columns = f.pipeline.floor.columns
+    f.run(CALM_S + 240.0, until=lambda: bool(columns["active"][0]))
+    told, measured = level(f), level(f) > 0
+    while f.t_s < EASES_S:
+        f.run(5.0)
+        assert columns["active"][0]
+        assert (level(f) == told).all()
+    f.run(180.0)
+    assert columns["active"][0], "no episode was left that could recover"
+    assert (level(f) > told)[measured].all()
 
 
 def test_who_is_still_learnt_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
