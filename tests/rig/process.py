@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.rig.waiting import PATIENCE_S, POLL_S
 
 STOP_WITHIN_S = 30.0
@@ -100,12 +102,14 @@ def children_of(pid: int) -> list[int]:
 
 
 def lives(pid: int) -> bool:
-    """Return whether a process has this id."""
+    """Return whether this process runs: one that has ended may wait for ever to be reaped.
+
+    In a container nobody may do that for those whose parent was killed.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True
 
 
 class Server:

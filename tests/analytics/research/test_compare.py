@@ -1,5 +1,7 @@
 """The mixed model against a plain oracle, and what it must not show."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,4 +121,7 @@ def test_a_figure_holds_no_person(tmp_path, ending):
     plot(found, tmp_path / f"weeks.{ending}", "title; second line")
     data = (tmp_path / f"weeks.{ending}").read_bytes()
     assert len(data) > 3_000
-    assert b"p0" not in data or ending != "svg"
+    if ending == "svg":
+        # Numbers drawn by lot for each file name its parts, and may look like a person.
+        named = rb'\b(?:id="|xlink:href="#|url\(#)[^")]*'
+        assert b"p0" not in re.sub(named, b"", data)

@@ -131,15 +131,17 @@ def test_it_is_asked_set_and_read_back(program, by_name):
 def test_a_rate_changes_and_its_stream_is_described_anew(program):
     with Plugged(program) as board:
         board.wait_for(is_kind(m.Samples))
-        so_far = len(board.said)
         answer = board.answer(m.Set(2, 0, (30_000).to_bytes(4, "little")))
         assert (answer.status, answer.value) == (
             m.Status.UNTIL_POWER_OFF,
             (25_000).to_bytes(4, "little"),
         )
-        stream = board.wait_for(is_kind(m.Stream), so_far)
+        # Before the answer it may have described all of them, as it does every ten seconds.
+        answered = next(i for i, (_, x) in enumerate(board.said) if x is answer)
+        stream = board.wait_for(is_kind(m.Stream), answered)
         assert (stream.signal, stream.rate_mhz) == ("ppg", 25_000)
-        after = board.said.index(next(x for x in board.said[so_far:] if x[1] is stream))
+        after = next(i for i, (_, x) in enumerate(board.said) if x is stream)
+        assert samples_of(board.said[answered:after], 0) == []
 
         def is_slower(message: m.Message) -> bool:
             return isinstance(message, m.Samples) and message.stream == 0 and message.count > 1

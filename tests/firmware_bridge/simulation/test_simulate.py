@@ -167,7 +167,7 @@ def test_on_tcp_it_serves_one_host_after_the_other():
 
 
 def test_it_ends_by_itself_and_tells_in_plain_lines(capsys):
-    assert main(["simulate", "--seconds", "0.3", "--fault", "crc@0.1"]) == 0
+    assert main(["simulate", "--seconds", "0.3", "--fault", "crc@0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "simulated headset on /dev/" in lines[0]
     assert any("fault crc begins" in line for line in lines)
