@@ -28,6 +28,9 @@ settings.load_profile("same")
 # No test, nor a program it starts, may put a key into the keyring of who runs it.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 
+# Programs speak the language of who runs them; tests read English.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what waits longest: at the end one process would wait for it, the others idle."""

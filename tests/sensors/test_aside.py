@@ -24,7 +24,7 @@ async def test_a_call_answers_or_raises_as_it_would_here():
 
 
 async def test_a_call_that_hangs_is_left_behind_and_the_next_waits_for_it():
-    aside, back, calls = Aside("test"), threading.Event(), []
+    aside, back, calls = Aside("hangs"), threading.Event(), []
 
     def hangs() -> None:
         calls.append(1)
@@ -36,7 +36,7 @@ async def test_a_call_that_hangs_is_left_behind_and_the_next_waits_for_it():
                 await aside.within(0.05, hangs)
         await wait_until(lambda: calls)
         assert len(calls) == 1
-        assert [t.name for t in threading.enumerate()].count("test") == 1
+        assert [t.name for t in threading.enumerate()].count("hangs") == 1
         assert await asyncio.to_thread(lambda: 7) == 7
     finally:
         back.set()

@@ -10,7 +10,7 @@ import pytest
 
 from sensors.config import BrokerSettings
 from sensors.edge.asking import asking
-from sensors.edge.collecting import supervise
+from sensors.edge.collecting import clock, supervise
 from sensors.edge.companion import Companion
 from sensors.edge.consent import choices
 from sensors.edge.outbox import keeping
@@ -84,8 +84,10 @@ RunEdge = Callable[..., AbstractAsyncContextManager[Running]]
 
 
 @pytest.fixture
-def run_edge(tmp_path: Path) -> RunEdge:
+def run_edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunEdge:
     """Return a context manager that runs an edge against the broker on `port`."""
+    # On a clock ten times as fast a busy second would be a machine that slept.
+    monkeypatch.setattr(clock, "RESYNC_S", FastTime.SPEED * clock.RESYNC_S)
 
     @asynccontextmanager
     async def run(

@@ -119,12 +119,12 @@ async def test_talking_without_a_beat_is_dead_too(radio, clock):
 
 async def test_a_headset_on_the_desk_is_left_alone(radio, clock):
     headset = await radio.headset()
-    source = collector(radio, silence_s=1.0)  # longer than a busy machine stops for
+    source = collector(radio, silence_s=3.0)  # longer than a busy machine stops for
     async with aclosing(source.readings(clock)) as found:
         await beat(found, headset)
         talk = asyncio.create_task(chatter(headset, TAKEN_OFF))
         assert (await until(found, is_link))[-1] == NOT_WORN
-        for _ in range(70):  # more than three seconds of them, three times the silence
+        for _ in range(100):  # five seconds of them at least
             await anext(found)
         talk.cancel()
         await asyncio.wait({talk})

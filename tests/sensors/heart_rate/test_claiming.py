@@ -68,7 +68,7 @@ async def test_the_headset_that_is_taken_off_is_claimed_among_two_of_one_name(ra
     claimed = asyncio.create_task(desk.claim())
     await desk.hears("take your headset off for three seconds")
     desk.says[mine] = OFF
-    await desk.hears("put it on again")
+    await desk.hears("one headset is off")
     await asyncio.sleep(0.4)  # it is off for a while; nothing happens that could be waited for
     desk.says[mine] = ON
     assert await claimed == Claimed(address=mine.address, name="Headset")
@@ -83,6 +83,7 @@ async def test_one_that_cannot_tell_is_named_and_another_can_still_be_claimed(ra
     await desk.hears("take your headset off")
     assert f"cannot be claimed: Mute ({mute.address})" in "\n".join(desk.lines)
     desk.says[mine] = OFF
+    await desk.hears("one headset is off")
     await asyncio.sleep(0.4)
     desk.says[mine] = ON
     assert (await claimed).address == mine.address
@@ -103,6 +104,7 @@ async def test_one_that_sends_nothing_does_not_hold_up_the_others(radio):
     await desk.hears("it sends nothing")
     await desk.hears("take your headset off")
     desk.says[mine] = OFF
+    await desk.hears("one headset is off")
     await asyncio.sleep(0.4)
     desk.says[mine] = ON
     assert (await claimed).address == mine.address

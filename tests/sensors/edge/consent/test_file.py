@@ -12,6 +12,7 @@ from sensors.edge.consent.permission import Event, Permission, Reason
 from sensors.edge.words import CONSENT_VERSION
 from sensors.errors import StateError
 from sensors.signals import Channel
+from tests.rig.waiting import PATIENCE_S
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -70,8 +71,10 @@ def test_what_is_said_to_one_edge_holds_for_the_other_and_is_not_undone(tmp_path
     assert here.news() is None  # said once
 
 
-def test_edges_that_write_in_the_same_moment_overwrite_nothing_of_each_other(tmp_path):
+def test_edges_that_write_in_the_same_moment_overwrite_nothing_of_each_other(tmp_path, monkeypatch):
     """T6: the withdrawal that was said to one of them must not be gone."""
+    # Ten times four, one after the other and in no fair order: a slow disk takes seconds for it.
+    monkeypatch.setattr(consent_file, "_LOCK_S", PATIENCE_S)
     path = tmp_path / "consent.json"
 
     def say(edge: int) -> None:

@@ -22,7 +22,8 @@ HURRIED = """
 import sys
 from sensors.edge.outbox import keeping
 from sensors.edge.running import ending
-ending.END_WITHIN_S, keeping._LAST_WITHIN_S = 4.0, 0.5
+# The goodbye and the look for the last word take 5 s at most before it.
+ending.END_WITHIN_S, keeping._LAST_WITHIN_S = 8.0, 0.5
 from wellbeing import main
 sys.argv = ["wellbeing", "edge", *sys.argv[1:]]
 raise SystemExit(main())
@@ -43,7 +44,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Edge:
     """An edge as it is started in earnest, on a disk that hangs while `hangs` is there."""
 
-    def __init__(self, port: int, folder: Path, shim: Path) -> None:
+    def __init__(self, port: int, folder: Path, shim: Path, *program: str) -> None:
         self.state, self.hangs, self.log = folder / "state", folder / "hangs", folder / "log"
         self.control = self.state / "main" / "k7" / "control-pc.json"
         environ = {
@@ -53,7 +54,7 @@ class Edge:
             "HANG_WHILE": str(self.hangs),
         }
         command = [
-            sys.executable, "-c", HURRIED, "--agent", "k7", "--source", "pc",
+            sys.executable, *program, "--agent", "k7", "--source", "pc",
             "--broker", f"127.0.0.1:{port}", "--state-dir", str(self.state),
             "--collector", "simulated", "--consent", "heart", "--record", str(self.state / "own.csv"),
         ]  # fmt: skip
@@ -73,8 +74,8 @@ class Edge:
 
 
 @contextmanager
-def running(port: int, folder: Path, shim: Path) -> Iterator[Edge]:
-    edge = Edge(port, folder, shim)
+def running(port: int, folder: Path, shim: Path, *program: str) -> Iterator[Edge]:
+    edge = Edge(port, folder, shim, *program)
     try:
         yield edge
     finally:
@@ -90,7 +91,7 @@ def test_a_disk_that_hangs_keeps_neither_the_microphone_open_nor_the_program_ali
 ) -> None:
     """T6 and Ctrl-C: the agent's word is obeyed, the end comes, what was promised is there."""
     with StandIn(mosquitto.port) as server:
-        with running(mosquitto.port, tmp_path, shim) as edge:
+        with running(mosquitto.port, tmp_path, shim, "-c", HURRIED) as edge:
             wait_until(lambda: len(server.windows) >= 2)
             edge.hangs.touch()
             with pytest.raises(StateError, match="not written down yet: the disk does not answer"):
@@ -105,7 +106,7 @@ def test_a_disk_that_hangs_keeps_neither_the_microphone_open_nor_the_program_ali
             assert "Traceback" not in edge.said
             wait_until(lambda: not server.statuses[-1].online)
             assert server.statuses[-1].goodbye
-        with running(mosquitto.port, tmp_path, shim) as again:
+        with running(mosquitto.port, tmp_path, shim, "-m", "wellbeing", "edge") as again:
             wait_until(lambda: len(server.runs) == 2)
             wait_until(lambda: again.report()["held"] <= 1)
             wait_until(lambda: len(server.runs[next(iter(server.runs))]) >= windows)

@@ -46,11 +46,10 @@ async def test_windows_arrive_once_released_and_in_order(mosquitto, run_edge):
         assert numbers == list(range(len(numbers)))
         ends = [w.window_end_at for w in sorted(server.windows, key=lambda w: w.seq)]
         assert all((b - a).total_seconds() == 5 for a, b in pairwise(ends))
-        last = server.windows[-1]
-        assert last.heart is not None
-        assert last.heart.hr_bpm == SECRET
-        assert last.keyboard is not None
-        assert last.sent_at is not None
+        # In one of half a second a busy machine may have come to read nothing.
+        assert {w.heart.hr_bpm for w in server.windows if w.heart is not None} == {SECRET}
+        assert any(w.keyboard is not None for w in server.windows)
+        assert all(w.sent_at is not None for w in server.windows)
         assert any(w.clock_offset_ms is not None for w in server.windows)
 
 
@@ -239,8 +238,9 @@ async def test_a_missing_driver_is_one_line_with_the_command_and_the_edge_runs_o
     with StandIn(mosquitto.port) as server:
         collectors = ("lacking", "scripted")
         async with run_edge(mosquitto.port, Channel, collectors=collectors) as edge:
-            await wait_until(after(server, 2))
-        assert server.windows[-1].absent == {Channel.VOICE: Absence.FAULT}
+            await wait_until(
+                lambda: any(w.absent == {Channel.VOICE: Absence.FAULT} for w in server.windows)
+            )
         (line,) = [line for line in edge.lines if "lacking" in line]
         assert "pip install 'agent-wellbeing[voice]'" in line
 
@@ -274,7 +274,7 @@ async def test_without_a_broker_windows_are_kept_and_sent_later(mosquitto, run_e
     mosquitto.stop()
     async with run_edge(mosquitto.port, BOTH) as edge:
         await wait_until(lambda: edge.process.report()["held"] >= 4)
-        assert any("no broker" in line for line in edge.lines)
+        await wait_until(lambda: any("no broker" in line for line in edge.lines))
         mosquitto.start()
         with StandIn(mosquitto.port) as server:
             await wait_until(lambda: edge.process.report()["held"] <= 1)
