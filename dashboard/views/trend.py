@@ -37,6 +37,14 @@ def render(desk: Desk, words: Words) -> None:
     st.html(f'<h1 class="wb-lead">{escape(words.say("The floor over time"))}</h1>')
     technical.back(words.say("Back to people"))
     st.html(trend.legend(words))
+    _live(desk, words)
+    language.render(words)
+
+
+@st.fragment(run_every=REFRESH_S)
+def _live(desk: Desk, words: Words) -> None:
+    # In here, because a choice out there draws the whole page: of that Streamlit (1.67) loses the
+    # end to a refresh that waits meanwhile, and what was unfolded came back folded.
     span = st.radio(
         words.say("How far back"),
         list(Span),
@@ -44,18 +52,12 @@ def render(desk: Desk, words: Words) -> None:
         horizontal=True,
         key="span",
     )
-    _live(desk, words, span or Span.SHIFT)
-    language.render(words)
-
-
-@st.fragment(run_every=REFRESH_S)
-def _live(desk: Desk, words: Words, span: Span) -> None:
     now = desk.clock()
     around = floor.look(desk, words, now)
     header.called(words, around)
     header.banners(words, around.problems, now)
     teams = my_teams(desk.teams, desk.settings.supervisor, now)
     zones = {team: team_zone(desk.teams, team, now) for team in teams}
-    seen = desk.trend.look(span, around.zone)
+    seen = desk.trend.look(span or Span.SHIFT, around.zone)
     with st.container(key="section-trend"):
         trend.render(words, seen, zones, desk.trend.smallest, around.places)

@@ -13,7 +13,7 @@ from sensors.errors import BrokerError
 from sensors.messages import Action, AlertState, AuditMessage, DecisionMessage, Outcome
 from tests.dashboard.floors import SITE, Server, personal, utc_now
 from tests.rig import Mosquitto
-from tests.rig.waiting import wait_until
+from tests.rig.waiting import PATIENCE_S, wait_until
 
 T0 = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 ALERT = personal("aaaaaaaa01", "k1", T0)
@@ -174,7 +174,8 @@ def server(mosquitto: Mosquitto) -> Iterator[Server]:
 
 
 @pytest.fixture
-def live(mosquitto: Mosquitto) -> Iterator[Live]:
+def live(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    monkeypatch.setattr("dashboard.live.CONFIRM_S", PATIENCE_S)  # a busy machine fails no test
     live = Live(BrokerSettings(port=mosquitto.port), SITE)
     live.start()
     yield live

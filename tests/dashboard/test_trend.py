@@ -20,7 +20,7 @@ from dashboard.trend_reader import Stage, Trend, TrendReader
 from sensors.errors import StoreError
 from tests.dashboard.floors import SITE, utc_now
 from tests.dashboard.made_summaries import minutes
-from tests.rig.waiting import wait_until
+from tests.rig.waiting import PATIENCE_S, wait_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 7, 8, 14, 7, 30, tzinfo=UTC)
@@ -38,7 +38,7 @@ def read(tmp_path: Path) -> Iterator[Callable[..., TrendReader]]:
     def start(
         members: trends.Members,
         open_one: Callable[[], Store] | None = None,
-        limit_s: float = 30.0,
+        limit_s: float = PATIENCE_S,
         now: datetime = NOW,
     ) -> TrendReader:
         reader = TrendReader(

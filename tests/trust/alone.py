@@ -67,7 +67,9 @@ def secrets_of(directory: Path, pids: Iterable[int]) -> dict[str, str]:
     plan = json.loads((directory / "floor.json").read_text())
     found = {agent["agent"]: agent["password"] for agent in plan["agents"]}
     for pid in pids:
-        given = environment_of(pid)
+        given = {}
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            given = environment_of(pid)
         if "WELLBEING_BROKER_PASSWORD" in given:
             found[given["WELLBEING_BROKER_USERNAME"]] = given["WELLBEING_BROKER_PASSWORD"]
     return found

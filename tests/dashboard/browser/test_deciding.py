@@ -27,6 +27,8 @@ def test_alert_arrives_without_taking_focus_text_or_place(floor: Floor, chromium
     card(page, "aaaaaaaa01").get_by_role("button", name="Take").click()
     note = card(page, "aaaaaaaa01").locator("textarea")
     note.click()
+    # While it says Loading, what is below moves once that goes.
+    page.locator(".wb-banner").wait_for(state="detached")
     page.keyboard.type("after this ca")
     top = settled(page, "aaaaaaaa01")
     now = utc_now()

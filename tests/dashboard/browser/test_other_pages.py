@@ -9,7 +9,14 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.dashboard.browser.running import Floor
-from tests.dashboard.browser.screen import axe_finds_nothing, fits, shoot, speak, visit
+from tests.dashboard.browser.screen import (
+    arrive,
+    axe_finds_nothing,
+    fits,
+    shoot,
+    speak,
+    visit,
+)
 from tests.dashboard.floors import NAMES, asking, utc_now
 from tests.dashboard.made_summaries import minutes
 from tests.rig.waiting import wait_until
@@ -68,7 +75,7 @@ def test_looking_back_by_key_in_both_languages(
     # What was unfolded stays so while day after day is still being read and drawn.
     told = folded.locator("td:not([colspan])")
     wait_until(lambda: told.count() >= 2 * DAYS, what="every day in words")
-    assert folded.locator("table").is_visible()
+    folded.locator("table").wait_for()
     fits(page)
     shoot(page, f"past-week-{language}-{width}")
     axe_finds_nothing(page)
@@ -153,6 +160,7 @@ def test_turn_that_the_server_gives_up_is_asked_for_again(floor: Floor, chromium
     known |= {*late.refreshed, ""}
     page.route_web_socket("**/_stcore/stream", between)
     page.reload()
+    arrive(page)
     page.get_by_role("link", name="Look back").click()
     page.locator(".st-key-section-trend").wait_for()
     assert len(lost) == 2
@@ -165,7 +173,7 @@ def test_turning_by_key_reads_on_at_the_heading(floor: Floor, chromium: "Page") 
     page.get_by_role("heading", name="Technical").wait_for()
     held = "document.activeElement.innerText || ''"
     wait_until(lambda: page.evaluate(held).startswith("Technical"), what="focus on the heading")
-    assert page.title() == "Technical · Agent Wellbeing"
+    wait_until(lambda: page.title() == "Technical · Agent Wellbeing", what="the page's own title")
     floor.server.publish(asking("aaaaaaaa02", "k2", utc_now()))
     wait_until(lambda: page.title().startswith("1 needs you · Technical"), what="the title")
     assert page.locator(".st-key-told").get_attribute("role") == "status"

@@ -13,6 +13,7 @@ from tests.dashboard.browser.screen import (
     card,
     fill,
     fits,
+    redrawn,
     shoot,
     speak,
     visit,
@@ -97,8 +98,7 @@ def test_silences_and_figures_are_read_and_a_silence_is_ended_by_key(
     folded.focus()
     folded.press("Enter")
     page.locator(".wb-figures").wait_for()
-    page.wait_for_timeout(2500)  # two redraws: what was unfolded stays so
-    assert page.locator(".wb-figures").is_visible()
+    redrawn(page, 3)  # what was unfolded stays so
     page.locator(".wb-figures", has_text="80 %").wait_for()
     fits(page)
     shoot(page, f"figures-{language}-{width}")

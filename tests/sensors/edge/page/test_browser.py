@@ -220,10 +220,10 @@ def test_it_works_without_a_script(server, run_page, browser):
         plain.goto(page.address())
         plain.locator("input[name=may_heart][value=yes]").check()
         plain.locator("#do-choose").click()
-        assert plain.locator("#said").inner_text() == "Your choices hold from now on."
+        wait_until(lambda: said(plain) == "Your choices hold from now on.", what="the answer")
         assert "Load the page again to see" in plain.locator("main").inner_text()  # it is old soon
         plain.locator("#do-pause").click()
-        assert plain.locator("#said").inner_text().startswith("Paused.")
+        wait_until(lambda: said(plain).startswith("Paused."), what="the answer")
         plain.get_by_role("button", name="简体中文").click()
         plain.get_by_role("heading", name="您是 K7。").wait_for()
         assert plain.locator("#reading-now").inner_text() == "不读取任何内容：您已暂停。"  # noqa: RUF001
