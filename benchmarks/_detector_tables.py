@@ -146,6 +146,16 @@ def calm(facts: Facts) -> str:
     return f"{lines[0]['n']} agents each, 8 h, a team of 20's threshold.\n\n{_rows(head, rows)}"
 
 
+def _by_task(one: Facts) -> list[str]:
+    """Return the row of what was found of each task, which come in one order for everybody."""
+    ours, theirs = (
+        " / ".join(f"{share:.2f}" for share in found["found_by_order"])
+        for found in (one, one["peer_facts"])
+    )
+    what = "found at ≤ 1: Stroop (6 min) / interview (10 min) / hyperventilation (2 min)"
+    return [what, ours, theirs, "-", "-", "-", "-"]
+
+
 def people(facts: Facts) -> str:
     """Return what was found on the recordings."""
     bench, rows = facts["bench"], []
@@ -186,6 +196,7 @@ def people(facts: Facts) -> str:
                 f"{one['right_of_ten_alerts']:.1f}",
             ]
         )
+    rows.append(_by_task(bench["D3.at1"]))
     head = (
         "", "this detector (95 % over people)", "plain reference", "chance",
         "false alerts/h", "median delay", "right of ten alerts",

@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ class Point:
     """One threshold over all recordings."""
 
     tallies: list[Tally]
+    hits: list[list[bool]]
+    """Of each recording, whether each of its stretches was found, in their order."""
 
     @property
     def found(self) -> float:
@@ -132,6 +135,12 @@ class Point:
     def rate(self) -> float:
         """False alerts per hour."""
         return sum(x.false_alerts for x in self.tallies) / sum(x.calm_hours for x in self.tallies)
+
+    @property
+    def found_by_order(self) -> list[float]:
+        """Share found of everybody's first stretch, of their second, and so on."""
+        nth = ([hit for hit in hits if hit is not None] for hits in zip_longest(*self.hits))
+        return [sum(hits) / len(hits) for hits in nth]
 
     def facts(self, traces: Sequence[Trace]) -> dict[str, Any]:
         """Return what stands beside the found share."""
@@ -146,8 +155,16 @@ class Point:
             "false_alerts_per_hour": round(self.rate, 3),
             "median_delay_s": float(np.median(delays)) if delays else None,
             "right_of_ten_alerts": round(10 * right / alerts, 1) if alerts else None,
+            "found_by_order": [round(share, 4) for share in self.found_by_order],
             "chance": round(evaluate.chance_found(traces, self.rate), 3),
         }
+
+
+def _hits(one: Trace, alerts_s: Floats) -> list[bool]:
+    return [
+        bool(((alerts_s > start_s) & (alerts_s <= end_s + evaluate.TAIL_S)).any())
+        for start_s, end_s in one.stretches
+    ]
 
 
 def operating(
@@ -158,7 +175,10 @@ def operating(
     The highest threshold is taken if even that disturbs too often.
     """
     points = [
-        Point([evaluate.tally(t, a[k]) for t, a in zip(traces, alerts, strict=True)])
+        Point(
+            [evaluate.tally(t, a[k]) for t, a in zip(traces, alerts, strict=True)],
+            [_hits(t, a[k]) for t, a in zip(traces, alerts, strict=True)],
+        )
         for k in range(len(alerts[0]))
     ]
     allowed = [point for point in points if point.rate <= most_per_hour]

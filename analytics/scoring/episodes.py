@@ -34,7 +34,7 @@ Evidence is smooth by itself; a lower line would keep an episode standing into
 the next one, which then would be found by nobody.
 """
 
-RECOVERS_BELOW = 0.8
+RECOVERS_BELOW = 0.7
 """Below this share of its highest evidence an episode recovers, and the baseline follows again.
 
 What falls is no strain that a level would swallow. Were the level held until

@@ -118,7 +118,7 @@ def test_what_falls_well_below_its_highest_teaches_again():
     episodes = Episodes()
     episodes.ensure(1)
     held = []
-    for k, value in enumerate([0, *[5] * 8, 10, 8.1, 7.9, 7.9, 9, np.nan, 11, 8.7, *[0] * 8]):
+    for k, value in enumerate([0, *[5] * 8, 10, 7.1, 6.9, 6.9, 8, np.nan, 11, 7.6, *[0] * 8]):
         at_s, evidence = np.array([1000.0 + 5 * k]), np.array([float(value)])
         episodes.step(_ROW, at_s, evidence, 1.0, _LIVE)
         held.append(bool(episodes.firing(_ROW)[0]))
