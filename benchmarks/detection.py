@@ -123,8 +123,6 @@ class Point:
     """One threshold over all recordings."""
 
     tallies: list[Tally]
-    hits: list[list[bool]]
-    """Of each recording, whether each of its stretches was found, in their order."""
 
     @property
     def found(self) -> float:
@@ -139,7 +137,8 @@ class Point:
     @property
     def found_by_order(self) -> list[float]:
         """Share found of everybody's first stretch, of their second, and so on."""
-        nth = ([hit for hit in hits if hit is not None] for hits in zip_longest(*self.hits))
+        columns = zip_longest(*(x.hits for x in self.tallies))
+        nth = ([hit for hit in hits if hit is not None] for hits in columns)
         return [sum(hits) / len(hits) for hits in nth]
 
     def facts(self, traces: Sequence[Trace]) -> dict[str, Any]:
@@ -160,13 +159,6 @@ class Point:
         }
 
 
-def _hits(one: Trace, alerts_s: Floats) -> list[bool]:
-    return [
-        bool(((alerts_s > start_s) & (alerts_s <= end_s + evaluate.TAIL_S)).any())
-        for start_s, end_s in one.stretches
-    ]
-
-
 def operating(
     traces: Sequence[Trace], alerts: Sequence[Sequence[Floats]], most_per_hour: float
 ) -> Point:
@@ -175,10 +167,7 @@ def operating(
     The highest threshold is taken if even that disturbs too often.
     """
     points = [
-        Point(
-            [evaluate.tally(t, a[k]) for t, a in zip(traces, alerts, strict=True)],
-            [_hits(t, a[k]) for t, a in zip(traces, alerts, strict=True)],
-        )
+        Point([evaluate.tally(t, a[k]) for t, a in zip(traces, alerts, strict=True)])
         for k in range(len(alerts[0]))
     ]
     allowed = [point for point in points if point.rate <= most_per_hour]

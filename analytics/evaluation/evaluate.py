@@ -95,7 +95,9 @@ class Tally:
 
     Parameters
     ----------
-    stretches, found, false_alerts : int
+    hits : tuple of bool
+        Whether each stretch was found, in their order.
+    false_alerts : int
     right : int
         Alerts that began in a stretch or its tail; several may find one.
     delays_s : tuple of float
@@ -104,12 +106,21 @@ class Tally:
         Scored time of label 0 outside tails. [h]
     """
 
-    stretches: int
-    found: int
+    hits: tuple[bool, ...]
     false_alerts: int
     right: int
     delays_s: tuple[float, ...]
     calm_hours: float
+
+    @property
+    def stretches(self) -> int:
+        """Strained stretches there were."""
+        return len(self.hits)
+
+    @property
+    def found(self) -> int:
+        """Stretches that were found."""
+        return sum(self.hits)
 
 
 def trace(recording: Recording) -> Trace:
@@ -305,18 +316,19 @@ def tally(one: Trace, alerts_s: Floats) -> Tally:
     Found: an alert begins between a stretch's start and 60 s after its end.
     False: it begins in label 0 outside that tail.
     """
+    hits: list[bool] = []
     delays, right = [], 0
     quiet = one.counted & (one.label == CALM)
     disturbed = np.isin(one.t_s, alerts_s)
     for start_s, end_s in one.stretches:
         quiet &= ~_between(one.t_s, start_s, end_s + TAIL_S)
-        hits = alerts_s[_between(alerts_s, start_s, end_s + TAIL_S)]
-        right += len(hits)
-        if hits.size:
-            delays.append(float(hits[0] - start_s))
+        inside = alerts_s[_between(alerts_s, start_s, end_s + TAIL_S)]
+        right += len(inside)
+        hits.append(inside.size > 0)
+        if inside.size:
+            delays.append(float(inside[0] - start_s))
     return Tally(
-        stretches=len(one.stretches),
-        found=len(delays),
+        hits=tuple(hits),
         false_alerts=int((disturbed & quiet).sum()),
         right=right,
         delays_s=tuple(delays),

@@ -35,7 +35,7 @@ the next one, which then would be found by nobody.
 """
 
 RECOVERS_BELOW = 0.7
-"""Below this share of its highest evidence an episode recovers, and the baseline follows again.
+"""Below this share of its highest evidence since it was told an episode recovers: it teaches again.
 
 What falls is no strain that a level would swallow. Were the level held until
 the line is crossed, skin that dries slowly would keep the episode standing
@@ -49,7 +49,7 @@ LONGEST_EPISODE_S = 3600.0
 """What lasts longer is the new usual: the episode ends and the baseline follows (A5). [s]"""
 
 _QUIET, _PENDING, _ACTIVE, _SPENT = 0, 1, 2, 3
-_WHEN = ("state", "since", "below", "free", "last")
+_RUN = ("state", "since", "below", "free", "last")
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class Episodes:
         return found
 
     def firing(self, rows: Rows) -> Mask:
-        """Return who is in an episode that does not recover: such windows must not teach."""
+        """Return who is in an episode that does not recover: their next window must not teach."""
         found: Mask = self.active(rows) & ~self._arrays["recovers"][rows]
         return found
 
@@ -186,7 +186,7 @@ class Episodes:
         self, rows: Rows, at_s: Floats, above: Mask, low: Mask, found: EpisodeBatch, some: Rows
     ) -> None:
         """Advance those who are above the line or not quiet; fill in `some` entries of `found`."""
-        state, since, below, free, last = (self._arrays[name][rows] for name in _WHEN)
+        state, since, below, free, last = (self._arrays[name][rows] for name in _RUN)
         new, gap = at_s > last, at_s - last > LONGEST_GAP_S
         was_active = state == _ACTIVE
         # A run above the line, unbroken and unfree, becomes an episode.

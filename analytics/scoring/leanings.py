@@ -21,7 +21,10 @@ team of ten; higher, a cause reaches fewer of a big team, later
 
 
 class Leanings(Episodes):
-    """The episodes of every agent at the lower line: same delays, same end after an hour."""
+    """The episodes of every agent at the lower line: same delays, same end after an hour.
+
+    Whether they recover is followed as well and asked by nobody.
+    """
 
     def follow(
         self, rows: Rows, at_s: Floats, evidence: Floats, threshold: Floats, live: Mask

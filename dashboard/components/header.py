@@ -8,6 +8,7 @@ from html import escape
 
 import streamlit as st
 
+from dashboard.components import slot
 from dashboard.floor import Floor
 from dashboard.headline import Headline, Trouble
 from sensors.words import Words
@@ -29,7 +30,7 @@ def called(words: Words, seen: Floor) -> None:
     waiting = sum(card.needs_somebody for card in seen.cards)
     said = escape(words.say_n("{n} needs you", "{n} need you", waiting))
     with st.container(key="told"):
-        _replace(f'<p class="wb-called">{said}</p>' if waiting else "")
+        slot.fill(f'<p class="wb-called">{said}</p>' if waiting else "")
 
 
 def banners(words: Words, problems: Sequence[tuple[Trouble, str]], now: datetime) -> None:
@@ -43,13 +44,4 @@ def banners(words: Words, problems: Sequence[tuple[Trouble, str]], now: datetime
         word = words.say("Loading") if trouble is Trouble.LOADING else words.say("Unknown")
         drawn.append(f'<div class="wb-banner"><b>✕ {escape(word)}.</b> {escape(text)}</div>')
     with st.container(key="banners"):
-        _replace("".join(drawn))
-
-
-def _replace(body: str) -> None:
-    """Draw `body` in one element even if it is empty.
-
-    An element that is not drawn again goes only when the run is at its end: on a busy machine
-    *Loading* stood for a while below *Nobody needs you*.
-    """
-    st.html(f'<div class="wb-place">{body}</div>')
+        slot.fill("".join(drawn))

@@ -14,6 +14,7 @@ from html import escape
 
 import streamlit as st
 
+from dashboard.components import slot
 from dashboard.trend import IN_WORDS, Column, Plan, Span, columns, most
 from dashboard.trend_reader import Stage, Trend
 from sensors.shown import clock, first_upper
@@ -51,23 +52,23 @@ def render(
     has its own place in the page: what somebody unfolded or stands on by key
     stays so while older days are still coming in.
     """
-    with st.container(key="trend-progress"):
-        # The plan is on the first team's clocks.
-        _put(progress(words, seen, next(iter(places.values()), "")))
+    # The plan is on the first team's clocks.
+    slot.fill(progress(words, seen, next(iter(places.values()), "")))
     for team, zone in zones.items():
         there = replace(seen, plan=replace(seen.plan, zone=zone))
-        with st.container(key=f"trend-{team}"):
-            _put(picture(words, there, team, smallest, places))
+        # No name of a team holds a colon.
+        with st.container(key=f"trend:{team}"):
+            st.html(picture(words, there, team, smallest, places))
             rows = table(words, there, team)
-            # Also while there is nothing in it yet: what goes away comes back folded.
-            if rows or there.stage is Stage.READING:
-                with st.expander(words.say("The same in words"), key=f"trend-words-{team}"):
-                    _put(rows)
+            # Also while there is nothing in it: what goes away comes back folded.
+            if rows or there.stage in {Stage.READING, Stage.AWAY}:
+                with st.expander(words.say("The same in words"), key=f"words:{team}"):
+                    st.html(rows or _nothing_yet(words, there.stage))
 
 
-def _put(html: str) -> None:
-    if html:
-        st.html(html)
+def _nothing_yet(words: Words, stage: Stage) -> str:
+    said = words.say("Reading…") if stage is Stage.READING else first_upper(words.say("not known"))
+    return f'<p class="wb-quiet">{escape(said)}</p>'
 
 
 def progress(words: Words, seen: Trend, place: str) -> str:

@@ -43,8 +43,8 @@ def render(desk: Desk, words: Words) -> None:
 
 @st.fragment(run_every=REFRESH_S)
 def _live(desk: Desk, words: Words) -> None:
-    # In here, because a choice out there draws the whole page: of that Streamlit (1.67) loses the
-    # end to a refresh that waits meanwhile, and what was unfolded came back folded.
+    # A choice outside this fragment draws the whole page: if a refresh waits then, Streamlit
+    # (1.67) drops the rest of the page, and what was unfolded comes back folded.
     span = st.radio(
         words.say("How far back"),
         list(Span),

@@ -9,10 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analytics.store.embedded import EmbeddedStore
-from dashboard.components import trend
 from dashboard.resources import Desk
 from dashboard.trend import Span
-from dashboard.trend_reader import Stage
+from dashboard.trend_reader import Stage, Trend
 from sensors.errors import StoreError
 from sensors.words import Words
 from tests.dashboard.floors import NAMES
@@ -128,10 +127,38 @@ def test_each_team_is_drawn_on_its_own_clocks(desk: Desk, store: EmbeddedStore) 
         lambda: desk.trend.look(Span.DAY, zone).stage is Stage.READY, what="the floor's past"
     )
     seen = desk.trend.look(Span.DAY, zone)
-    there = replace(seen, plan=replace(seen.plan, zone=ZoneInfo("Asia/Manila")))
-    said = trend.picture(EN, there, "billing", 5, {"billing": "Manila"})
-    assert "Times as in Manila." in said
-    assert "% differed (Wed 15:15)" in said
-    long = replace(seen, stage=Stage.TOO_LONG, read_from=NOW)
-    said = trend.progress(EN, long, "Berlin")
-    assert "Read back to Wed 10:30 (Berlin); more takes too long" in said
+    zones = {"billing": ZoneInfo("Asia/Manila"), "progress": zone, "words-billing": zone}
+    app = drawn(seen, zones, {"billing": "Manila"})
+    assert "Times as in Manila." in html(app)
+    assert "% differed (Wed 15:15)" in html(app)
+    assert "% differed (Wed 09:15)" not in html(app), "of the others nothing is known"
+    assert [one.label for one in app.expander] == ["The same in words"]
+    app = drawn(replace(seen, stage=Stage.TOO_LONG, read_from=NOW), zones, {"billing": "Berlin"})
+    assert "Read back to Wed 10:30 (Berlin); more takes too long" in html(app)
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"), [(Stage.READING, "Reading…"), (Stage.AWAY, "Not known")]
+)
+def test_what_is_folded_is_there_before_anything_is_in_it(
+    desk: Desk, store: EmbeddedStore, stage: Stage, said: str
+) -> None:
+    """What somebody unfolds while nothing is read yet stays unfolded."""
+    zone = desk.teams.versions[0].zone
+    nothing = replace(desk.trend.look(Span.DAY, zone), stage=stage, different=(), as_usual=())
+    app = drawn(nothing, {"billing": zone}, {})
+    (folded,) = app.expander
+    assert said in folded.get("html")[0].proto.body
+
+
+def drawn(seen: Trend, zones: dict[str, ZoneInfo], places: dict[str, str]) -> AppTest:
+    """Return a page with nothing but the picture of `seen`."""
+
+    def page(given: tuple[object, ...]) -> None:
+        from dashboard.components import trend  # noqa: PLC0415 - Streamlit runs this text alone
+
+        trend.render(*given)
+
+    app = AppTest.from_function(page, args=((EN, seen, zones, 5, places),)).run()
+    assert not app.exception
+    return app

@@ -106,8 +106,8 @@ def without_refreshes(page: "Page") -> None:
 def speak(page: "Page", language: str) -> None:
     """Choose a language and return once the page is drawn in it to its end.
 
-    Before, a key may be lost: of a whole page that is drawn while a refresh waits, Streamlit
-    (1.67) loses the end, and the refreshes after it bring it back.
+    Before, a key may be lost: if a refresh waits while a whole page is drawn, Streamlit (1.67)
+    drops the rest of the page, and the next refreshes bring it back.
     """
     button = "简体中文" if language == "zh_CN" else "English"
     page.get_by_role("button", name=button).evaluate("node => node.click()")
