@@ -202,6 +202,11 @@ def _simulated(floor: _Floor, team_size: int, *, draws: bool) -> dict[str, Any]:
     hours = 8.0 if floor.hours is None else floor.hours
     if not 0.1 <= hours <= 24:
         raise ConfigurationError(f"--hours {hours:g}: expected 0.1 to 24; a shift")
+    reached_h = max((cause.start_s + cause.ramp_s for cause in scenario.common), default=0) / 3600
+    if hours <= reached_h:
+        raise ConfigurationError(
+            f"--hours {hours:g}: the cause of {name} is at its full only after {reached_h:.2g} h"
+        )
     with progress_bar() as bar:
         task = bar.add_task("simulating and scoring", total=1.0)
         return report_floor(

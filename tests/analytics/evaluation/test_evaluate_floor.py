@@ -192,7 +192,8 @@ def test_a_floor_with_episodes_tells_what_was_found(capsys, monkeypatch):
 
 def test_a_common_cause_reacts_as_asked(capsys):
     """`--react` has an effect there: what it changes is not refused."""
-    assert main([*SIMULATE, "--scenario", "team_cause", "--react", "1", "--json"]) == 0
+    given = [*SIMULATE, "--hours", "3.5", "--scenario", "team_cause", "--react", "1", "--json"]
+    assert main(given) == 0
     assert json.loads(capsys.readouterr().out)["overall"]["react"] == 1.0
 
 
@@ -245,6 +246,11 @@ def _too_late(n_agents, hours, seed, scenario, **_):
         ),
         pytest.param(["--simulate", "--react", "2"], "react is 2; expected 0 to 1", id="react"),
         pytest.param(["--simulate", "--hours", "0"], "--hours 0: expected", id="hours"),
+        pytest.param(
+            ["--simulate", "--scenario", "team_cause", "--hours", "3"],
+            "--hours 3: the cause of team_cause is at its full only after 3.1 h",
+            id="hours of a cause",
+        ),
         pytest.param(["--simulate", "--seed", "-1"], "seed of a simulated floor is -1", id="seed"),
         pytest.param(["--simulate", "--plot", "a.pdf"], "ends in .svg or .png", id="ending"),
         pytest.param(["--simulate", "--plot", "no/a.svg"], "there is no folder no", id="folder"),
