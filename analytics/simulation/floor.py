@@ -91,8 +91,13 @@ class SimulatedFloor:
         return [one for one in self.episodes if one.agent == agent]
 
     def measured(self, episode: SimulatedEpisode) -> bool:
-        """Return whether some group that reacts was known for half of the episode."""
+        """Return whether some group that reacts was known for half of the episode.
+
+        False of one between two windows.
+        """
         during = (self.t_s > episode.start_s) & (self.t_s <= episode.end_s)
+        if not during.any():
+            return False
         known = np.isfinite(self.values[episode.agent][during])
         return any(known[:, _COLUMNS[group]].any(axis=1).mean() >= 0.5 for group in episode.groups)
 
