@@ -66,7 +66,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     visit(page, floor)
     card(page, "aaaaaaaa02").get_by_role("button").first.wait_for()
     speak(page, language)
-    page.keyboard.press("t")
+    card(page, "aaaaaaaa02").get_by_role("button").first.click()
     card(page, "aaaaaaaa02").locator("textarea").wait_for()
     page.locator(".st-key-look-aaaaaaaa01 button").click()
     page.locator(".st-key-yes-aaaaaaaa01 button").click()
